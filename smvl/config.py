@@ -1,0 +1,224 @@
+"""The configuration of a run: dataclasses, read from strict YAML with dotted overrides.
+
+The only way in for YAML (its rules are in strict_yaml.py). A misspelt key that is ignored costs a training run, so every key, type and
+range is checked before anything heavy is imported. `trainer` alone is open: it goes to Hugging Face's TrainingArguments.
+
+    config = load_config("train.yaml", ["stages.0.trainer.max_steps=20", "model.projector=mlp"])
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from smvl.strict_yaml import ConfigError, apply_override, build, describe, dump_yaml, parse_yaml
+
+OWNED_TRAINER_KEYS = {
+    "output_dir": "set `output_dir` at the top level",
+    "logging_dir": "set `output_dir` at the top level, logs go below it",
+    "seed": "set `seed` at the top level",
+    "data_seed": "set `seed` at the top level",
+    "dataloader_num_workers": "set `data.workers`",
+    "report_to": "set `tracking.mode`",
+    "run_name": "set `tracking.project`; a run is named after `output_dir` and the stage's `name`",
+    "resume_from_checkpoint": "give `--resume` on the command line of train.py",
+    "remove_unused_columns": "remove it, smvl always keeps its columns",
+}
+
+
+def check(correct: bool, name: str, found: object, expected: str) -> None:
+    if not correct:
+        raise ConfigError(f"{name}: found {found!r}, expected {expected}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    vision: str
+    """Folder of the vision donor (SmolVLM2, Idefics3 or plain SigLIP layout)."""
+    text: str
+    """Folder of the text donor (Qwen3 or another decoder-only model with its tokenizer)."""
+    projector: Literal["linear", "mlp"] = "linear"
+    """`linear` gives a stock smolvlm checkpoint; `mlp` is a two-layer projector whose checkpoint carries its code."""
+    scale_factor: int | None = None
+    """Side of the square of patches that becomes one token; null takes the vision donor's own."""
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    """Attention implementation, transformers' name."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type of the weights in memory; mixed precision is set in a stage's `trainer` with `bf16: true`."""
+
+    def __post_init__(self) -> None:
+        check(self.scale_factor is None or self.scale_factor > 0, "scale_factor", self.scale_factor, "at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageConfig:
+    tile: int = 512
+    """Side in pixels of one square tile; it must be the vision encoder's input size."""
+    longest_edge: int = 1024
+    """Longest side in pixels to which an image is resized before it is cut into tiles."""
+
+    def __post_init__(self) -> None:
+        check(self.tile > 0, "tile", self.tile, "at least 1")
+        check(self.longest_edge >= self.tile, "longest_edge", self.longest_edge, f"at least one tile ({self.tile})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    max_length: int = 2048
+    """Longest sequence in tokens; with packing, the length of a packed row."""
+    image: ImageConfig = field(default_factory=ImageConfig)
+    """How images are resized and cut."""
+    packing: bool = True
+    """Put several samples into one row, isolated from each other, instead of padding."""
+    workers: int = 4
+    """Processes that encode samples; 0 encodes in the training process."""
+    max_drop_share: float = 0.05
+    """Share of samples that may be unreadable or too long before the run stops."""
+
+    def __post_init__(self) -> None:
+        check(self.max_length > 0, "max_length", self.max_length, "at least 1")
+        check(self.workers >= 0, "workers", self.workers, "0 or more")
+        check(0 <= self.max_drop_share <= 1, "max_drop_share", self.max_drop_share, "a share from 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceConfig:
+    source: str
+    """Name of the data format in the registry: cauldron, jsonl, scenes."""
+    path: str
+    """Folder or file that holds the data."""
+    subsets: list[str] = field(default_factory=list)
+    """Folders below `path` to read; empty reads all that the source finds."""
+    weight: float = 1.0
+    """Relative share of this source in its mixture."""
+    split: str = "train"
+    """Part of the data to read."""
+
+    def __post_init__(self) -> None:
+        check(0 < self.weight < math.inf, "weight", self.weight, "a finite number above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnfreezeConfig:
+    at: float
+    """Share of the stage's steps after which the parts start to learn, between 0 and 1."""
+    add: list[str]
+    """Parts that start to learn."""
+    lr: float | None = None
+    """Learning rate of these parts; null takes the stage's `lr` of the part, then `trainer.learning_rate`."""
+
+    def __post_init__(self) -> None:
+        check(0 < self.at < 1, "at", self.at, "a share above 0 and below 1 (what learns from the start is in `train`)")
+        check(bool(self.add), "add", self.add, "at least one part")
+        check(self.lr is None or 0 < self.lr < math.inf, "lr", self.lr, "a finite rate above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageConfig:
+    name: str
+    """Name of the stage and of its folder: letters, digits, - and _."""
+    mixture: list[SourceConfig]
+    """Sources that are mixed, each with its weight."""
+    train: list[str]
+    """Parts that learn from the first step on."""
+    unfreeze: list[UnfreezeConfig] = field(default_factory=list)
+    """Parts that start to learn later, in order of `at`."""
+    lr: dict[str, float] = field(default_factory=dict)
+    """Learning rate by part, where it differs from `trainer.learning_rate`."""
+    trainer: dict[str, Any] = field(default_factory=dict)
+    """Handed to Hugging Face's TrainingArguments, with its names."""
+
+    def __post_init__(self) -> None:
+        valid_name = re.fullmatch(r"[A-Za-z0-9_-]+", self.name) is not None
+        check(valid_name, "name", self.name, "letters, digits, - and _ (it becomes a folder)")
+        check(bool(self.mixture), "mixture", self.mixture, "at least one source")
+        check(bool(self.train), "train", self.train, "at least one part, for example [connector, markers]")
+        self._check_parts()
+        for key in sorted(OWNED_TRAINER_KEYS.keys() & self.trainer.keys()):
+            raise ConfigError(f"trainer.{key}: smvl sets this one itself; {OWNED_TRAINER_KEYS[key]}")
+
+    def _check_parts(self) -> None:
+        shares = [step.at for step in self.unfreeze]
+        rising = all(earlier < later for earlier, later in zip(shares, shares[1:]))
+        check(rising, "unfreeze", shares, "strictly increasing `at`; steps at the same share are one entry")
+        parts = [*self.train, *(part for step in self.unfreeze for part in step.add)]
+        for part in parts:
+            check(parts.count(part) == 1, "train", part, "each part once in `train` and `unfreeze` together")
+        for part, rate in self.lr.items():
+            check(part in parts, "lr", part, f"a part that this stage trains: {', '.join(parts)}")
+            check(0 < rate < math.inf, f"lr.{part}", rate, "a finite rate above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    heldout: SourceConfig | None = None
+    """Samples never trained on; null evaluates nothing."""
+    max_samples: int = 64
+    """Held-out samples used for the loss during training."""
+    max_new_tokens: int = 64
+    """Longest answer in tokens."""
+    batch_size: int = 16
+    """Samples evaluated at once."""
+    generate: bool = True
+    """At the end, score generated answers on all held-out samples."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_samples", "max_new_tokens", "batch_size"):
+            check(getattr(self, name) > 0, name, getattr(self, name), "at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingConfig:
+    project: str = "Qwen3-SmVL"
+    """SwanLab project."""
+    mode: Literal["online", "local", "offline", "disabled"] = "local"
+    """`local` writes a dashboard to the run folder and needs no account."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    model: ModelConfig
+    """The two donors and how they are joined."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """How samples become token sequences."""
+    stages: list[StageConfig]
+    """Stages of training, in order."""
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    """What is measured, and on what."""
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    """Where curves go."""
+    output_dir: str
+    """The run folder."""
+    seed: int = 42
+    """Seed of everything random."""
+
+    def __post_init__(self) -> None:
+        names = [stage.name for stage in self.stages]
+        check(bool(names), "stages", self.stages, "at least one stage")
+        for name in names:
+            check(names.count(name) == 1, "stages", name, "each stage's `name` once")
+        check(bool(self.output_dir), "output_dir", self.output_dir, "a folder")
+        check(self.seed >= 0, "seed", self.seed, "0 or more")
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Reads `path`, applies overrides of the form `dotted.key=value`, and checks the whole."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}; give the path of a YAML file such as train.yaml") from error
+    tree = parse_yaml(text, str(path))
+    if not isinstance(tree, dict):
+        found = "nothing" if tree is None else describe(tree)
+        raise ConfigError(f"{path}: found {found}, expected the keys model, stages and output_dir; see train.yaml")
+    for override in overrides:
+        apply_override(tree, override)
+    return build(Config, tree)
+
+
+def dump_config(config: Config) -> str:
+    """YAML with every key written out; `load_config` of it gives an equal Config."""
+    return dump_yaml(dataclasses.asdict(config))

@@ -206,17 +206,23 @@ class Config:
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Reads `path`, applies overrides of the form `dotted.key=value`, and checks the whole."""
+    advice = "give the path of a YAML file such as train.yaml"
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}; give the path of a YAML file such as train.yaml") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}; {advice}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"cannot read {path}: it is not UTF-8 text; {advice}") from error
     tree = parse_yaml(text, str(path))
     if not isinstance(tree, dict):
         found = "nothing" if tree is None else describe(tree)
         raise ConfigError(f"{path}: found {found}, expected the keys model, stages and output_dir; see train.yaml")
     for override in overrides:
         apply_override(tree, override)
-    return build(Config, tree)
+    try:
+        return build(Config, tree)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: an alias (*name) holds itself; write the value out") from error
 
 
 def dump_config(config: Config) -> str:

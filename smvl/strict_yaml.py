@@ -31,10 +31,12 @@ class _Loader(yaml.SafeLoader):
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
-        keys = [key.value for key, _ in node.value]
-        for (key, _), name in zip(node.value, keys):
-            if keys.count(name) > 1:
-                raise yaml.MarkedYAMLError(problem=f"the key {name!r} occurs twice", problem_mark=key.start_mark)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} occurs twice", problem_mark=key.start_mark)
+                seen.add(key.value)
         return node
 
 
@@ -81,8 +83,8 @@ def apply_override(tree: dict, override: str) -> None:
     value = parse_yaml(text, f"override {override!r}")
     *parents, last = split_key(dotted)
     node, path = tree, ""
-    for part in parents:
-        node, path = _descend(node, part, path), _join(path, part)
+    for part, following in zip(parents, [*parents[1:], last]):
+        node, path = _descend(node, part, path, following), _join(path, part)
     if isinstance(node, list):
         node[_list_index(node, last, path)] = value
     elif isinstance(node, dict):
@@ -97,12 +99,15 @@ def split_key(dotted: str) -> list[str]:
     return [*head.split("."), "lr", part] if lr else head.split(".")
 
 
-def _descend(node: Any, part: str, path: str) -> Any:
+def _descend(node: Any, part: str, path: str, following: str) -> Any:
+    here = _join(path, part)
     if isinstance(node, list):
         return node[_list_index(node, part, path)]
     if not isinstance(node, dict):
-        raise ConfigError(f"{_join(path, part)}: {path} is {describe(node)}, which has no keys; set {path} as a whole")
+        raise ConfigError(f"{here}: {path} is {describe(node)}, which has no keys; set {path} as a whole")
     if node.get(part) is None:  # a section that the file leaves out can still be overridden
+        if following.isdecimal():
+            raise ConfigError(f"{here}.{following}: the list {here} is not there yet; set it as a whole, {here}=[...]")
         node[part] = {}
     return node[part]
 

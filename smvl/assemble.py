@@ -1,0 +1,110 @@
+"""Two donors in, a model and its processor out; and a checkpoint in, the same two out."""
+
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForImageTextToText, SmolVLMForConditionalGeneration
+
+import smvl.model.modeling_smvl  # noqa: F401  (makes the `smvl` model type known to the Auto classes)
+from smvl.model.donors import DonorError, check_donor_folder, read_vision_donor
+from smvl.model.splice import Projector, splice_model
+from smvl.processing.build import build_processor
+from smvl.processing.processing_smvl import SmVLMProcessor
+from smvl.processing.tokens import marker_ids
+
+
+class CheckpointError(ValueError):
+    """A checkpoint folder that cannot be loaded whole; the message names it."""
+
+
+def splice(
+    vision: str | Path,
+    text: str | Path,
+    *,
+    projector: Projector = "linear",
+    scale_factor: int | None = None,
+    tile: int | None = None,
+    longest_edge: int | None = None,
+    attention: str = "sdpa",
+    dtype: torch.dtype = torch.float32,
+    seed: int = 42,
+) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
+    """Join a vision encoder and a text model, each read from its own folder.
+
+    Args:
+        vision: a SmolVLM2, Idefics3 or SigLIP folder.
+        text: the folder of a decoder-only language model with its tokenizer.
+        projector: `linear` gives a stock `smolvlm` model; `mlp` a two-layer one whose checkpoint carries its code.
+        scale_factor: side of the square of patches that becomes one token; by default the vision donor's own.
+        tile: side of a tile in pixels; it can only be the vision encoder's input size, which is the default.
+        longest_edge: what an image's longest edge is scaled to, in pixels; by default two tiles.
+        seed: of what is newly made, the projector and the marker rows.
+
+    Raises:
+        ValueError: a donor is missing, damaged or of the wrong kind, or the settings do not fit it; the message says which and why.
+    """
+    donor = read_vision_donor(vision)
+    check_donor_folder(text)
+    side = donor.config.image_size
+    if tile not in (None, side):
+        raise DonorError(f"the tile is {tile} pixels, but the vision encoder in {vision} reads {side}. Set data.image.tile: {side}.")
+    shuffle = donor.scale_factor(scale_factor)
+    processor, unseen_ids = build_processor(
+        text,
+        vision,
+        tile=side,
+        longest_edge=longest_edge or 2 * side,
+        image_seq_len=(donor.patches_per_side // shuffle) ** 2,
+    )
+    tokenizer = processor.tokenizer
+    markers = marker_ids(tokenizer)
+    model = splice_model(
+        donor,
+        text,
+        image_token_id=markers.image,
+        marker_ids=markers.trained,
+        unseen_ids=unseen_ids,
+        stop_ids=[tokenizer.eos_token_id, tokenizer.pad_token_id],
+        pad_token_id=tokenizer.pad_token_id,
+        projector=projector,
+        scale_factor=shuffle,
+        attention=attention,
+        dtype=dtype,
+        seed=seed,
+    )
+    return model, processor
+
+
+def load_checkpoint(
+    folder: str | Path, *, attention: str = "sdpa", dtype: torch.dtype | str = "auto"
+) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
+    """Load a checkpoint with its processor; nothing is downloaded, and a tensor that is missing or unknown is an error.
+
+    Args:
+        dtype: of the weights in memory; `auto` keeps the checkpoint's own.
+
+    Raises:
+        CheckpointError: the folder is missing, incomplete or inconsistent.
+    """
+    try:
+        check_donor_folder(folder)
+        processor = SmVLMProcessor.from_pretrained(folder)
+        model, report = AutoModelForImageTextToText.from_pretrained(
+            folder,
+            dtype=dtype,
+            attn_implementation=attention,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"the checkpoint in {folder} cannot be loaded: {error}") from error
+    faults = {name: sorted(map(str, report[name])) for name in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[name]}
+    if faults:
+        raise CheckpointError(f"the weights in {folder} do not match its config.json: {faults}. Save or copy the checkpoint again.")
+    if model.config.image_token_id != processor.image_token_id or model.model.image_token_id != processor.image_token_id:
+        raise CheckpointError(
+            f"{folder}: config.json says that {model.config.image_token_id} is the image token, but the tokenizer says "
+            f"{processor.image_token_id}. The model would not see; take the tokenizer and config.json of one checkpoint."
+        )
+    return model.eval(), processor

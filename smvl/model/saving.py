@@ -1,0 +1,27 @@
+"""Writing a model so that every runtime reads the same thing from it."""
+
+import json
+from pathlib import Path
+
+from transformers import SmolVLMForConditionalGeneration
+
+from smvl.model.marker_rows import ATTRIBUTE
+
+
+def save_model(model: SmolVLMForConditionalGeneration, folder: str | Path) -> None:
+    """Write weights, `config.json` and `generation_config.json` into `folder`.
+
+    The fields that transformers 5 no longer writes but other readers take are added: `text_config.rope_theta` (transformers 4 falls back
+    to 10000 without a word), the tie of the head in both places, and the padding id at the top.
+    """
+    weights = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(f"{ATTRIBUTE}.")}
+    model.save_pretrained(folder, state_dict=weights)
+    path = Path(folder) / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    text = config["text_config"]
+    theta = (text.get("rope_parameters") or {}).get("rope_theta")
+    if theta is not None:
+        text["rope_theta"] = theta
+    text["tie_word_embeddings"] = config["tie_word_embeddings"]
+    config["pad_token_id"] = text["pad_token_id"]
+    path.write_text(json.dumps(config, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")

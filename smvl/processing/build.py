@@ -1,0 +1,60 @@
+"""Making a processor from two donor folders: the text model's tokenizer, with markers, and the vision encoder's image settings."""
+
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers.image_processing_base import ImageProcessingMixin
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
+
+from smvl.processing.processing_smvl import SmVLMProcessor
+from smvl.processing.tokens import END_OF_TEXT, END_OF_TURN, add_missing_tokens
+
+_KEPT_IMAGE_SETTINGS = ("image_mean", "image_std", "rescale_factor", "resample")
+"""What a vision donor was trained with; the tiles are this project's."""
+
+
+def build_processor(
+    text: str | Path, vision: str | Path, *, tile: int, longest_edge: int, image_seq_len: int
+) -> tuple[SmVLMProcessor, list[int]]:
+    """A processor for the two donors, and the ids of the tokens that the text donor's tokenizer did not have.
+
+    Args:
+        text: folder with the tokenizer.
+        vision: folder with `preprocessor_config.json`; without one, SigLIP's own mean and deviation (0.5) are taken.
+        tile: side of a tile, the vision encoder's input size, in pixels.
+        longest_edge: what an image's longest edge is scaled to, in pixels.
+        image_seq_len: features of one tile after pixel shuffle.
+
+    Raises:
+        ValueError: the tokenizer is missing or unreadable, or the tile settings cannot be described by markers.
+    """
+    tokenizer = _load_tokenizer(text)
+    missing = add_missing_tokens(tokenizer)
+    tokenizer.eos_token, tokenizer.pad_token = END_OF_TURN, END_OF_TEXT
+    image_processor = SmolVLMImageProcessorPil(
+        **_image_settings(vision),
+        do_image_splitting=True,
+        size={"longest_edge": longest_edge},
+        max_image_size={"longest_edge": tile},
+    )
+    processor = SmVLMProcessor(image_processor, tokenizer, image_seq_len=image_seq_len)
+    return processor, tokenizer.convert_tokens_to_ids(missing)
+
+
+def _load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"the tokenizer in {folder} cannot be read ({error}). Expected tokenizer.json and tokenizer_config.json.") from error
+    if not tokenizer.is_fast:
+        raise ValueError(f"the tokenizer in {folder} has no tokenizer.json; save it with a fast tokenizer first.")
+    return tokenizer
+
+
+def _image_settings(folder: str | Path) -> dict[str, Any]:
+    try:
+        settings, _ = ImageProcessingMixin.get_image_processor_dict(folder, local_files_only=True)
+    except OSError:
+        return {}
+    return {name: settings[name] for name in _KEPT_IMAGE_SETTINGS if name in settings}

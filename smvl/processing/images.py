@@ -1,0 +1,124 @@
+"""Reading an image from wherever a user or a data set keeps it: always upright, always RGB, or refused by name."""
+
+import base64
+import binascii
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 120_000_000
+"""Larger pictures are refused: decoding one would take more memory than training has to spare."""
+
+_EXIF_ORIENTATION = 0x0112
+_ORIENTATIONS_ON_THE_SIDE = (5, 6, 7, 8)
+
+
+class ImageError(ValueError):
+    """An image that cannot be read; the message names it."""
+
+
+def read_image(source: Any, *, name: str | None = None) -> Image.Image:
+    """Decode `source` into an upright RGB picture.
+
+    Args:
+        source: a path, raw bytes, a `data:` URL, a `PIL.Image.Image`, or the `{"bytes", "path"}` struct of the `datasets` library.
+        name: how errors call the image, where the source does not say it.
+
+    Transparent pixels are laid on white, 16-bit grey is scaled to 8 bits (not clipped), CMYK and palettes are converted, and the EXIF
+    rotation is applied.
+
+    Raises:
+        ImageError: the image is missing, truncated, not an image, or larger than `MAX_PIXELS`.
+    """
+    name = name or image_name(source)
+    image = _open(source, name)
+    _check_size(image, name)
+    try:
+        image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"{name}: the image is damaged or cut short ({error}). Replace the file or remove it from the data.") from error
+    return _to_rgb(ImageOps.exif_transpose(image))
+
+
+def image_size(source: Any, *, name: str | None = None) -> tuple[int, int]:
+    """(height, width) in pixels as `read_image` will give them, read from the header alone."""
+    name = name or image_name(source)
+    image = _open(source, name)
+    _check_size(image, name)
+    width, height = image.size
+    on_its_side = image.getexif().get(_EXIF_ORIENTATION) in _ORIENTATIONS_ON_THE_SIDE
+    return (width, height) if on_its_side else (height, width)
+
+
+def image_name(source: Any) -> str:
+    """A short name of an image source for messages."""
+    if isinstance(source, (str, Path)):
+        return str(source) if len(str(source)) <= 200 else f"{str(source)[:40]}..."
+    if isinstance(source, dict) and source.get("path"):
+        return str(source["path"])
+    return "an image in memory"
+
+
+def _open(source: Any, name: str) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return source
+    try:
+        return Image.open(_stream(source, name))
+    except FileNotFoundError:
+        raise ImageError(f"{name}: there is no such image file.") from None
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+        raise ImageError(f"{name}: this is not an image that can be read ({error}).") from error
+
+
+def _stream(source: Any, name: str) -> io.BytesIO | Path:
+    if isinstance(source, dict):
+        source = source["bytes"] if source.get("bytes") is not None else source.get("path")
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if isinstance(source, str) and source.startswith("data:"):
+        return io.BytesIO(_decode_data_url(source, name))
+    if isinstance(source, (str, Path)):
+        return Path(source)
+    raise ImageError(f"{name}: an image is given as {type(source).__name__}; expected a path, bytes, a data: URL or a PIL image.")
+
+
+def _decode_data_url(url: str, name: str) -> bytes:
+    header, comma, payload = url.partition(",")
+    if not comma or not header.endswith(";base64"):
+        raise ImageError(f"{name}: a data: URL must read data:image/...;base64,DATA.")
+    try:
+        return base64.b64decode(payload, validate=True)
+    except binascii.Error as error:
+        raise ImageError(f"{name}: the base64 of this data: URL is damaged ({error}).") from error
+
+
+def _check_size(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"{name}: {width} x {height} pixels; at most {MAX_PIXELS:,} are read. Scale the image down.")
+    if not width or not height:
+        raise ImageError(f"{name}: {width} x {height} pixels; an image needs at least one.")
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        return _deep_grey_to_rgb(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
+    """Scale 16-bit grey to 8 bits; Pillow's own conversion clips every value above 255 to white."""
+    values = np.asarray(image, dtype=np.float64)
+    full_scale = 65535.0 if values.max(initial=0) > 255 else 255.0
+    if image.mode == "F" and values.max(initial=0) <= 1.0:
+        full_scale = 1.0
+    grey = np.clip(values / full_scale * 255.0, 0, 255).round().astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")

@@ -1,0 +1,66 @@
+"""What one conversation will look like to the model, decided before any pixel is decoded.
+
+Ids and loss mask are born here together, for training and for inference alike, so that the two cannot drift apart.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smvl.processing.tiles import TileGrid
+
+IGNORED_LABEL = -100
+"""The label of a position that the loss leaves out, as in torch and transformers."""
+
+FEWER_TILES = "fewer_tiles"
+EARLY_TURNS_DROPPED = "early_turns_dropped"
+
+
+class TooLongError(ValueError):
+    """A conversation that does not fit even with the fewest tiles and its last turn alone."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Ids, labels and tile grids of one conversation."""
+
+    input_ids: list[int]
+    labels: list[int]
+    """The id itself where the model is asked for it, else `IGNORED_LABEL`; not shifted."""
+    grids: list[TileGrid]
+    """One for each image that was kept."""
+    kept_images: list[int]
+    """Which of the conversation's images they are."""
+    shortened: tuple[str, ...] = ()
+    """What had to be done to fit: `FEWER_TILES`, `EARLY_TURNS_DROPPED`."""
+
+    @property
+    def num_tiles(self) -> int:
+        return sum(grid.num_tiles for grid in self.grids)
+
+    @property
+    def num_supervised(self) -> int:
+        return sum(label != IGNORED_LABEL for label in self.labels)
+
+
+def is_image_part(part: Any) -> bool:
+    """Whether a content part stands for an image (Hugging Face's `image` or OpenAI's `image_url`)."""
+    return isinstance(part, dict) and part.get("type") in ("image", "image_url")
+
+
+def count_images(message: dict[str, Any]) -> int:
+    """How many image parts a message holds."""
+    content = message.get("content")
+    return sum(map(is_image_part, content)) if isinstance(content, (list, tuple)) else 0
+
+
+def without_first_turn(messages: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], int] | None:
+    """`messages` without their earliest user turn and all that answers it, and the number of images that went with it.
+
+    The system message stays. None when only one user turn is left.
+    """
+    starts = [index for index, message in enumerate(messages) if message["role"] == "user"]
+    if len(starts) < 2:
+        return None
+    dropped = messages[starts[0] : starts[1]]
+    return [*messages[: starts[0]], *messages[starts[1] :]], sum(map(count_images, dropped))

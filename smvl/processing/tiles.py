@@ -1,0 +1,73 @@
+"""How an image becomes tiles, and what its tiles look like as text.
+
+The rule is SmolVLM's own (its stock image processor does the pixels): the longest edge is scaled to `size.longest_edge`, both sides
+are rounded up to whole tiles, the picture is cut row by row, and a squeezed view of the whole follows. At `longest_edge` equal to
+the tile the picture is one squeezed tile and nothing else.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
+
+from smvl.processing.tokens import AROUND_IMAGE_TOKEN, GLOBAL_TOKEN, IMAGE_TOKEN, MAX_GRID, tile_token
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """The tiles of one image: `rows` x `columns` of them and the global view; 0 x 0 means the global view alone."""
+
+    rows: int
+    columns: int
+    longest_edge: int
+    """What the image's longest edge is scaled to, in pixels."""
+
+    @property
+    def num_tiles(self) -> int:
+        return self.rows * self.columns + 1
+
+    def text(self, tokens_per_tile: int) -> str:
+        """The image as marker text, the same string that the stock SmolVLM processor builds."""
+        features = IMAGE_TOKEN * tokens_per_tile
+        whole = AROUND_IMAGE_TOKEN + GLOBAL_TOKEN + features + AROUND_IMAGE_TOKEN
+        if not self.rows:
+            return whole
+        lines = (
+            "".join(AROUND_IMAGE_TOKEN + tile_token(row, column) + features for column in range(1, self.columns + 1)) + "\n"
+            for row in range(1, self.rows + 1)
+        )
+        return "".join(lines) + "\n" + whole
+
+
+def check_image_settings(image_processor: SmolVLMImageProcessorPil) -> None:
+    """Raise `ValueError` for tile settings that cannot be described by the markers."""
+    tile, longest_edge = image_processor.max_image_size["longest_edge"], image_processor.size["longest_edge"]
+    if longest_edge % tile or not tile <= longest_edge <= MAX_GRID * tile:
+        raise ValueError(
+            f"longest_edge is {longest_edge} and the tile is {tile} pixels; longest_edge must be 1 to {MAX_GRID} whole tiles "
+            f"({tile} to {MAX_GRID * tile}). Set data.image.longest_edge."
+        )
+
+
+def longest_edges(image_processor: SmolVLMImageProcessorPil) -> list[int]:
+    """The resolutions at which an image may be shown, finest first: whole tiles down to one."""
+    tile, finest = image_processor.max_image_size["longest_edge"], image_processor.size["longest_edge"]
+    return list(range(finest, 0, -tile))
+
+
+def plan_grid(height: int, width: int, image_processor: SmolVLMImageProcessorPil, longest_edge: int) -> TileGrid:
+    """The grid that `cut_tiles` will give for a picture of this size, known without its pixels."""
+    _, rows, columns = image_processor.get_number_of_image_patches(height, width, {"size": {"longest_edge": longest_edge}})
+    return TileGrid(rows=rows, columns=columns, longest_edge=longest_edge)
+
+
+def cut_tiles(image: Image.Image, image_processor: SmolVLMImageProcessorPil, grid: TileGrid) -> np.ndarray:
+    """Scale, cut and normalise one RGB picture: (num_tiles, 3, tile, tile) float32 in [-1, 1] for SigLIP's mean and deviation of 0.5."""
+    batch = image_processor(
+        [[image]], size={"longest_edge": grid.longest_edge}, return_row_col_info=True, do_pad=False, return_tensors="np"
+    )
+    found = (batch["rows"][0][0], batch["cols"][0][0])
+    if found != (grid.rows, grid.columns):
+        raise RuntimeError(f"planned {grid.rows} x {grid.columns} tiles, but the image was cut into {found[0]} x {found[1]}")
+    return np.asarray(batch["pixel_values"][0], dtype=np.float32)

@@ -1,0 +1,77 @@
+"""The markers around and inside an image, and the one place where their text stands.
+
+The names are Qwen3's own tokens wherever it has one; the others are added to the tokenizer as new special tokens, and take
+ids that Qwen3's embedding already has rows for. Ids are always looked up in the tokenizer, never typed.
+"""
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+IMAGE_TOKEN = "<|image_pad|>"
+"""Stands for one image in a rendered conversation; in the ids, for one feature of one tile."""
+GLOBAL_TOKEN = "<|vision_pad|>"
+"""Stands before the tokens of the whole picture, squeezed into one tile."""
+VIDEO_TOKEN = "<|video_pad|>"
+AROUND_IMAGE_TOKEN = "<vision_start>"
+"""Stands before each tile and after the last one: what SmolVLM calls `<fake_token_around_image>`."""
+START_OF_TURN = "<|im_start|>"
+END_OF_TURN = "<|im_end|>"
+END_OF_TEXT = "<|endoftext|>"
+
+MAX_GRID = 6
+"""Rows and columns for which there are position markers, as in SmolVLM."""
+
+STOCK_ATTRIBUTES = {
+    "image_token": IMAGE_TOKEN,
+    "fake_image_token": AROUND_IMAGE_TOKEN,
+    "global_image_token": GLOBAL_TOKEN,
+    "video_token": VIDEO_TOKEN,
+    "end_of_utterance_token": END_OF_TURN,
+}
+"""The tokenizer attributes by which the stock SmolVLMProcessor finds the markers."""
+
+
+def tile_token(row: int, column: int) -> str:
+    """The marker of the tile at `row`, `column`, both counted from 1."""
+    return f"<row_{row}_col_{column}>"
+
+
+TILE_TOKENS = tuple(tile_token(row, column) for row in range(1, MAX_GRID + 1) for column in range(1, MAX_GRID + 1))
+MARKERS = (IMAGE_TOKEN, GLOBAL_TOKEN, VIDEO_TOKEN, AROUND_IMAGE_TOKEN, *TILE_TOKENS)
+CHAT_TOKENS = (START_OF_TURN, END_OF_TURN, END_OF_TEXT)
+
+
+@dataclass(frozen=True)
+class MarkerIds:
+    """Where the markers stand in one tokenizer."""
+
+    image: int
+    """The id that `config.image_token_id` must carry."""
+    trained: tuple[int, ...]
+    """Ids whose embedding rows are real inputs that no donor has trained: every marker but the image and video placeholders."""
+
+
+def add_missing_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Add the markers (and ChatML's control tokens) that `tokenizer` lacks; returns those added, in the order of their ids."""
+    known = tokenizer.get_added_vocab()
+    missing = [token for token in (*CHAT_TOKENS, *MARKERS) if token not in known]
+    tokenizer.add_special_tokens({"extra_special_tokens": missing}, replace_extra_special_tokens=False)
+    return missing
+
+
+def check_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise `ValueError` unless every marker and control token is exactly one token of `tokenizer`."""
+    for token in (*CHAT_TOKENS, *MARKERS):
+        ids = tokenizer.encode(token, add_special_tokens=False)
+        if len(ids) != 1 or tokenizer.convert_ids_to_tokens(ids[0]) != token:
+            raise ValueError(
+                f"the tokenizer in {tokenizer.name_or_path or 'memory'} does not know the marker {token} as one token: it becomes "
+                f"{len(ids)} pieces. Build the processor from the text model's folder with smvl.splice, or restore tokenizer.json."
+            )
+
+
+def marker_ids(tokenizer: PreTrainedTokenizerBase) -> MarkerIds:
+    """Look the markers up in a tokenizer that `check_tokens` accepts."""
+    trained = tokenizer.convert_tokens_to_ids([GLOBAL_TOKEN, AROUND_IMAGE_TOKEN, *TILE_TOKENS])
+    return MarkerIds(image=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN), trained=tuple(trained))

@@ -157,11 +157,11 @@ check_model() {
 # Parquet parts are named ...-00002-of-00005...: the name of any one tells how many there must be.
 check_parquet() {
     local folder="$1" parts expected
-    parts="$(find "$folder" -name '*.parquet' -size +0c 2>/dev/null | wc -l | tr -d ' ')"
-    if ((parts == 0)); then
+    if ! has_files "$folder" '*.parquet'; then
         PROBLEMS+=("$folder/*.parquet is missing")
         return
     fi
+    parts="$(find "$folder" -name '*.parquet' -size +0c | wc -l | tr -d ' ')"
     expected="$(find "$folder" -name '*-of-*.parquet' | sed -nE 's/.*-of-0*([0-9]+).*/\1/p' | sort -n | tail -n 1)"
     if ((parts < ${expected:-0})); then
         PROBLEMS+=("$folder holds $parts of $expected parquet files")

@@ -1,7 +1,8 @@
 """The configuration of a run: dataclasses, read from strict YAML with dotted overrides.
 
-The only way in for YAML (its rules are in strict_yaml.py). A misspelt key that is ignored costs a training run, so every key, type and
-range is checked before anything heavy is imported. `trainer` alone is open: it goes to Hugging Face's TrainingArguments.
+The only way in for YAML (its rules are in strict_yaml.py). A misspelt key that is ignored costs a training run, so every
+key, type and range is checked before anything heavy is imported. A stage's `trainer` alone is open: it goes to Hugging
+Face's TrainingArguments.
 
     config = load_config("train.yaml", ["stages.0.trainer.max_steps=20", "model.projector=mlp"])
 """

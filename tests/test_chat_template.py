@@ -187,8 +187,8 @@ def test_text_parts_render_as_the_official_template_renders_their_string(message
         assert render(parted, **options) == render(messages, official_chat_template(), **options)
 
 
-def test_every_kind_of_difference_is_among_the_conversations() -> None:
-    """Guards the comparison itself: the switches and the tools really change what is rendered."""
+def test_switches_and_tools_change_what_is_rendered() -> None:
+    """Without this the comparisons above could all be of one and the same prompt."""
     messages = CONVERSATIONS["one question"]
     rendered = {
         render(messages, tools=tools, add_generation_prompt=add_generation_prompt, enable_thinking=enable_thinking)

@@ -67,6 +67,22 @@ class ImageConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScenesConfig:
+    folder: str
+    """Folder that the drawn pictures with their questions and answers go to; drawn once."""
+    num_align: int
+    """Pictures with captions, for the first stage."""
+    num_finetune: int
+    """Conversations about pictures, for the second stage."""
+    num_heldout: int
+    """Conversations that are never trained on."""
+
+    def __post_init__(self) -> None:
+        for name in ("num_align", "num_finetune", "num_heldout"):
+            check(getattr(self, name) > 0, name, getattr(self, name), "at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataConfig:
     max_length: int = 2048
     """Longest sequence in tokens; with packing, the length of a packed row."""
@@ -78,6 +94,8 @@ class DataConfig:
     """Processes that encode samples; 0 encodes in the training process."""
     max_drop_share: float = 0.05
     """Share of samples that may be unreadable or too long before the run stops."""
+    scenes: ScenesConfig | None = None
+    """Data to draw before the run, so that it needs no download; null draws nothing."""
 
     def __post_init__(self) -> None:
         check(self.max_length > 0, "max_length", self.max_length, "at least 1")
@@ -88,15 +106,13 @@ class DataConfig:
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig:
     source: str
-    """Name of the data format in the registry: cauldron, jsonl, scenes."""
+    """Name of the data format in the registry: cauldron, jsonl."""
     path: str
     """Folder or file that holds the data."""
     subsets: list[str] = field(default_factory=list)
     """Folders below `path` to read; empty reads all that the source finds."""
     weight: float = 1.0
     """Relative share of this source in its mixture."""
-    split: str = "train"
-    """Part of the data to read."""
 
     def __post_init__(self) -> None:
         check(0 < self.weight < math.inf, "weight", self.weight, "a finite number above 0")
@@ -164,10 +180,12 @@ class EvaluationConfig:
     batch_size: int = 16
     """Samples evaluated at once."""
     generate: bool = True
-    """At the end, score generated answers on all held-out samples."""
+    """At the end, score generated answers, with the right and with swapped images."""
+    max_scored: int = 1000
+    """Held-out samples whose answers are generated and scored."""
 
     def __post_init__(self) -> None:
-        for name in ("max_samples", "max_new_tokens", "batch_size"):
+        for name in ("max_samples", "max_new_tokens", "batch_size", "max_scored"):
             check(getattr(self, name) > 0, name, getattr(self, name), "at least 1")
 
 

@@ -1,0 +1,74 @@
+"""A sample becomes tensors here, in the worker processes: its layout, then its pixels."""
+
+from dataclasses import dataclass
+
+import torch
+
+from smvl.data.quarantine import Failure
+from smvl.data.sample import Sample, SampleError
+from smvl.processing.images import ImageError, image_size, read_image
+from smvl.processing.layout import Layout, TooLongError
+from smvl.processing.processing_smvl import SmVLMProcessor
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One sample as the model takes it."""
+
+    id: str
+    input_ids: torch.Tensor
+    """(length,) int64"""
+    labels: torch.Tensor
+    """(length,) int64, `IGNORED_LABEL` where the model is not asked; not shifted"""
+    pixel_values: torch.Tensor
+    """(num_tiles, 3, tile, tile) float32"""
+
+
+class Encoder:
+    """Turns samples into tensors, one rule for training and evaluation."""
+
+    def __init__(self, processor: SmVLMProcessor, max_length: int):
+        self.processor, self.max_length = processor, max_length
+
+    def lay_out(self, sample: Sample) -> Layout:
+        """Ids, labels and grids, from image headers alone.
+
+        Raises:
+            SampleError: an image cannot be opened, or the sample is too long, or nothing in it is asked of the model.
+        """
+        try:
+            sizes = [image_size(image, name=_name(sample, index)) for index, image in enumerate(sample.images)]
+            layout = self.processor.lay_out(sample.messages, sizes, tools=sample.tools, max_length=self.max_length)
+        except ImageError as error:
+            raise SampleError("unreadable image", str(error)) from error
+        except TooLongError as error:
+            raise SampleError("too long", str(error)) from error
+        if not layout.num_supervised:
+            raise SampleError("nothing supervised", "no token of this sample is asked of the model")
+        return layout
+
+    def encode(self, sample: Sample) -> Encoded:
+        """Decode, cut and tokenize; raises `SampleError` as `lay_out` does, and for damaged pixels."""
+        layout = self.lay_out(sample)
+        try:
+            images = {index: read_image(sample.images[index], name=_name(sample, index)) for index in layout.kept_images}
+        except ImageError as error:
+            raise SampleError("unreadable image", str(error)) from error
+        return Encoded(
+            id=sample.id,
+            input_ids=torch.tensor(layout.input_ids),
+            labels=torch.tensor(layout.labels),
+            pixel_values=self.processor.pixel_values(images, layout),
+        )
+
+
+def failure_of(error: SampleError, *, row_id: str, source: str) -> Failure:
+    """The record of a row that broke a rule."""
+    return Failure(id=row_id, source=source, rule=error.rule, reason=str(error))
+
+
+def _name(sample: Sample, index: int) -> str | None:
+    """How messages call an image that has no path of its own."""
+    image = sample.images[index]
+    has_path = isinstance(image, str) and not image.startswith("data:") or isinstance(image, dict) and image.get("path")
+    return None if has_path else f"image {index} of {sample.source} {sample.id}"

@@ -1,0 +1,71 @@
+"""The parts of a model that a stage can train, by the names that a user writes.
+
+    connector             the projector from image features to text features
+    markers               the embedding rows of the image markers, and only those
+    text                  all layers of the text model and its final norm
+    text.layers[SLICE]    some of its layers, for example text.layers[-4:]
+    vision                the whole vision encoder
+    vision.layers[SLICE]  some of its layers
+    embeddings            the text model's input table
+    lm_head               its output table (the same tensor as `embeddings` in a tied model)
+"""
+
+import re
+from collections.abc import Sequence
+
+from torch import nn
+from transformers import SmolVLMForConditionalGeneration
+
+from smvl.model.marker_rows import ATTRIBUTE
+
+MARKERS = "markers"
+PART_NAMES = ("connector", MARKERS, "text", "text.layers[SLICE]", "vision", "vision.layers[SLICE]", "embeddings", "lm_head")
+
+_LAYERS = re.compile(r"(text|vision)\.layers\[(-?\d+)?(:)?(-?\d+)?\]")
+
+
+def part_parameters(model: SmolVLMForConditionalGeneration, part: str) -> list[nn.Parameter]:
+    """The parameters that `part` names.
+
+    Raises:
+        ValueError: there is no such part, or its slice holds no layer.
+    """
+    if found := _LAYERS.fullmatch(part):
+        modules = _layers(model, found[1])[_slice(found)]
+        if not modules:
+            raise ValueError(f"{part} holds no layer: the {found[1]} model has {len(_layers(model, found[1]))}. Mend the slice.")
+        return [parameter for module in modules for parameter in module.parameters()]
+    inner = model.model
+    wholes: dict[str, Sequence[nn.Module]] = {
+        "connector": [inner.connector],
+        "text": [inner.text_model.layers, inner.text_model.norm],
+        "vision": [inner.vision_model],
+        "embeddings": [inner.get_input_embeddings()],
+        "lm_head": [model.lm_head],
+    }
+    if part == MARKERS:
+        return [model.get_submodule(ATTRIBUTE).rows]
+    if part not in wholes:
+        raise ValueError(f"there is no part {part!r} to train; parts are {', '.join(PART_NAMES)}.")
+    return [parameter for module in wholes[part] for parameter in module.parameters()]
+
+
+def check_parts(model: SmolVLMForConditionalGeneration, parts: Sequence[str]) -> None:
+    """Raise `ValueError` for parts that cannot be trained together, before anything is trained."""
+    tables = [part for part in parts if part == "embeddings" or (part == "lm_head" and model.config.tie_word_embeddings)]
+    if tables and MARKERS in parts:
+        raise ValueError(f"{tables[0]} holds the marker rows already; take {MARKERS} out of this stage's parts, or {tables[0]}.")
+    for part in parts:
+        if part != MARKERS:
+            part_parameters(model, part)
+
+
+def _layers(model: SmolVLMForConditionalGeneration, tower: str) -> nn.ModuleList:
+    return model.model.text_model.layers if tower == "text" else model.model.vision_model.encoder.layers
+
+
+def _slice(found: re.Match) -> slice:
+    start = int(found[2]) if found[2] else None
+    if found[3]:
+        return slice(start, int(found[4]) if found[4] else None)
+    return slice(0, 0) if start is None else slice(start, start + 1 or None)

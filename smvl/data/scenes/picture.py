@@ -1,0 +1,51 @@
+"""A picture before it is painted: what stands where. Questions are asked of this, so an answer cannot disagree with the pixels."""
+from dataclasses import dataclass, field
+
+LONG_EDGE = 96  # layout units; a painted picture is this size times its zoom
+
+SHAPE, GLYPH, DIGIT = "shape", "glyph", "digit"
+
+
+@dataclass(frozen=True)
+class Mark:
+    kind: str
+    """SHAPE, GLYPH (a printed character) or DIGIT (a handwritten one)."""
+    label: str
+    """A key of SHAPES, the printed character, or the digit."""
+    x: float
+    """Centre, in layout units from the left."""
+    y: float
+    """Centre, in layout units from the top."""
+    size: float
+    """Side of the box that holds it, in layout units."""
+    colour: str = ""
+    """A key of COLOURS for shapes; empty for writing, which is inked in any colour."""
+    digit_index: int = -1
+    """Which of the 1,797 handwritten digits; -1 for anything else."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    width: int
+    height: int
+    marks: tuple[Mark, ...]
+    seed: int
+    """Decides everything that no question asks about: background, ink, noise, zoom."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    question: str
+    answer: str
+    pictures: tuple[Picture, ...] = ()
+    """Pictures shown with this question, before its text."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    task: str
+    turns: tuple[Turn, ...] = field(default_factory=tuple)
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        return tuple(picture for turn in self.turns for picture in turn.pictures)

@@ -1,0 +1,117 @@
+"""The tasks: one function each, from a seeded generator to a scene with its questions and answers."""
+import random
+from collections.abc import Callable
+
+from smvl.data.scenes import shapes, writing
+from smvl.data.scenes.picture import Picture, Scene, Turn
+from smvl.data.scenes.words import SHAPES
+
+SAY_FIRST, SAY_SECOND = "第一张", "第二张"
+
+
+def _ask(task: str, ask: Callable, generator: random.Random, picture: Picture) -> Scene:
+    question, answer = ask(generator, picture)
+    return Scene(task, (Turn(question, answer, (picture,)),))
+
+
+def describe(generator: random.Random, split: str) -> Scene:
+    one = generator.random() < 0.5
+    picture = shapes.draw_one(generator) if one else shapes.draw_pair(generator, generator.random() < 0.5)
+    return _ask("describe", shapes.ask_describe, generator, picture)
+
+
+def attribute(generator: random.Random, split: str) -> Scene:
+    return _ask("attribute", shapes.ask_attribute, generator, shapes.draw_pair(generator, generator.random() < 0.5))
+
+
+def position(generator: random.Random, split: str) -> Scene:
+    return _ask("position", shapes.ask_position, generator, shapes.draw_pair(generator, generator.random() < 0.6))
+
+
+def count(generator: random.Random, split: str) -> Scene:
+    return _ask("count", shapes.ask_count, generator, shapes.draw_many(generator))
+
+
+def read_sign(generator: random.Random, split: str) -> Scene:
+    return _ask("read_sign", writing.ask_sign, generator, writing.draw_sign(generator, split))
+
+
+def read_price(generator: random.Random, split: str) -> Scene:
+    return _ask("read_price", writing.ask_price, generator, writing.draw_price(generator, split))
+
+
+def read_number(generator: random.Random, split: str) -> Scene:
+    picture = writing.draw_number(generator, split, generator.randint(1, 4))
+    return _ask("read_number", writing.ask_number, generator, picture)
+
+
+def compare_numbers(generator: random.Random, split: str) -> Scene:
+    """Two numbers of one figure each; equal ones are drawn again."""
+    while True:
+        pictures = tuple(writing.draw_number(generator, split, 1) for _ in range(2))
+        values = [int(writing.text_of(picture)) for picture in pictures]
+        if values[0] != values[1]:
+            question = generator.choice(["两张图中哪一张的数字更大?", "哪一张图的数字更大?"])
+            answer = SAY_FIRST if values[0] > values[1] else SAY_SECOND
+            return Scene("compare_numbers", (Turn(question, answer, pictures),))
+
+
+def find_picture(generator: random.Random, split: str) -> Scene:
+    """Which of two pictures holds a named shape."""
+    while True:
+        pictures = tuple(shapes.draw_one(generator) for _ in range(2))
+        labels = [picture.marks[0].label for picture in pictures]
+        if labels[0] != labels[1]:
+            side = generator.randrange(2)
+            question = generator.choice(["哪一张是{}?", "两张图中哪一张有{}?"]).format(SHAPES[labels[side]])
+            return Scene("find_picture", (Turn(question, (SAY_FIRST, SAY_SECOND)[side], pictures),))
+
+
+def refer_back(generator: random.Random, split: str) -> Scene:
+    """A second picture is added, and then one of the two is asked about: mostly the first, so the last seen is no safe guess."""
+    first, second = writing.draw_sign(generator, split), writing.draw_sign(generator, split)
+    opening = Turn(*writing.ask_sign(generator, first), (first,))
+    if generator.random() < 0.7:
+        question, answer = generator.choice(["第一张图里写着什么?", "第一张图写的是什么字?"]), writing.text_of(first)
+    else:
+        question, answer = generator.choice(["第二张图里写着什么?", "第二张图写的是什么字?"]), writing.text_of(second)
+    return Scene("refer_back", (opening, Turn(question, answer, (second,))))
+
+
+# Share of each task in the finetune and held-out data. Questions that a coin could answer are kept few.
+TASKS: dict[Callable[[random.Random, str], Scene], float] = {
+    describe: 0.16,
+    attribute: 0.10,
+    position: 0.14,
+    count: 0.10,
+    read_sign: 0.16,
+    read_price: 0.06,
+    read_number: 0.16,
+    compare_numbers: 0.03,
+    find_picture: 0.03,
+    refer_back: 0.06,
+}
+READING_TASKS = ("read_sign", "read_price", "refer_back")
+
+
+def draw_scene(generator: random.Random, split: str) -> Scene:
+    return generator.choices(list(TASKS), weights=list(TASKS.values()))[0](generator, split)
+
+
+def draw_captions(generator: random.Random, split: str) -> Scene:
+    """One picture with several questions, as The Cauldron's rows have them: what the align stage sees."""
+    kind = generator.choices(["pair", "one", "many", "sign", "price", "number"], weights=[25, 10, 10, 30, 5, 20])[0]
+    if kind == "pair":
+        picture = shapes.draw_pair(generator, generator.random() < 0.5)
+        asks = [shapes.ask_describe, shapes.ask_position, shapes.ask_attribute]
+    elif kind in ("one", "many"):
+        picture = shapes.draw_one(generator) if kind == "one" else shapes.draw_many(generator)
+        asks = [shapes.ask_describe, shapes.ask_count][kind == "many" :][:2]
+    elif kind == "sign":
+        picture, asks = writing.draw_sign(generator, split), [writing.ask_sign]
+    elif kind == "price":
+        picture, asks = writing.draw_price(generator, split), [writing.ask_price]
+    else:
+        picture, asks = writing.draw_number(generator, split, generator.randint(1, 4)), [writing.ask_number]
+    turns = [ask(generator, picture) for ask in asks]
+    return Scene(kind, tuple(Turn(*turn, (picture,) if place == 0 else ()) for place, turn in enumerate(turns)))

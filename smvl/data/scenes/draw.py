@@ -23,7 +23,8 @@ from smvl.data.scenes.words import HELDOUT, TRAIN
 
 logger = logging.getLogger(__name__)
 
-MARKER = "drawn.json"  # written last: a folder without it is half drawn
+UNFINISHED = "drawing.json"  # written first, and renamed to the other last: a half-drawn folder is drawn again
+MARKER = "drawn.json"
 TEXT_SHARE = 0.14
 
 
@@ -34,9 +35,7 @@ def write_demo_data(folder: Path, *, seed: int, num_align: int, num_finetune: in
     if _is_drawn(folder, request):
         logger.info("the demo's data is already in %s", folder)
         return
-    for part in ("align", "images"):
-        shutil.rmtree(folder / part, ignore_errors=True)
-        (folder / part).mkdir(parents=True)
+    _clear(folder, request)
     num_text = round(num_finetune * TEXT_SHARE)
     align = _draw(draw_captions, TRAIN, num_align, f"{seed} align")
     finetune = _draw(draw_scene, TRAIN, num_finetune - num_text, f"{seed} finetune")
@@ -48,7 +47,7 @@ def write_demo_data(folder: Path, *, seed: int, num_align: int, num_finetune: in
     _write_jsonl(folder, "text", text)
     if seen & _write_jsonl(folder, "heldout", heldout):
         raise AssertionError("a held-out image was drawn for training too")
-    (folder / MARKER).write_text(json.dumps(request))
+    (folder / UNFINISHED).rename(folder / MARKER)
 
 
 def check_apart(train: Iterable[Scene], heldout: Iterable[Scene]) -> None:
@@ -80,6 +79,16 @@ def _is_drawn(folder: Path, request: dict[str, int]) -> bool:
             f"{folder} holds data drawn with {drawn}, but {request} is asked for. Remove the folder or name another one."
         )
     return True
+
+
+def _clear(folder: Path, request: dict[str, int]) -> None:
+    """Makes room. Only what an unfinished drawing left is removed, never a folder that holds something else."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / UNFINISHED).exists():
+        raise ValueError(f"{folder} holds files, and they are not the demo's. Name a new or an empty folder.")
+    shutil.rmtree(folder, ignore_errors=True)
+    for part in ("align", "images"):
+        (folder / part).mkdir(parents=True)
+    (folder / UNFINISHED).write_text(json.dumps(request))
 
 
 def _draw(draw: Callable[[random.Random, str], Scene], split: str, num_scenes: int, seed: str) -> list[Scene]:

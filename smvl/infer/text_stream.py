@@ -1,0 +1,74 @@
+"""From token ids to text while they arrive: no character is ever split, and reasoning is kept apart from the answer."""
+
+from collections.abc import Callable, Sequence
+
+_OPENING, _CLOSING = "<think>", "</think>"
+_UNFINISHED = "\N{REPLACEMENT CHARACTER}"
+"""What a decoder puts for bytes that are no whole character yet."""
+
+
+def split_thinking(text: str) -> tuple[str, str]:
+    """(reasoning, answer) of what a model wrote; without a thinking block all of it is the answer."""
+    if not text.lstrip().startswith(_OPENING):
+        return "", text
+    reasoning, _, answer = text.lstrip().removeprefix(_OPENING).partition(_CLOSING)
+    return reasoning.strip("\n"), answer.lstrip("\n")
+
+
+class TextStream:
+    """Takes one token after another, and gives the text that has become certain.
+
+    Args:
+        decode: ids to text.
+    """
+
+    def __init__(self, decode: Callable[[Sequence[int]], str]):
+        self._decode = decode
+        self._ids: list[int] = []
+        self._context, self._done = 0, 0
+        """Text up to `_done` was given out; decoding starts at `_context`, as some decoders treat a first token differently."""
+        self._text = ""
+        self._given = ("", "")
+
+    def push(self, token: int) -> tuple[str, str]:
+        """What `token` adds to (reasoning, answer)."""
+        self._ids.append(token)
+        piece = self._undecoded()
+        if piece.endswith(_UNFINISHED):
+            return "", ""
+        return self._take(piece, _certain)
+
+    def finish(self) -> tuple[str, str]:
+        """What was held back until now."""
+        return self._take(self._undecoded(), split_thinking)
+
+    def _undecoded(self) -> str:
+        known = self._decode(self._ids[self._context : self._done])
+        return self._decode(self._ids[self._context :])[len(known) :]
+
+    def _take(self, piece: str, split: Callable[[str], tuple[str, str]]) -> tuple[str, str]:
+        if piece:
+            self._context, self._done = self._done, len(self._ids)
+            self._text += piece
+        whole = split(self._text)
+        added = tuple(part[len(given) :] for part, given in zip(whole, self._given))
+        self._given = whole
+        return added
+
+
+def _certain(text: str) -> tuple[str, str]:
+    """The part of `split_thinking(text)` that no later text can change."""
+    if _OPENING.startswith(text.lstrip()):
+        return "", ""
+    reasoning, answer = split_thinking(text)
+    if not answer and _CLOSING not in text:
+        reasoning = _without_start_of(_CLOSING, reasoning).rstrip("\n")
+    return reasoning, answer
+
+
+def _without_start_of(tag: str, text: str) -> str:
+    """`text` without an ending that may be growing into `tag`."""
+    for length in range(len(tag) - 1, 0, -1):
+        if text.endswith(tag[:length]):
+            return text[:-length]
+    return text

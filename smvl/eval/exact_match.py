@@ -1,0 +1,83 @@
+"""Held-out scores by exact match, with the right images and with another sample's: a score is worth what the swap takes away."""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from smvl.data.sample import Sample
+from smvl.data.swapping import swap_images
+from smvl.infer.engine import Engine, Request
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One question, what was expected, and what the model said."""
+
+    id: str
+    task: str
+    expected: str
+    answer: str
+    correct: bool
+    images: str
+    """`right` or `swapped`"""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Exact match over some questions."""
+
+    num_questions: int
+    exact_match: float
+    """Share of answers that are right, 0 to 1."""
+    exact_match_swapped: float | None
+    """The same with another sample's images; None where no image could be swapped."""
+
+
+def normalise(text: str) -> str:
+    """What exact match passes over: width of characters, space around, a final full stop."""
+    return unicodedata.normalize("NFKC", text).strip().rstrip(".。").strip()
+
+
+def grade(engine: Engine, samples: Sequence[Sample], *, images: str, max_new_tokens: int, batch_size: int) -> list[Graded]:
+    """Answer the last question of each sample, its earlier turns given, and compare with the sample's own answer."""
+    requests = [Request(messages=sample.prompt, images=sample.images, tools=sample.tools) for sample in samples]
+    answers = engine.answer(requests, max_new_tokens=max_new_tokens, batch_size=batch_size)
+    return [
+        Graded(sample.id, sample.task, sample.answer, answer.text, normalise(answer.text) == normalise(sample.answer), images)
+        for sample, answer in zip(samples, answers)
+    ]
+
+
+def score(engine: Engine, samples: Sequence[Sample], *, max_new_tokens: int, batch_size: int) -> tuple[dict[str, Score], list[Graded]]:
+    """Scores by task and over `all`, and every graded answer."""
+    options = {"max_new_tokens": max_new_tokens, "batch_size": batch_size}
+    right = grade(engine, samples, images="right", **options)
+    swapped = grade(engine, swap_images([sample for sample in samples if sample.images]), images="swapped", **options)
+    by_task: dict[str, list[Graded]] = defaultdict(list)
+    for graded in [*right, *swapped]:
+        by_task["all"].append(graded)
+        if graded.task:
+            by_task[graded.task].append(graded)
+    return {task: _score(graded) for task, graded in by_task.items()}, [*right, *swapped]
+
+
+def as_json(scores: dict[str, Score]) -> dict[str, dict]:
+    """Scores as plain data."""
+    return {task: asdict(score) for task, score in scores.items()}
+
+
+def table(scores: dict[str, Score]) -> str:
+    """Scores as text, one task a line."""
+    width = max(len(task) for task in scores)
+    lines = [f"  {'task'.ljust(width)}  questions  exact match  with swapped images"]
+    for task, entry in sorted(scores.items(), key=lambda item: (item[0] == "all", item[0])):
+        swapped = "-" if entry.exact_match_swapped is None else f"{entry.exact_match_swapped:.3f}"
+        lines.append(f"  {task.ljust(width)}  {entry.num_questions:9d}  {entry.exact_match:11.3f}  {swapped:>19}")
+    return "\n".join(lines)
+
+
+def _score(graded: Sequence[Graded]) -> Score:
+    right = [entry.correct for entry in graded if entry.images == "right"]
+    swapped = [entry.correct for entry in graded if entry.images == "swapped"]
+    return Score(len(right), sum(right) / len(right), sum(swapped) / len(swapped) if swapped else None)

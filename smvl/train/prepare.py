@@ -1,0 +1,82 @@
+"""Before a run: is everything there, is the folder free, is the data drawn. Answers come in seconds, before anything heavy loads."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import transformers
+from accelerate import PartialState
+
+from smvl.config import Config
+from smvl.data.registry import SOURCES
+from smvl.data.scenes.draw import write_demo_data
+from smvl.model.donors import DonorError, check_donor_folder
+from smvl.train.arguments import check_trainer_keys
+from smvl.train.checkpoint import claim_run_folder
+
+logger = logging.getLogger(__name__)
+
+WAYS_ON = (
+    "Either run `bash download_resource.sh` to fetch the weights and data of train.yaml, "
+    "or run `python train.py configs/demo.yaml`, which needs neither."
+)
+
+
+def prepare(config: Config, *, resume: bool) -> Path:
+    """Check, claim the run folder, and draw the data that the configuration asks to draw.
+
+    Raises:
+        ValueError: weights or data are missing, a `trainer` key is unknown, or the run folder is in use.
+    """
+    quieten()
+    check_trainer_keys(config)
+    check_resources(config)
+    state = PartialState()
+    logging.getLogger("smvl").setLevel(logging.INFO if state.is_main_process else logging.ERROR)
+    folder = Path(config.output_dir)
+    if state.is_main_process:
+        folder = claim_run_folder(config, resume=resume)
+        draw_scenes(config)
+    state.wait_for_everyone()
+    return folder
+
+
+def check_resources(config: Config) -> None:
+    """Raise `ValueError` unless both donors and all data are there; it names the folder and the ways on."""
+    for key, donor in (("vision", config.model.vision), ("text", config.model.text)):
+        try:
+            check_donor_folder(donor)
+        except DonorError as error:
+            raise DonorError(f"model.{key}: {error} {WAYS_ON}") from None
+    drawn = Path(config.data.scenes.folder) if config.data.scenes else None
+    heldout = [config.evaluation.heldout] if config.evaluation.heldout else []
+    for source in [*(source for stage in config.stages for source in stage.mixture), *heldout]:
+        if source.source not in SOURCES:
+            raise ValueError(f"the source {source.source!r} is unknown; expected one of {', '.join(SOURCES)}.")
+        path = Path(source.path)
+        if drawn is not None and drawn in path.parents:
+            continue
+        for part in [path / subset for subset in source.subsets] or [path]:
+            if not part.exists():
+                raise ValueError(f"there is no data in {part}. {WAYS_ON}")
+
+
+def draw_scenes(config: Config) -> None:
+    """Draw the data of `data.scenes`, if any; nothing to do when it was drawn before."""
+    if scenes := config.data.scenes:
+        logger.info("Drawing pictures with questions and answers into %s.", scenes.folder)
+        write_demo_data(
+            Path(scenes.folder),
+            seed=config.seed,
+            num_align=scenes.num_align,
+            num_finetune=scenes.num_finetune,
+            num_heldout=scenes.num_heldout,
+        )
+
+
+def quieten() -> None:
+    """Leave the screen to the run's own bar and messages."""
+    logging.basicConfig(format="%(message)s")
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", module="torch.utils.data")

@@ -1,0 +1,229 @@
+"""A run: the stages one after another in one folder, each begun from what the last one left, wherever the run was broken off."""
+
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from transformers import SmolVLMForConditionalGeneration
+
+from smvl.assemble import load_checkpoint, splice
+from smvl.config import Config, StageConfig, dump_config
+from smvl.data.encode import Encoder, failure_of
+from smvl.data.mixture import open_mixture
+from smvl.data.packing import PackSampler
+from smvl.data.quarantine import Quarantine
+from smvl.data.registry import open_source
+from smvl.data.sample import Sample, SampleError
+from smvl.eval.exact_match import as_json, score
+from smvl.infer.engine import Engine, Request
+from smvl.model.marker_rows import detach_marker_rows
+from smvl.model.saving import save_model
+from smvl.processing.images import read_image
+from smvl.processing.processing_smvl import SmVLMProcessor
+from smvl.processing.tokens import marker_ids
+from smvl.train.arguments import count_steps, training_arguments
+from smvl.train.checkpoint import CONFIG_FILE, PROVENANCE_FILE, RESULTS_FILE, fingerprints, package_versions, publish
+from smvl.train.checkpoint import write_folder_atomically, write_json
+from smvl.train.progress import ProgressBar
+from smvl.train.sight import SightCheck
+from smvl.train.stages import StagePlan, plan_stage
+from smvl.train.tracking import Shown, TrackingCallback, open_tracker
+from smvl.train.trainer import SmVLMTrainer, StopAt, WriteBackMarkerRows, last_complete_checkpoint
+
+logger = logging.getLogger(__name__)
+
+MODEL_FOLDER = "model"
+NUM_SHOWN = 4
+"""Sample answers that each evaluation shows."""
+
+
+class Run:
+    """Model, processor and held-out samples of one run, and where it stands.
+
+    Args:
+        config: the whole configuration.
+        folder: the claimed run folder.
+    """
+
+    def __init__(self, config: Config, folder: Path):
+        self.config, self.folder = config, folder
+        self.is_main = PartialState().is_main_process
+        self.done = [stage.name for stage in config.stages if (folder / stage.name / MODEL_FOLDER).is_dir()]
+        self.model, self.processor = self._begin()
+        self.encoder = Encoder(self.processor, config.data.max_length)
+        self.quarantine = Quarantine(folder / "quarantine.jsonl" if self.is_main else None, config.data.max_drop_share)
+        self.heldout = self._open_heldout()
+        self.sight = SightCheck(self.encoder, self.heldout[: config.evaluation.max_samples]) if self.heldout else None
+        self.fingerprints = fingerprints(config) if self.is_main else {}
+        self.steps_done = 0
+        self.tracker = open_tracker(
+            config.tracking,
+            run_name=folder.name,
+            folder=folder / "swanlog",
+            settings={"config": dump_config(config)},
+            is_main_process=self.is_main,
+        )
+
+    # ---- beginning -------------------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
+        """Splice, or load where the run was broken off: the last state of a stage, or else the last finished stage."""
+        model, dtype = self.config.model, getattr(torch, self.config.model.dtype)
+        unfinished = next((stage.name for stage in self.config.stages if stage.name not in self.done), None)
+        checkpoint = last_complete_checkpoint(self.folder / unfinished) if unfinished else None
+        if checkpoint is None and self.done:
+            checkpoint = self.folder / self.done[-1] / MODEL_FOLDER
+        if checkpoint is not None:
+            logger.info("Going on from %s.", checkpoint)
+            return load_checkpoint(checkpoint, attention=model.attention, dtype=dtype)
+        return splice(
+            model.vision,
+            model.text,
+            projector=model.projector,
+            scale_factor=model.scale_factor,
+            tile=self.config.data.image.tile,
+            longest_edge=self.config.data.image.longest_edge,
+            attention=model.attention,
+            dtype=dtype,
+            seed=self.config.seed,
+        )
+
+    def _open_heldout(self) -> list[Sample]:
+        """The held-out samples that can be used, at most `evaluation.max_scored`."""
+        if self.config.evaluation.heldout is None:
+            return []
+        source = open_source(self.config.evaluation.heldout)
+        samples = []
+        for row in range(min(len(source), self.config.evaluation.max_scored)):
+            self.quarantine.saw()
+            try:
+                sample = source[row]
+                self.encoder.encode(sample)
+            except SampleError as error:
+                self.quarantine.add(failure_of(error, row_id=str(row), source=source.name))
+            else:
+                samples.append(sample)
+        return samples
+
+    # ---- training --------------------------------------------------------------------------------------------------------------
+
+    def train_stage(self, stage: StageConfig) -> None:
+        """Train one stage to its end and write its model; a finished stage is passed over."""
+        if stage.name in self.done:
+            logger.info("Stage %s is finished already.", stage.name)
+            return
+        folder = self.folder / stage.name
+        sampler = self._open_sampler(stage)
+        max_steps = count_steps(stage, sampler, num_processes=PartialState().num_processes)
+        arguments = training_arguments(self.config, stage, folder, max_steps=max_steps)
+        plan = plan_stage(
+            stage,
+            self.model,
+            marker_ids=marker_ids(self.processor.tokenizer).trained,
+            max_steps=max_steps,
+            default_learning_rate=arguments.learning_rate,
+        )
+        logger.info("%s", plan.describe(self.model))
+        checkpoint = last_complete_checkpoint(folder)
+        step = 0 if checkpoint is None else int(checkpoint.name.rsplit("-", 1)[1])
+        for end in plan.phase_ends:
+            if step < end:
+                self._train_phase(stage, plan, arguments, sampler, step, end, checkpoint)
+                step, checkpoint = end, last_complete_checkpoint(folder)
+        self.quarantine.check(final=True)
+        logger.info("Stage %s: left out %s; shortened %s.", stage.name, self.quarantine.describe(), dict(sampler.shortened) or "none")
+        self._finish_stage(stage, max_steps)
+
+    def _open_sampler(self, stage: StageConfig) -> PackSampler:
+        return PackSampler(
+            open_mixture(stage.mixture, seed=self.config.seed),
+            self.encoder,
+            max_length=self.config.data.max_length,
+            packing=self.config.data.packing,
+            seed=self.config.seed,
+            quarantine=self.quarantine,
+        )
+
+    def _train_phase(
+        self, stage: StageConfig, plan: StagePlan, arguments: Any, sampler: PackSampler, step: int, end: int, checkpoint: Path | None
+    ) -> None:
+        """Train from `step` to `end` with the parts that learn there."""
+        plan.freeze(self.model, step)
+        trainer = SmVLMTrainer(
+            self.model,
+            arguments,
+            plan=plan,
+            sampler=sampler,
+            evaluate_model=self._evaluate,
+            save_model=self._save,
+            pad_token_id=self.processor.tokenizer.pad_token_id,
+            callbacks=[
+                WriteBackMarkerRows(),
+                TrackingCallback(self.tracker, stage=stage.name, first_step=self.steps_done),
+                ProgressBar(stage.name),
+                *([StopAt(end)] if end < plan.max_steps else []),
+            ],
+        )
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        trainer.release()
+
+    def _finish_stage(self, stage: StageConfig, max_steps: int) -> None:
+        detach_marker_rows(self.model)
+        self.model.requires_grad_(False)
+        self.steps_done += max_steps
+        self.done.append(stage.name)
+        if self.is_main:
+            folder = self.folder / stage.name
+            write_folder_atomically(folder / MODEL_FOLDER, self._save)
+            publish(folder / MODEL_FOLDER, self.folder)
+            for checkpoint in folder.glob("checkpoint-*"):
+                shutil.rmtree(checkpoint)
+        PartialState().wait_for_everyone()
+
+    def _save(self, folder: Path) -> None:
+        """Write the checkpoint as it is now, with what made it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_model(self.model, folder)
+        self.processor.save_pretrained(folder)
+        (folder / CONFIG_FILE).write_text(dump_config(self.config), encoding="utf-8")
+        made_by = {"packages": package_versions(), "data": self.fingerprints, "stages_done": self.done, "seed": self.config.seed}
+        write_json(folder / PROVENANCE_FILE, made_by)
+
+    # ---- evaluation ------------------------------------------------------------------------------------------------------------
+
+    def _evaluate(self, step: int) -> dict[str, float]:
+        assert self.sight is not None, "check_trainer_keys lets no stage evaluate without held-out samples"
+        sight = self.sight.measure(self.model)
+        logger.log(logging.WARNING if sight.is_blind else logging.INFO, "Step %d. %s", step, sight.verdict)
+        if self.is_main:
+            self.tracker.show(self._show(self.heldout[:NUM_SHOWN]), self.steps_done + step)
+        return sight.metrics()
+
+    def _show(self, samples: Sequence[Sample]) -> list[Shown]:
+        requests = [Request(messages=sample.prompt, images=sample.images, tools=sample.tools) for sample in samples]
+        answers = Engine(self.model, self.processor).answer(requests, max_new_tokens=self.config.evaluation.max_new_tokens)
+        return [
+            Shown([read_image(image) for image in sample.images], _last_question(sample), sample.answer, answer.text)
+            for sample, answer in zip(samples, answers)
+        ]
+
+    def score(self) -> dict[str, Any] | None:
+        """Score generated answers on the held-out samples and write `results.json`; None where there is nothing to score."""
+        if not self.heldout or not self.config.evaluation.generate or not self.is_main:
+            return None
+        options = {"max_new_tokens": self.config.evaluation.max_new_tokens, "batch_size": self.config.evaluation.batch_size}
+        scores, graded = score(Engine(self.model, self.processor), self.heldout, **options)
+        sight = self.sight.measure(self.model)
+        results = {"scores": as_json(scores), "sight": {**sight.metrics(), "verdict": sight.verdict}}
+        write_json(self.folder / RESULTS_FILE, results)
+        write_json(self.folder / "answers.json", [vars(entry) for entry in graded])
+        return {**results, "table": scores, "example": self._show(self.heldout[:1])[0], "example_sample": self.heldout[0]}
+
+
+def _last_question(sample: Sample) -> str:
+    content = next(message for message in reversed(sample.prompt) if message["role"] == "user")["content"]
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)

@@ -1,0 +1,55 @@
+"""Train a small vision-language model in stages.
+
+    python train.py configs/demo.yaml                                 # no GPU, no downloads, minutes
+    python train.py train.yaml                                        # the real recipe, one card
+    accelerate launch --num_processes 8 train.py train.yaml           # several cards
+    python train.py train.yaml stages.0.trainer.max_steps=20          # any key of the YAML
+    python train.py train.yaml --resume                               # go on after a kill
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is ever fetched while training
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the worker processes are the parallelism
+
+from smvl.config import Config, load_config
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    try:
+        config = load_config(options.config, options.overrides)
+        run(config, resume=options.resume)
+    except ValueError as error:  # the user's mistakes; anything else is ours and keeps its traceback
+        print(f"train.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Train a small vision-language model in stages.")
+    parser.add_argument("config", help="YAML file, for example configs/demo.yaml or train.yaml")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="any key of the YAML, dotted: stages.0.trainer.max_steps=20")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in output_dir")
+    return parser.parse_intermixed_args(arguments)
+
+
+def run(config: Config, *, resume: bool) -> None:
+    from smvl.train.prepare import prepare
+    from smvl.train.report import report
+    from smvl.train.run import Run
+
+    folder = prepare(config, resume=resume)
+    training = Run(config, folder)
+    for stage in config.stages:
+        training.train_stage(stage)
+    results = training.score()
+    training.tracker.finish()
+    report(training, results)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""A conversation of several turns about images, and the loop that lets a user type it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from smvl.infer.engine import Answer, Engine, Piece, Request
+from smvl.processing.images import read_image
+
+HELP = """\
+/image PATH   add an image to your next question (several are fine)
+/clear        forget the conversation and its images
+/help         show this
+/exit         leave (so does Ctrl-D; Ctrl-C stops an answer, or leaves)
+"""
+
+
+class Conversation:
+    """Messages and images so far, earlier images included in every question.
+
+    Args:
+        system: what the model is told first, and keeps after `clear`.
+        thinking: whether the model may reason before it answers; its reasoning does not stay in the history.
+        max_new_tokens, temperature: as in `Engine.stream`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        system: str | None = None,
+        thinking: bool = False,
+        max_new_tokens: int = 256,
+        temperature: float = 0.0,
+    ):
+        self._engine = engine
+        self._opening = [] if system is None else [{"role": "system", "content": system}]
+        self._thinking = thinking
+        self._generation = {"max_new_tokens": max_new_tokens, "temperature": temperature}
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget every turn and every image, also those that wait for a question."""
+        self.messages: list[dict[str, Any]] = list(self._opening)
+        self.images: list[Image.Image] = []
+        self.answer: Answer | None = None
+        """The last one, with its counts and times."""
+        self._num_asked_images = 0
+
+    def add_image(self, source: Any) -> Image.Image:
+        """Attach an image to the next question. It is decoded now, so that it stays what it is.
+
+        Raises:
+            ImageError: the image cannot be read; the conversation is as it was.
+        """
+        self.images.append(read_image(source))
+        return self.images[-1]
+
+    def ask(self, question: str) -> Iterator[Piece]:
+        """The answer, piece by piece. Question and answer enter the history with the last piece, not before.
+
+        Raises:
+            ValueError: no room for an answer; the conversation is as it was.
+        """
+        image_parts = [{"type": "image"}] * (len(self.images) - self._num_asked_images)
+        messages = [*self.messages, {"role": "user", "content": [*image_parts, {"type": "text", "text": question}]}]
+        stream = self._engine.stream(Request(messages, self.images, thinking=self._thinking), **self._generation)
+        yield from stream
+        self.answer = stream.answer
+        # reasoning_content, even empty, tells the template that a "</think>" in the answer is only a word
+        reply = {"role": "assistant", "content": stream.answer.text, "reasoning_content": stream.answer.reasoning}
+        self.messages = [*messages, reply]
+        self._num_asked_images = len(self.images)
+
+
+def run_chat(conversation: Conversation, read: Callable[[str], str], write: Callable[[str], None]) -> None:
+    """Converse until the user leaves.
+
+    Args:
+        read: shows a prompt and returns a line, as `input`; EOFError and KeyboardInterrupt end the chat.
+        write: shows a piece of text, adding nothing to it.
+    """
+    write(HELP)
+    while True:
+        try:
+            line = read("> ").strip()
+        except (EOFError, KeyboardInterrupt):
+            write("\n")
+            return
+        if line == "/exit":
+            return
+        if line:
+            _respond(conversation, line, write)
+
+
+def show(pieces: Iterable[Piece]) -> Iterator[str]:
+    """The text of pieces for a reader, reasoning between <think> tags."""
+    was_reasoning = False
+    for piece in pieces:
+        if piece.is_reasoning and not was_reasoning:
+            yield "<think>\n"
+        if was_reasoning and not piece.is_reasoning:
+            yield "\n</think>\n\n"
+        was_reasoning = piece.is_reasoning
+        yield piece.text
+    if was_reasoning:
+        yield "\n</think>"
+
+
+def one_line(error: Exception) -> str:
+    """An error's message without line breaks."""
+    return " ".join(str(error).split())
+
+
+def _respond(conversation: Conversation, line: str, write: Callable[[str], None]) -> None:
+    """Carry out one line; whatever is wrong with it is said, and the chat goes on."""
+    try:
+        if line.startswith("/"):
+            _obey(conversation, line, write)
+        else:
+            _answer(conversation, line, write)
+    except ValueError as error:
+        write(f"! {one_line(error)}\n")
+    except KeyboardInterrupt:
+        write("\n! stopped; this question is not in the history, its images wait for the next one.\n")
+
+
+def _answer(conversation: Conversation, question: str, write: Callable[[str], None]) -> None:
+    with closing(show(conversation.ask(question))) as texts:
+        for text in texts:
+            write(text)
+    write("\n")
+    if conversation.answer.finish == "length":
+        write(f"! cut after {conversation.answer.num_new_tokens} tokens; start with a larger --max-new-tokens.\n")
+
+
+def _obey(conversation: Conversation, line: str, write: Callable[[str], None]) -> None:
+    command, _, argument = line.partition(" ")
+    if command == "/image" and argument:
+        path = Path(argument.strip().strip("'\"")).expanduser()  # quoted where it was dragged into the terminal
+        image = conversation.add_image(path)
+        write(f"Image {len(conversation.images)}: {path.name}, {image.width} x {image.height} pixels. Ask about it.\n")
+    elif command == "/clear":
+        conversation.clear()
+        write("Cleared.\n")
+    else:
+        if command != "/help":
+            write(f"! there is no command {line}.\n")
+        write(HELP)

@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModelForImageTextToText, SmolVLMForConditionalGeneration
 
 import smvl.model.modeling_smvl  # noqa: F401  (makes the `smvl` model type known to the Auto classes)
-from smvl.model.donors import DonorError, check_donor_folder, read_vision_donor
+from smvl.model.donors import DonorError, check_donor_folder, check_text_donor, read_vision_donor
 from smvl.model.splice import Projector, splice_model
 from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor
@@ -44,7 +44,7 @@ def splice(
         ValueError: a donor is missing, damaged or of the wrong kind, or the settings do not fit it; the message says which and why.
     """
     donor = read_vision_donor(vision)
-    check_donor_folder(text)
+    check_text_donor(text)
     side = donor.config.image_size
     if tile not in (None, side):
         raise DonorError(f"the tile is {tile} pixels, but the vision encoder in {vision} reads {side}. Set data.image.tile: {side}.")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.models.smolvlm.configuration_smolvlm import SmolVLMVisionConfig
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
@@ -107,9 +106,7 @@ def load_text(folder: str | Path, *, dtype: torch.dtype, attention: str) -> PreT
     Raises:
         DonorError: the folder is missing, is not a causal language model, or a tensor is missing, unknown or of another shape.
     """
-    config = _read_config(folder)
-    if config.is_encoder_decoder or type(config) not in AutoModelForCausalLM._model_mapping:
-        raise DonorError(f"{folder} holds a {config.model_type} model; the text donor must be a decoder-only language model. Set model.text.")
+    check_text_donor(folder)
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -126,6 +123,13 @@ def load_text(folder: str | Path, *, dtype: torch.dtype, attention: str) -> PreT
         raise DonorError(f"the text model in {folder} does not match its config.json: {faults}. Download the folder again.")
     logger.info("Text model: all %d tensors loaded from %s.", len(model.state_dict()), folder)
     return model
+
+
+def check_text_donor(folder: str | Path) -> None:
+    """Raise `DonorError` unless the folder holds a decoder-only language model; its weights are not read."""
+    config = _read_config(folder)
+    if config.is_encoder_decoder or type(config) not in AutoModelForCausalLM._model_mapping:
+        raise DonorError(f"{folder} holds a {config.model_type} model; the text donor must be a decoder-only language model. Set model.text.")
 
 
 def check_donor_folder(folder: str | Path) -> None:

@@ -3,6 +3,8 @@
 import base64
 import binascii
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +38,20 @@ def read_image(source: Any, *, name: str | None = None) -> Image.Image:
     name = name or image_name(source)
     image = _open(source, name)
     _check_size(image, name)
-    try:
+    with _refusing_damage(name):
         image.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"{name}: the image is damaged or cut short ({error}). Replace the file or remove it from the data.") from error
-    return _to_rgb(ImageOps.exif_transpose(image))
+        image = ImageOps.exif_transpose(image)
+    return _to_rgb(image)
 
 
 def image_size(source: Any, *, name: str | None = None) -> tuple[int, int]:
-    """(height, width) in pixels as `read_image` will give them, read from the header alone."""
+    """(height, width) in pixels as `read_image` will give them, from the header alone (a PNG's rotation may stand behind its pixels)."""
     name = name or image_name(source)
     image = _open(source, name)
     _check_size(image, name)
     width, height = image.size
-    on_its_side = image.getexif().get(_EXIF_ORIENTATION) in _ORIENTATIONS_ON_THE_SIDE
+    with _refusing_damage(name):
+        on_its_side = image.getexif().get(_EXIF_ORIENTATION) in _ORIENTATIONS_ON_THE_SIDE
     return (width, height) if on_its_side else (height, width)
 
 
@@ -93,6 +95,14 @@ def _decode_data_url(url: str, name: str) -> bytes:
         return base64.b64decode(payload, validate=True)
     except binascii.Error as error:
         raise ImageError(f"{name}: the base64 of this data: URL is damaged ({error}).") from error
+
+
+@contextmanager
+def _refusing_damage(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"{name}: the image is damaged or cut short ({error}). Replace the file or remove it from the data.") from error
 
 
 def _check_size(image: Image.Image, name: str) -> None:

@@ -50,6 +50,8 @@ def image_size(source: Any, *, name: str | None = None) -> tuple[int, int]:
     image = _open(source, name)
     _check_size(image, name)
     width, height = image.size
+    if image.format == "TIFF":  # Pillow has turned its size already, though not its EXIF entry
+        return height, width
     with _refusing_damage(name):
         on_its_side = image.getexif().get(_EXIF_ORIENTATION) in _ORIENTATIONS_ON_THE_SIDE
     return (width, height) if on_its_side else (height, width)
@@ -114,7 +116,7 @@ def _check_size(image: Image.Image, name: str) -> None:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
+    if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return _deep_grey_to_rgb(image)

@@ -1,0 +1,313 @@
+"""The generation path: a batch, a stream and a plain loop over full forwards give the same answers, and training does not notice.
+
+python -m pytest tests/test_engine.py
+"""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+import smvl.assemble
+from smvl.infer.engine import Engine, Request
+from smvl.model.saving import save_model
+from smvl.processing.images import ImageError
+from smvl.processing.tiles import plan_grid
+from tests.donors import save_text_donor, save_vision_donor
+
+ONE_THREAD = 1
+"""A model this small only loses time to several threads."""
+
+
+def save_small_checkpoint(folder: Path, *, dtype: torch.dtype = torch.float32) -> Path:
+    """A spliced checkpoint of small donors; the seeds are such that its answers vary from prompt to prompt."""
+    vision = save_vision_donor(folder / "vision", seed=2)
+    text = save_text_donor(folder / "text", seed=2, tied=False)
+    model, processor = smvl.assemble.splice(vision, text, longest_edge=64, dtype=dtype)
+    save_model(model, folder / "checkpoint")
+    processor.save_pretrained(folder / "checkpoint")
+    return folder / "checkpoint"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(ONE_THREAD)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_small_checkpoint(tmp_path_factory.mktemp("engine"))
+
+
+class IdEngine(Engine):
+    """An engine whose answers are the ids themselves, so that equal answers are equal token for token."""
+
+    def decode(self, ids: Any) -> str:
+        return " ".join(map(str, ids))
+
+
+@pytest.fixture(scope="module")
+def engine(checkpoint: Path) -> Engine:
+    return Engine.from_folder(checkpoint, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def id_engine(engine: Engine) -> IdEngine:
+    return IdEngine(engine.model, engine.processor)
+
+
+def picture(colour: str, width: int = 64, height: int = 48) -> Image.Image:
+    return Image.new("RGB", (width, height), colour)
+
+
+def ask(question: str, *images: Any, **fields: Any) -> Request:
+    content = [{"type": "image"}] * len(images) + [{"type": "text", "text": question}]
+    return Request([{"role": "user", "content": content}], images, **fields)
+
+
+def mixed_requests() -> list[Request]:
+    """No image, one, and two, of several sizes and lengths."""
+    return [
+        ask("图中有什么?"),
+        ask("图中有什么?", picture("red")),
+        ask("两张图中哪一张的数字更大?", picture("blue", 20, 60), picture("green", 64, 64)),
+        ask("What is in the picture? " * 4),
+        ask("图", picture("white", 90, 20), thinking=True),
+    ]
+
+
+def prompt_text(engine: Engine, request: Request) -> str:
+    return engine.processor.tokenizer.decode(engine.encode([request])["input_ids"][0])
+
+
+def image_text(engine: Engine, image: Image.Image) -> str:
+    grid = plan_grid(image.height, image.width, engine.processor.image_processor, longest_edge=64)
+    return grid.text(engine.processor.image_seq_len)
+
+
+# ---- equal answers ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [2, 3, 16])
+def test_batched_answers_equal_answers_one_by_one(id_engine: IdEngine, batch_size: int) -> None:
+    requests = mixed_requests()
+    alone = [id_engine.answer([request], max_new_tokens=16)[0] for request in requests]
+    together = id_engine.answer(requests, max_new_tokens=16, batch_size=batch_size)
+    assert [answer.text for answer in together] == [answer.text for answer in alone]
+    assert [answer.num_prompt_tokens for answer in together] == [answer.num_prompt_tokens for answer in alone]
+    assert len({answer.text for answer in alone}) == len(requests), "equal answers would hide an exchange"
+
+
+def test_greedy_with_cache_equals_greedy_without(id_engine: IdEngine) -> None:
+    for request in mixed_requests():
+        batch = id_engine.encode([request])
+        expected = []
+        while len(expected) < 12:
+            with torch.no_grad():
+                scores = id_engine.model(**batch, use_cache=False).logits[0, -1]
+            scores[id_engine.model.generation_config.suppress_tokens] = -torch.inf
+            expected.append(int(scores.argmax()))
+            batch["input_ids"] = torch.cat([batch["input_ids"], scores.argmax().view(1, 1)], dim=1)
+            batch["attention_mask"] = torch.ones_like(batch["input_ids"])
+        [answer] = id_engine.answer([request], max_new_tokens=12)
+        assert answer.text == " ".join(map(str, id_engine.cut(expected)))
+
+
+@pytest.mark.parametrize("settings", [{}, {"temperature": 1.0, "top_p": 0.9, "seed": 5}])
+def test_streamed_pieces_join_to_the_answer(engine: Engine, settings: dict) -> None:
+    for request in mixed_requests():
+        [whole] = engine.answer([request], max_new_tokens=16, **settings)
+        stream = engine.stream(request, max_new_tokens=16, **settings)
+        pieces = list(stream)
+        assert "".join(piece.text for piece in pieces if not piece.is_reasoning) == stream.answer.text == whole.text
+        assert "".join(piece.text for piece in pieces if piece.is_reasoning) == stream.answer.reasoning == whole.reasoning
+        assert len(pieces) > 1
+        assert stream.answer.num_new_tokens == whole.num_new_tokens
+
+
+def test_an_answer_from_a_live_model_equals_one_from_its_folder(engine: Engine, checkpoint: Path) -> None:
+    live = Engine(*smvl.assemble.load_checkpoint(checkpoint))
+    assert [answer.text for answer in live.answer(mixed_requests())] == [answer.text for answer in engine.answer(mixed_requests())]
+
+
+def test_drawn_answers_depend_on_the_seed_and_on_nothing_else(id_engine: IdEngine) -> None:
+    def draw(**settings: Any) -> list[str]:
+        return [answer.text for answer in id_engine.answer(mixed_requests(), max_new_tokens=12, temperature=1.5, **settings)]
+
+    state = torch.get_rng_state()
+    drawn = draw(seed=1)
+    assert draw(seed=1, batch_size=1) == drawn
+    assert draw(seed=2) != drawn
+    assert draw() != draw()
+    assert torch.equal(torch.get_rng_state(), state), "training's random state was touched"
+
+
+# ---- what the model sees ------------------------------------------------------------------------------------------------------
+
+
+def test_changing_the_image_changes_the_scores(engine: Engine) -> None:
+    red, blue = (engine.model(**engine.encode([ask("图中有什么?", picture(colour))])).logits[0, -1] for colour in ("red", "blue"))
+    assert (red - blue).abs().max() > 0.1
+
+
+def test_thinking_leaves_the_thinking_block_open(engine: Engine) -> None:
+    closed, opened = prompt_text(engine, ask("图?")), prompt_text(engine, ask("图?", thinking=True))
+    assert opened == "<|im_start|>user\n图?<|im_end|>\n<|im_start|>assistant\n"
+    assert closed == opened + "<think>\n\n</think>\n\n"
+
+
+def test_two_images_stand_in_their_order_with_their_own_tiles(engine: Engine) -> None:
+    first, second = picture("red", 32, 32), picture("blue", 64, 20)
+    request = ask("哪一张?", first, second)
+    expected = f"<|im_start|>user\n{image_text(engine, first)}{image_text(engine, second)}哪一张?<|im_end|>\n"
+    assert prompt_text(engine, request) == expected + "<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    tiles = engine.encode([request])["pixel_values"][0]  # (5 + 3, 3, 32, 32)
+    red_minus_blue = (tiles[:, 0] - tiles[:, 2]).mean(dim=(1, 2))
+    assert red_minus_blue.sign().tolist() == [1] * 5 + [-1] * 3
+
+
+def test_an_image_of_an_earlier_turn_stays_where_it_was_shown(engine: Engine) -> None:
+    image = picture("red")
+    earlier = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "图?"}]}, {"role": "assistant", "content": "圆形。"}]
+    request = Request([*earlier, {"role": "user", "content": "红色?"}], [image])
+    expected = f"<|im_start|>user\n{image_text(engine, image)}图?<|im_end|>\n<|im_start|>assistant\n圆形。<|im_end|>\n"
+    expected += "<|im_start|>user\n红色?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    assert prompt_text(engine, request) == expected
+    [answer] = engine.answer([request], max_new_tokens=2)
+    assert (answer.num_tiles, answer.num_image_tokens) == (5, 5 * engine.processor.image_seq_len)
+
+
+def test_tools_are_in_the_prompt(engine: Engine) -> None:
+    tool = {"type": "function", "function": {"name": "get_time", "parameters": {"type": "object", "properties": {}}}}
+    assert '"name": "get_time"' in prompt_text(engine, ask("几点?", tools=[tool]))
+
+
+# ---- what an answer says ------------------------------------------------------------------------------------------------------
+
+
+def write_for(engine: Engine, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Let the model write `text`, whatever it is asked."""
+    ids = torch.tensor([engine.processor.tokenizer.encode(text)])
+
+    def generate(input_ids: torch.Tensor, stopping_criteria: Any, **_: Any) -> torch.Tensor:
+        for end in range(1, ids.shape[1] + 1):
+            stopping_criteria(torch.cat([input_ids, ids[:, :end]], dim=1), None)
+        return torch.cat([input_ids, ids], dim=1)
+
+    monkeypatch.setattr(engine.model, "generate", generate)
+
+
+def test_reasoning_is_kept_apart_and_padding_is_cut(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_for(engine, monkeypatch, "<think>\n红色?\n</think>\n\n一个圆形。<|im_end|><|endoftext|><|endoftext|>")
+    [answer] = engine.answer([ask("图?", thinking=True)])
+    assert (answer.reasoning, answer.text, answer.finish) == ("红色?", "一个圆形。", "stop")
+    written = engine.processor.tokenizer.encode("<think>\n红色?\n</think>\n\n一个圆形。<|im_end|>")
+    assert answer.num_new_tokens == len(written)
+
+
+def test_what_comes_after_the_end_is_not_streamed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_for(engine, monkeypatch, "一个圆形。<|im_end|>红色")  # as on a GPU, where the end is noticed late
+    stream = engine.stream(ask("图?"))
+    assert "".join(piece.text for piece in stream) == stream.answer.text == "一个圆形。"
+
+
+def test_an_answer_that_was_cut_says_so(engine: Engine) -> None:
+    [answer] = engine.answer([ask("图中有什么?", picture("red"))], max_new_tokens=3)
+    assert (answer.finish, answer.num_new_tokens) == ("length", 3)
+    assert 0 < answer.seconds_to_first_token <= answer.seconds
+
+
+# ---- guests in training ------------------------------------------------------------------------------------------------------
+
+
+def test_a_model_in_training_is_left_as_it_was(checkpoint: Path) -> None:
+    model, processor = smvl.assemble.load_checkpoint(checkpoint)
+    model.train()
+    model.model.vision_model.eval()
+    modes = {name: module.training for name, module in model.named_modules()}
+    engine = Engine(model, processor)
+    engine.answer(mixed_requests(), max_new_tokens=2)
+    list(engine.stream(mixed_requests()[1], max_new_tokens=2))
+    assert {name: module.training for name, module in model.named_modules()} == modes
+    batch = engine.encode(mixed_requests()[:3])
+    model(**batch, labels=batch["input_ids"]).loss.backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_leaving_a_stream_early_stops_the_model(engine: Engine) -> None:
+    steps = []
+    hook = engine.model.register_forward_hook(lambda *_: steps.append(1))
+    num_threads = threading.active_count()
+    for _ in engine.stream(ask("图中有什么?", picture("red")), max_new_tokens=2000):
+        break
+    hook.remove()
+    assert len(steps) < 1000
+    assert threading.active_count() == num_threads
+
+
+# ---- refusals ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_damaged_image_is_an_error_of_the_stream_not_of_its_thread(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "cut.jpg"
+    Image.effect_noise((64, 64), 90).save(path)
+    path.write_bytes(path.read_bytes()[:-1000])
+    stream = engine.stream(ask("图?", path))  # its header is whole
+    with pytest.raises(ImageError, match="cut.jpg"):
+        list(stream)
+
+
+def test_a_prompt_without_room_for_the_answer_is_refused(engine: Engine) -> None:
+    limit = engine.model.config.text_config.max_position_embeddings
+    with pytest.raises(ValueError, match=rf"max_new_tokens is {limit}.* at most {limit}"):
+        engine.answer([ask("图?")], max_new_tokens=limit)
+
+
+@pytest.mark.parametrize(
+    ("request_", "complaint"),
+    [
+        (Request([]), "nothing to answer"),
+        (Request([{"role": "assistant", "content": "红色"}]), "nothing to answer"),
+        (Request([{"role": "user", "content": "图?"}], ["a.png"]), "no such image"),
+        (Request([{"role": "user", "content": "图?"}], [picture("red")]), "0 image parts, but 1 images"),
+    ],
+)
+def test_a_malformed_request_is_refused_before_anything_runs(engine: Engine, request_: Request, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        engine.stream(request_)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"max_new_tokens": 0}, {"temperature": -1.0}, {"temperature": float("nan")}, {"top_p": 0.0}, {"top_k": -1}, {"batch_size": 0}]
+)
+def test_a_setting_that_means_nothing_is_refused_by_name(engine: Engine, settings: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        engine.answer([ask("图?")], **settings)
+
+
+@pytest.mark.parametrize("settings", [{"device": "nonesuch"}, {"dtype": "int3"}])
+def test_a_device_or_dtype_that_is_not_there_is_refused_by_name(checkpoint: Path, settings: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(settings.values()))):
+        Engine.from_folder(checkpoint, **settings)
+
+
+def test_on_a_cpu_a_bfloat16_checkpoint_runs_in_float32_unless_asked(tmp_path: Path) -> None:
+    folder = save_small_checkpoint(tmp_path, dtype=torch.bfloat16)
+    assert Engine.from_folder(folder, device="cpu").model.dtype == torch.float32
+    engine = Engine.from_folder(folder, device="cpu", dtype="bfloat16")
+    assert engine.model.dtype == torch.bfloat16
+    assert engine.answer(mixed_requests(), max_new_tokens=3)
+
+
+def test_a_model_that_no_token_ends_is_refused(checkpoint: Path) -> None:
+    model, processor = smvl.assemble.load_checkpoint(checkpoint)
+    model.generation_config.eos_token_id = None
+    with pytest.raises(ValueError, match="eos_token_id"):
+        Engine(model, processor)

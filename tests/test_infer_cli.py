@@ -108,6 +108,18 @@ def test_a_mistake_is_one_line_on_stderr_and_status_1(folder: Path, ask: Callabl
     assert err.startswith("infer.py: ") and complaint in err and err.count("\n") == 1
 
 
+def with_weights_cut_short(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def with_another_shape(folder: Path) -> None:
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["text_config"]["intermediate_size"] *= 2
+    path.write_text(json.dumps(config), encoding="utf-8")
+
+
 def without_marker(folder: Path) -> None:
     path = folder / "tokenizer.json"
     tokenizer = json.loads(path.read_text(encoding="utf-8"))
@@ -123,6 +135,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "no configuration": (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "has no .safetensors weights"),
     "no image settings": (lambda folder: [path.unlink() for path in folder.glob("*processor_config.json")], "cannot be loaded"),
+    "weights cut short": (with_weights_cut_short, "cannot be loaded"),
+    "weights of another shape": (with_another_shape, "text_model.layers.0.mlp.down_proj.weight"),
     "a configuration cut short": (lambda folder: (folder / "config.json").write_text("{"), "cannot be loaded"),
     "a marker missing": (without_marker, "does not know the marker <row_1_col_1> as one token"),
 }

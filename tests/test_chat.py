@@ -27,7 +27,8 @@ class ScriptedStream:
             if isinstance(piece, BaseException):
                 raise piece
             yield piece
-        reasoning, text = ("".join(piece.text for piece in self._pieces if piece.is_reasoning is kind) for kind in (True, False))
+        reasoning = "".join(piece.text for piece in self._pieces if piece.is_reasoning)
+        text = "".join(piece.text for piece in self._pieces if not piece.is_reasoning)
         self.answer = Answer(text, reasoning, "stop", 1, 0, 0, 2, 0.1, 0.2)
 
 
@@ -190,7 +191,14 @@ def test_clear_is_a_command(photo: Path) -> None:
     assert [len(request.images) for request in scripted.requests] == [1, 0]
 
 
-@pytest.mark.parametrize(("line", "complaint"), [("/help", ""), ("/imgae a.png", "! there is no command /imgae a.png.\n"), ("/image", "! there is no command /image.\n")])
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("/help", ""),
+        ("/imgae a.png", "! there is no command /imgae a.png.\n"),
+        ("/image", "! there is no command /image.\n"),
+    ],
+)
 def test_what_is_no_command_is_said_with_the_help(line: str, complaint: str) -> None:
     assert chat(Conversation(ScriptedEngine()), line) == complaint + HELP + "\n"
 

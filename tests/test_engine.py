@@ -175,8 +175,8 @@ def test_two_images_stand_in_their_order_with_their_own_tiles(engine: Engine) ->
 
 def test_an_image_of_an_earlier_turn_stays_where_it_was_shown(engine: Engine) -> None:
     image = picture("red")
-    earlier = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "图?"}]}, {"role": "assistant", "content": "圆形。"}]
-    request = Request([*earlier, {"role": "user", "content": "红色?"}], [image])
+    question = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "图?"}]}
+    request = Request([question, {"role": "assistant", "content": "圆形。"}, {"role": "user", "content": "红色?"}], [image])
     expected = f"<|im_start|>user\n{image_text(engine, image)}图?<|im_end|>\n<|im_start|>assistant\n圆形。<|im_end|>\n"
     expected += "<|im_start|>user\n红色?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
     assert prompt_text(engine, request) == expected
@@ -285,7 +285,8 @@ def test_a_malformed_request_is_refused_before_anything_runs(engine: Engine, req
 
 
 @pytest.mark.parametrize(
-    "settings", [{"max_new_tokens": 0}, {"temperature": -1.0}, {"temperature": float("nan")}, {"top_p": 0.0}, {"top_k": -1}, {"batch_size": 0}]
+    "settings",
+    [{"max_new_tokens": 0}, {"temperature": -1.0}, {"temperature": float("nan")}, {"top_p": 0.0}, {"top_k": -1}, {"batch_size": 0}],
 )
 def test_a_setting_that_means_nothing_is_refused_by_name(engine: Engine, settings: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):

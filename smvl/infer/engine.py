@@ -1,7 +1,8 @@
 """The one generation path: infer.py, evaluation and serving all ask a model through `Engine`.
 
     engine = Engine.from_folder("output/demo")
-    [answer] = engine.answer([Request([{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "图中有什么?"}]}], ["a.jpg"])])
+    question = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "图中有什么?"}]}
+    [answer] = engine.answer([Request([question], images=["a.jpg"])])
 """
 
 import queue
@@ -88,7 +89,7 @@ class Engine:
         self.processor = processor
         stop = model.generation_config.eos_token_id
         if stop is None:
-            raise ValueError("the model's generation config has no eos_token_id, so no answer would ever end. Set it to the id of <|im_end|>.")
+            raise ValueError("the generation config has no eos_token_id, so no answer would ever end. Set it to the id of <|im_end|>.")
         self._stop_ids = frozenset([stop] if isinstance(stop, int) else stop)
 
     @classmethod
@@ -212,9 +213,7 @@ class Engine:
 
     # ---- generation ------------------------------------------------------------------------------------------------------------
 
-    def _answer_batch(
-        self, prompts: Sequence[_Prompt], sampling: Sampling, watch: "_Watch | None" = None
-    ) -> list[Answer]:
+    def _answer_batch(self, prompts: Sequence[_Prompt], sampling: Sampling, watch: "_Watch | None" = None) -> list[Answer]:
         watch = watch or _Watch()
         watch.start()
         batch = self._batch(prompts)

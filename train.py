@@ -16,11 +16,13 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is ever fetched while tr
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the worker processes are the parallelism
 
 from smvl.config import Config, load_config
+from smvl.train.processes import start_all_processes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
+        start_all_processes(__file__, sys.argv[1:])
         config = load_config(options.config, options.overrides)
         run(config, resume=options.resume)
     except ValueError as error:  # the user's mistakes; anything else is ours and keeps its traceback

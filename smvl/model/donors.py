@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.models.smolvlm.configuration_smolvlm import SmolVLMVisionConfig
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
@@ -114,9 +114,10 @@ def load_text(folder: str | Path, *, dtype: torch.dtype, attention: str) -> PreT
             attn_implementation=attention,
             local_files_only=True,
             use_safetensors=True,
+            ignore_mismatched_sizes=True,  # they are reported, and refused below with their names
             output_loading_info=True,
         )
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise DonorError(f"the text model in {folder} has no readable .safetensors weights ({error}). Download the folder again.") from error
     faults = {name: sorted(map(str, report[name])) for name in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[name]}
     if faults:
@@ -156,10 +157,12 @@ def _read_tensors(folder: Path, prefix: str) -> dict[str, torch.Tensor]:
     """The tensors below `prefix`, from one file or from shards."""
     tensors = {}
     for path in _weight_files(folder):
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():
-                if name.startswith(prefix):
-                    tensors[name.removeprefix(prefix)] = file.get_tensor(name)
+        try:
+            with safe_open(path, framework="pt") as file:
+                wanted = [name for name in file.keys() if name.startswith(prefix)]
+                tensors |= {name.removeprefix(prefix): file.get_tensor(name) for name in wanted}
+        except (OSError, SafetensorError) as error:
+            raise DonorError(f"{path} cannot be read ({error}). Download the folder again.") from error
     return tensors
 
 

@@ -103,17 +103,23 @@ def _guard_message(message: dict[str, Any], change: Callable[[str], str]) -> dic
         if key == "role":
             guarded[key] = value
         elif key == "content" and isinstance(value, (list, tuple)):
-            guarded[key] = [{**part, "text": change(part["text"])} if "text" in part else part for part in value]
+            guarded[key] = [_guard_part(part, change) for part in value]
         else:
             guarded[key] = _map_words(value, change)
     return guarded
+
+
+def _guard_part(part: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(part, dict) and isinstance(part.get("text"), str):
+        return {**part, "text": change(part["text"])}
+    return part
 
 
 def _map_words(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {change(str(key)): _map_words(part, change) for key, part in value.items()}
+        return {_map_words(key, change): _map_words(part, change) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_map_words(part, change) for part in value]
     return value

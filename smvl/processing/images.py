@@ -129,7 +129,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
     """Scale 16-bit grey to 8 bits; Pillow's own conversion clips every value above 255 to white."""
     values = np.asarray(image, dtype=np.float64)
-    full_scale = 65535.0 if values.max(initial=0) > 255 else 255.0
+    full_scale = 65535.0 if image.mode.startswith("I;16") or values.max(initial=0) > 255 else 255.0
     if image.mode == "F" and values.max(initial=0) <= 1.0:
         full_scale = 1.0
     grey = np.clip(values / full_scale * 255.0, 0, 255).round().astype(np.uint8)

@@ -13,6 +13,7 @@ from transformers import TrainingArguments
 
 from smvl.config import Config, ConfigError, StageConfig
 from smvl.data.packing import PackSampler
+from smvl.train.processes import has_card
 
 _DURATION_KEYS = ("max_steps", "num_train_epochs")
 
@@ -35,11 +36,11 @@ def check_trainer_keys(config: Config) -> None:
 
 def training_arguments(config: Config, stage: StageConfig, folder: Path, *, max_steps: int) -> TrainingArguments:
     """The arguments of a stage, with its duration counted in steps."""
-    has_card = torch.cuda.is_available() or torch.backends.mps.is_available()
     options: dict[str, Any] = {
         "dataloader_pin_memory": torch.cuda.is_available(),
         "accelerator_config": {"dispatch_batches": False, "split_batches": False},
-        "use_cpu": not has_card,
+        "use_cpu": not has_card(),
+        "ddp_find_unused_parameters": False,  # every step reaches every learning weight: see loss.py
         **{key: value for key, value in stage.trainer.items() if key not in _DURATION_KEYS},
         "output_dir": str(folder),
         "max_steps": max_steps,

@@ -37,7 +37,7 @@ class RunFolderError(ValueError):
 
 
 def claim_run_folder(config: Config, *, resume: bool) -> Path:
-    """Make the run folder and write the resolved configuration into it.
+    """Make the run folder and write the resolved configuration into it. A folder with a configuration and nothing else was never used.
 
     Raises:
         RunFolderError: the folder is used and the run does not resume, or it was begun with another configuration.
@@ -46,7 +46,7 @@ def claim_run_folder(config: Config, *, resume: bool) -> Path:
     recorded = folder / CONFIG_FILE
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"{folder} is a file; output_dir must be a folder.")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(path.name != CONFIG_FILE for path in folder.iterdir()):
         if not resume:
             raise RunFolderError(
                 f"the run folder {folder} is in use. Add --resume to go on with that run, give another output_dir, or delete the folder."

@@ -19,7 +19,7 @@ from transformers import SmolVLMForConditionalGeneration
 from smvl.model.marker_rows import ATTRIBUTE
 
 MARKERS = "markers"
-PART_NAMES = ("connector", MARKERS, "text", "text.layers[SLICE]", "vision", "vision.layers[SLICE]", "embeddings", "lm_head")
+WHOLE_PARTS = ("connector", MARKERS, "text", "vision", "embeddings", "lm_head")
 
 _LAYERS = re.compile(r"(text|vision)\.layers\[(-?\d+)?(:)?(-?\d+)?\]")
 
@@ -30,6 +30,7 @@ def part_parameters(model: SmolVLMForConditionalGeneration, part: str) -> list[n
     Raises:
         ValueError: there is no such part, or its slice holds no layer.
     """
+    check_part_name(part)
     if found := _LAYERS.fullmatch(part):
         modules = _layers(model, found[1])[_slice(found)]
         if not modules:
@@ -45,9 +46,14 @@ def part_parameters(model: SmolVLMForConditionalGeneration, part: str) -> list[n
     }
     if part == MARKERS:
         return [model.get_submodule(ATTRIBUTE).rows]
-    if part not in wholes:
-        raise ValueError(f"there is no part {part!r} to train; parts are {', '.join(PART_NAMES)}.")
     return [parameter for module in wholes[part] for parameter in module.parameters()]
+
+
+def check_part_name(part: str) -> None:
+    """Raise `ValueError` for a name that no model could have a part of."""
+    if part not in WHOLE_PARTS and not _LAYERS.fullmatch(part):
+        names = ", ".join([*WHOLE_PARTS, "text.layers[SLICE]", "vision.layers[SLICE]"])
+        raise ValueError(f"there is no part {part!r} to train; parts are {names}.")
 
 
 def check_parts(model: SmolVLMForConditionalGeneration, parts: Sequence[str]) -> None:

@@ -5,7 +5,6 @@ import warnings
 from pathlib import Path
 
 import transformers
-from accelerate import PartialState
 
 from smvl.config import Config
 from smvl.data.registry import SOURCES
@@ -13,6 +12,8 @@ from smvl.data.scenes.draw import write_demo_data
 from smvl.model.donors import DonorError, check_donor_folder
 from smvl.train.arguments import check_trainer_keys
 from smvl.train.checkpoint import claim_run_folder
+from smvl.train.parts import check_part_name
+from smvl.train.processes import process_state
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +31,11 @@ def prepare(config: Config, *, resume: bool) -> Path:
     """
     quieten()
     check_trainer_keys(config)
+    for stage in config.stages:
+        for part in [*stage.train, *(part for step in stage.unfreeze for part in step.add)]:
+            check_part_name(part)
     check_resources(config)
-    state = PartialState()
+    state = process_state()
     logging.getLogger("smvl").setLevel(logging.INFO if state.is_main_process else logging.ERROR)
     folder = Path(config.output_dir)
     if state.is_main_process:

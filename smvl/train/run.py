@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
 from transformers import SmolVLMForConditionalGeneration
 
 from smvl.assemble import load_checkpoint, splice
@@ -28,6 +27,7 @@ from smvl.processing.tokens import marker_ids
 from smvl.train.arguments import count_steps, training_arguments
 from smvl.train.checkpoint import CONFIG_FILE, PROVENANCE_FILE, RESULTS_FILE, fingerprints, package_versions, publish
 from smvl.train.checkpoint import write_folder_atomically, write_json
+from smvl.train.processes import process_state
 from smvl.train.progress import ProgressBar
 from smvl.train.sight import SightCheck
 from smvl.train.stages import StagePlan, plan_stage
@@ -51,7 +51,7 @@ class Run:
 
     def __init__(self, config: Config, folder: Path):
         self.config, self.folder = config, folder
-        self.is_main = PartialState().is_main_process
+        self.is_main = process_state().is_main_process
         self.done = [stage.name for stage in config.stages if (folder / stage.name / MODEL_FOLDER).is_dir()]
         self.model, self.processor = self._begin()
         self.encoder = Encoder(self.processor, config.data.max_length)
@@ -107,6 +107,7 @@ class Run:
                 self.quarantine.add(failure_of(error, row_id=str(row), source=source.name))
             else:
                 samples.append(sample)
+        self.quarantine.check(final=True)
         return samples
 
     # ---- training --------------------------------------------------------------------------------------------------------------
@@ -118,7 +119,7 @@ class Run:
             return
         folder = self.folder / stage.name
         sampler = self._open_sampler(stage)
-        max_steps = count_steps(stage, sampler, num_processes=PartialState().num_processes)
+        max_steps = count_steps(stage, sampler, num_processes=process_state().num_processes)
         arguments = training_arguments(self.config, stage, folder, max_steps=max_steps)
         plan = plan_stage(
             stage,
@@ -182,7 +183,7 @@ class Run:
             publish(folder / MODEL_FOLDER, self.folder)
             for checkpoint in folder.glob("checkpoint-*"):
                 shutil.rmtree(checkpoint)
-        PartialState().wait_for_everyone()
+        process_state().wait_for_everyone()
 
     def _save(self, folder: Path) -> None:
         """Write the checkpoint as it is now, with what made it."""
@@ -190,7 +191,13 @@ class Run:
         save_model(self.model, folder)
         self.processor.save_pretrained(folder)
         (folder / CONFIG_FILE).write_text(dump_config(self.config), encoding="utf-8")
-        made_by = {"packages": package_versions(), "data": self.fingerprints, "stages_done": self.done, "seed": self.config.seed}
+        made_by = {
+            "packages": package_versions(),
+            "data": self.fingerprints,
+            "stages_done": self.done,
+            "num_processes": process_state().num_processes,
+            "seed": self.config.seed,
+        }
         write_json(folder / PROVENANCE_FILE, made_by)
 
     # ---- evaluation ------------------------------------------------------------------------------------------------------------

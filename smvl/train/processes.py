@@ -1,0 +1,62 @@
+"""The processes of a run: how many there are, which one this is, and that all that were asked for have started."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
+
+
+def has_card() -> bool:
+    """Whether there is an accelerator to train on."""
+    import torch
+
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
+def process_state() -> PartialState:
+    """This process among all. accelerate must be told that there is no card, or it takes each of several CPU processes for the only one."""
+    from accelerate import PartialState
+
+    return PartialState(cpu=not has_card())
+
+
+def start_all_processes(script: str, arguments: Sequence[str]) -> None:
+    """Make `accelerate launch --cpu --num_processes N` start N processes; return where there is nothing to mend.
+
+    Without MPI, accelerate (seen in 1.15) starts a single one and says nothing, so that a run meant for two would train with half the
+    batch. It leaves a trace: an address to meet at, which it sets only when several processes were asked for, but no rank. Then this
+    process is replaced by torchrun with as many.
+    """
+    if not _is_lone_process_of_several():
+        return
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(_asked_processes())]
+    os.execv(sys.executable, [*launcher, script, *arguments])
+
+
+def _is_lone_process_of_several() -> bool:
+    on_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true")
+    ranks = ("RANK", "WORLD_SIZE", "PMI_RANK", "PMI_SIZE", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
+    return on_cpu and "MASTER_ADDR" in os.environ and not any(name in os.environ for name in ranks)
+
+
+def _asked_processes() -> int:
+    """Read `--num_processes` from the command line of the accelerate that started this process, with accelerate's own parser."""
+    import psutil
+    from accelerate.commands.launch import launch_command_parser
+
+    command = psutil.Process().parent().cmdline()
+    starts = [index for index, word in enumerate(command) if word == "launch" or Path(word).name in ("accelerate-launch", "launch.py")]
+    starts += [index for index, word in enumerate(command) if word == "accelerate.commands.launch"]
+    options = launch_command_parser().parse_known_args(command[min(starts) + 1 :])[0] if starts else None
+    if options is None or not options.num_processes:
+        raise ValueError(
+            "accelerate starts only one process with --cpu unless MPI is used, and how many were asked for cannot be seen. "
+            "Start them with: torchrun --nproc_per_node N train.py CONFIG.yaml"
+        )
+    return options.num_processes

@@ -1,0 +1,299 @@
+"""train.py from end to end: both stages, what moves and what does not, killed and resumed, on two processes, and its errors."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import train
+from smvl.assemble import splice
+from smvl.config import load_config
+from smvl.data.mixture import open_mixture
+from smvl.train.arguments import count_steps
+from smvl.train.parts import part_parameters
+from smvl.train.stages import plan_stage
+from tests.tiny_data import text_row, write_rows
+from tests.tiny_run import write_run
+
+ROOT = Path(__file__).parent.parent
+LAUNCH_TWO = ("-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu", "train.py")
+CONNECTOR = "model.connector.modality_projection.proj.weight"
+EMBEDDING = "model.text_model.embed_tokens.weight"
+LAST_TEXT_LAYER = "model.text_model.layers.1."
+LAST_VISION_LAYER = "model.vision_model.encoder.layers.1."
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A folder in which a run went through, unbroken."""
+    folder = tmp_path_factory.mktemp("run")
+    assert train.main([str(write_run(folder))]) == 0
+    return folder
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
+    assert before.keys() == after.keys()
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def run_in_process(*arguments: str, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+# ---- what learns -----------------------------------------------------------------------------------------------------------------
+
+
+def test_align_moves_the_projector_and_the_marker_rows_and_nothing_else(finished):
+    model, _ = splice(finished / "vision", finished / "text")
+    before = {name: tensor for name, tensor in model.state_dict().items() if name != "lm_head.weight"}
+    after = weights(finished / "out/align/model")
+    assert changed(before, after) == {CONNECTOR, EMBEDDING}
+    rows = (before[EMBEDDING] != after[EMBEDDING]).any(dim=1).nonzero().flatten().tolist()
+    tokens = json.loads((finished / "out/tokenizer.json").read_text(encoding="utf-8"))["added_tokens"]
+    names = {token["id"]: token["content"] for token in tokens}
+    assert {names[row] for row in rows} == {"<vision_start>", "<|vision_pad|>", *(f"<row_{r}_col_{c}>" for r in (1, 2) for c in (1, 2))}
+
+
+def test_finetune_moves_just_what_it_unfreezes(finished):
+    moved = changed(weights(finished / "out/align/model"), weights(finished / "out/finetune/model"))
+    assert {CONNECTOR, EMBEDDING} <= moved
+    unfrozen = {name for name in moved if name.startswith((LAST_TEXT_LAYER, LAST_VISION_LAYER))}
+    assert moved == {CONNECTOR, EMBEDDING} | unfrozen
+    all_of_them = {name for name in weights(finished / "out") if name.startswith((LAST_TEXT_LAYER, LAST_VISION_LAYER))}
+    # A bias of the keys shifts all scores of a query alike, so that softmax gives it no gradient but rounding.
+    assert all_of_them - unfrozen <= {f"{LAST_VISION_LAYER}self_attn.k_proj.bias"}
+
+
+def test_the_top_of_the_run_folder_is_the_last_stages_model(finished):
+    assert not changed(weights(finished / "out"), weights(finished / "out/finetune/model"))
+    names = {path.name for path in (finished / "out").iterdir()}
+    assert {"config.json", "config.yaml", "generation_config.json", "tokenizer.json", "preprocessor_config.json"} <= names
+    assert not list((finished / "out").glob("*/checkpoint-*"))
+
+
+def test_the_checkpoint_says_what_made_it(finished):
+    made_by = json.loads((finished / "out/provenance.json").read_text(encoding="utf-8"))
+    assert made_by["stages_done"] == ["align", "finetune"]
+    assert made_by["packages"]["torch"] == torch.__version__
+    assert set(made_by["data"]) == {str(finished / path) for path in ("cauldron", "data/colours.jsonl", "data/text.jsonl")}
+
+
+def test_results_hold_both_scores_by_task(finished):
+    results = json.loads((finished / "out/results.json").read_text(encoding="utf-8"))
+    assert results["scores"].keys() == {"all", "colour"}
+    assert results["scores"]["all"].keys() == {"num_questions", "exact_match", "exact_match_swapped"}
+    assert results["scores"]["all"]["num_questions"] == 24
+    answers = json.loads((finished / "out/answers.json").read_text(encoding="utf-8"))
+    assert len(answers) == 48
+
+
+def test_the_resolved_configuration_is_in_the_folder_and_loads_as_the_same(finished):
+    assert load_config(finished / "out/config.yaml") == load_config(finished / "run.yaml")
+
+
+def test_a_used_run_folder_is_refused(finished, capsys):
+    assert train.main([str(finished / "run.yaml")]) == 1
+    assert "is in use. Add --resume to go on with that run, give another output_dir, or delete the folder." in capsys.readouterr().err
+
+
+def test_another_configuration_cannot_be_resumed(finished, capsys):
+    assert train.main([str(finished / "run.yaml"), "seed=7", "--resume"]) == 1
+    assert "was begun with another configuration (seed: 42 -> seed: 7)" in capsys.readouterr().err
+
+
+def test_a_finished_run_that_is_resumed_trains_nothing(finished):
+    before = (finished / "out/model.safetensors").stat().st_mtime_ns
+    assert train.main([str(finished / "run.yaml"), "--resume"]) == 0
+    assert (finished / "out/model.safetensors").stat().st_mtime_ns == before
+
+
+def test_the_same_seed_trains_the_same_weights(finished, tmp_path):
+    assert train.main([str(finished / "run.yaml"), f"output_dir={tmp_path}/out", "evaluation.generate=false"]) == 0
+    assert not changed(weights(finished / "out"), weights(tmp_path / "out"))
+
+
+# ---- stages ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_stage_is_planned_with_each_parts_rate_and_first_step(finished):
+    config = load_config(finished / "run.yaml")
+    model, _ = splice(finished / "vision", finished / "text")
+    plan = plan_stage(config.stages[1], model, marker_ids=[370], max_steps=5, default_learning_rate=0.5)
+    assert [(part.name, part.learning_rate, part.first_step) for part in plan.parts] == [
+        ("connector", 0.5, 0),
+        ("markers", 0.5, 0),
+        ("text.layers[-1:]", 1e-3, 2),
+        ("vision.layers[-1:]", 1e-3, 4),
+    ]
+    assert plan.phase_ends == [2, 4, 5]
+    plan.freeze(model, 2)
+    learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert {name for name in learning if name.startswith(LAST_TEXT_LAYER)} and not {name for name in learning if "vision" in name}
+    assert "everything else" in plan.describe(model)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [("text.layer[0]", "there is no part 'text.layer\\[0\\]' to train; parts are connector, markers"), ("text.layers[5:]", "holds no layer: the text model has 2")],
+)
+def test_a_part_that_is_not_there_is_refused(finished, part, message):
+    model, _ = splice(finished / "vision", finished / "text")
+    with pytest.raises(ValueError, match=message):
+        part_parameters(model, part)
+
+
+@pytest.mark.parametrize(("slice_text", "layers"), [("[-1:]", [1]), ("[:1]", [0]), ("[0]", [0]), ("[-1]", [1]), ("[:]", [0, 1])])
+def test_layers_are_named_as_python_slices(finished, slice_text, layers):
+    model, _ = splice(finished / "vision", finished / "text")
+    expected = [parameter for layer in layers for parameter in model.model.text_model.layers[layer].parameters()]
+    assert list(map(id, part_parameters(model, f"text.layers{slice_text}"))) == list(map(id, expected))
+
+
+def test_marker_rows_and_the_table_that_holds_them_are_not_trained_apart(finished):
+    config = load_config(finished / "run.yaml", ["stages.0.train=[connector, markers, lm_head]"])
+    model, _ = splice(finished / "vision", finished / "text")
+    with pytest.raises(ValueError, match="lm_head holds the marker rows already; take markers out"):
+        plan_stage(config.stages[0], model, marker_ids=[370], max_steps=4, default_learning_rate=1.0)
+
+
+def test_epochs_are_counted_in_packs(finished):
+    class Sampler:
+        def epoch(self, number):
+            return iter(range(10))
+
+    for epochs, steps in ((1, 5), (2, 10), (0.5, 3), (1.5, 8)):
+        config = load_config(finished / "run.yaml", [f"stages.1.trainer={{num_train_epochs: {epochs}, per_device_train_batch_size: 2}}"])
+        assert count_steps(config.stages[1], Sampler(), num_processes=1) == steps
+        assert count_steps(config.stages[1], Sampler(), num_processes=2) == -(-steps // 2)
+
+
+def test_the_shares_of_the_stage_are_those_of_its_mixture(finished):
+    mixture = open_mixture(load_config(finished / "run.yaml").stages[1].mixture, seed=0)
+    assert mixture.rows_per_epoch.tolist() == [24, 6]
+
+
+# ---- killed, and on several processes --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kill_when", ["align/checkpoint-2", "align/model", "finetune/checkpoint-2", "finetune/checkpoint-4", "finetune/model.partial"])
+def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(finished, tmp_path, kill_when):
+    arguments = ["train.py", str(finished / "run.yaml"), f"output_dir={tmp_path}/out", "evaluation.generate=false"]
+    process = run_in_process(*arguments)
+    while process.poll() is None and not (tmp_path / "out" / kill_when).exists():
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    resumed = run_in_process(*arguments, "--resume")
+    output, _ = resumed.communicate(timeout=120)
+    assert resumed.returncode == 0, output
+    assert not changed(weights(finished / "out"), weights(tmp_path / "out"))
+
+
+def test_a_checkpoint_that_was_cut_short_is_passed_over(finished, tmp_path):
+    overrides = [f"output_dir={tmp_path}/out", "evaluation.generate=false"]
+    process = run_in_process("train.py", str(finished / "run.yaml"), *overrides)
+    while process.poll() is None and not (tmp_path / "out/align/checkpoint-2/complete").exists():
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    broken = tmp_path / "out/align/checkpoint-3"
+    broken.mkdir()
+    (broken / "model.safetensors").write_bytes(b"half")
+    assert train.main([str(finished / "run.yaml"), *overrides, "--resume"]) == 0
+    assert not changed(weights(finished / "out"), weights(tmp_path / "out"))
+
+
+def test_two_processes_of_which_one_has_only_text_do_not_hang(tmp_path):
+    """Without packing, rows of four texts and four images alternate, so that in some steps one process has no image."""
+    path = write_run(tmp_path)
+    text_only = write_rows(tmp_path / "data/mixed.jsonl", [text_row(number) for number in range(64)])
+    overrides = [
+        f"stages.0.mixture=[{{source: jsonl, path: {text_only}, weight: 3}}, {{source: cauldron, path: {tmp_path}/cauldron, subsets: [tiny], weight: 1}}]",
+        "data.packing=false",
+        "evaluation.generate=false",
+    ]
+    process = run_in_process(*LAUNCH_TWO, str(path), *overrides)
+    try:
+        output, _ = process.communicate(timeout=180)
+    finally:
+        process.kill()
+    assert process.returncode == 0, output
+    moved = changed(weights(tmp_path / "out/align/model"), weights(tmp_path / "out"))
+    assert {name for name in moved if name.startswith(LAST_VISION_LAYER)}
+
+
+def test_two_processes_take_the_steps_that_one_takes_with_twice_the_batch(finished, tmp_path):
+    """The loss is averaged over the tokens of all processes, so that splitting a batch changes nothing but rounding."""
+    shared = ["evaluation.generate=false", "stages.1.trainer.max_steps=4", "stages.0.trainer.save_strategy=no"]
+    one = train.main([str(finished / "run.yaml"), f"output_dir={tmp_path}/one", *shared, "stages.0.trainer.per_device_train_batch_size=2", "stages.1.trainer.per_device_train_batch_size=2"])
+    process = run_in_process(*LAUNCH_TWO, str(finished / "run.yaml"), f"output_dir={tmp_path}/two", *shared)
+    output, _ = process.communicate(timeout=180)
+    assert one == 0 and process.returncode == 0, output
+    assert json.loads((tmp_path / "two/provenance.json").read_text(encoding="utf-8"))["num_processes"] == 2
+    one_weights, two_weights = weights(tmp_path / "one"), weights(tmp_path / "two")
+    for name in one_weights:
+        torch.testing.assert_close(one_weights[name], two_weights[name], atol=2e-4, rtol=0)
+
+
+# ---- one clear message -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("stages.0.trainer.lerning_rate=1", "stages.0.trainer.lerning_rate: TrainingArguments has no such key; did you mean learning_rate?"),
+        ("model.visoin=x", "visoin"),
+        ("model.vision=no/such/folder", "model.vision: there is no folder no/such/folder. Either run `bash download_resource.sh`"),
+        ("stages.0.mixture.0.path=no/such/data", "there is no data in no/such/data"),
+        ("stages.0.mixture.0.source=lmdb", "the source 'lmdb' is unknown; expected one of cauldron, jsonl."),
+        ("stages.0.trainer.num_train_epochs=1", "stages.0.trainer: found max_steps and num_train_epochs; give either max_steps or num_train_epochs."),
+        ("stages.0.train=[connector, markets]", "there is no part 'markets' to train; parts are connector, markers, text, vision, embeddings"),
+        ("data.image.tile=64", "Set data.image.tile: 32"),
+        ("evaluation.heldout=null", "stages.0.trainer.eval_strategy: there is nothing to evaluate on"),
+        ("stages.0.trainer.eval_strategy=sometimes", "stage align: TrainingArguments refuses its `trainer` keys"),
+    ],
+)
+def test_a_mistake_gives_one_message_and_no_traceback(tmp_path, capsys, override, message):
+    path = write_run(tmp_path)
+    assert train.main([str(path), override]) == 1
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+
+
+def test_an_empty_data_set_is_refused(tmp_path, capsys):
+    path = write_run(tmp_path)
+    (tmp_path / "data/text.jsonl").write_text("\n", encoding="utf-8")
+    assert train.main([str(path), "evaluation.generate=false"]) == 1
+    assert "text.jsonl: the data set is empty" in capsys.readouterr().err
+
+
+def test_a_data_set_of_unreadable_images_stops_with_the_file_that_says_why(tmp_path, capsys):
+    path = write_run(tmp_path)
+    for image in (tmp_path / "data/images").iterdir():
+        image.write_bytes(b"not an image")
+    assert train.main([str(path)]) == 1
+    assert "rows could not be used (unreadable image: " in capsys.readouterr().err
+    assert "not an image that can be read" in (tmp_path / "out/quarantine.jsonl").read_text(encoding="utf-8")
+
+
+def test_a_wrong_path_of_the_yaml_is_named(capsys):
+    assert train.main(["no.yaml"]) == 1
+    assert "cannot read no.yaml" in capsys.readouterr().err

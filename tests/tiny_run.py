@@ -1,0 +1,52 @@
+"""A whole run in small: donors, data and a configuration of two stages that trains in seconds."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.donors import TILE, save_text_donor, save_vision_donor
+from tests.tiny_data import write_cauldron, write_json_lines
+
+TRAINER = {"per_device_train_batch_size": 1, "learning_rate": 1e-3, "logging_steps": 1, "save_steps": 2, "save_total_limit": 2}
+
+
+def write_run(folder: Path, **changes: Any) -> Path:
+    """Donors, data and `run.yaml` in `folder`; `changes` replace top-level keys. Returns the path of the YAML."""
+    if not (folder / "vision").exists():
+        save_vision_donor(folder / "vision")
+        save_text_donor(folder / "text")
+        write_json_lines(folder / "data")
+        write_cauldron(folder / "cauldron")
+    config = {
+        "model": {"vision": str(folder / "vision"), "text": str(folder / "text")},
+        "data": {"max_length": 192, "image": {"tile": TILE, "longest_edge": 2 * TILE}, "workers": 0},
+        "stages": [
+            {
+                "name": "align",
+                "mixture": [{"source": "cauldron", "path": str(folder / "cauldron"), "subsets": ["tiny"]}],
+                "train": ["connector", "markers"],
+                "lr": {"connector": 2e-3},
+                "trainer": {**TRAINER, "max_steps": 4, "eval_strategy": "steps", "eval_steps": 2},
+            },
+            {
+                "name": "finetune",
+                "mixture": [
+                    {"source": "jsonl", "path": str(folder / "data/colours.jsonl"), "weight": 0.8},
+                    {"source": "jsonl", "path": str(folder / "data/text.jsonl"), "weight": 0.2},
+                ],
+                "train": ["connector", "markers"],
+                "unfreeze": [
+                    {"at": 0.4, "add": ["text.layers[-1:]"], "lr": 1e-3},
+                    {"at": 0.8, "add": ["vision.layers[-1:]"], "lr": 1e-3},
+                ],
+                "trainer": {**TRAINER, "max_steps": 5, "gradient_accumulation_steps": 2},
+            },
+        ],
+        "evaluation": {"heldout": {"source": "jsonl", "path": str(folder / "data/colours.jsonl")}, "max_samples": 6, "max_new_tokens": 4},
+        "tracking": {"mode": "disabled"},
+        "output_dir": str(folder / "out"),
+    }
+    path = folder / "run.yaml"
+    path.write_text(yaml.safe_dump({**config, **changes}, allow_unicode=True), encoding="utf-8")
+    return path

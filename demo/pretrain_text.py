@@ -18,13 +18,13 @@ from transformers import AutoTokenizer, GenerationConfig, Qwen3Config, Qwen3ForC
 from demo.describe import tell_turn
 from smvl.data.scenes.chats import draw_chat
 from smvl.data.scenes.picture import Scene
-from smvl.data.scenes.tasks import draw_captions, draw_scene
+from smvl.data.scenes.tasks import attribute, compare_numbers, draw_captions, draw_scene, find_picture, position
 from smvl.data.scenes.words import HELDOUT, TRAIN
 
 logger = logging.getLogger("pretrain_text")
 FOLDER = Path(__file__).parent / "donors" / "text"
 NUM_ROWS = 768  # the tokenizer uses about 650: the rest is room for a splice's new markers, as in Qwen3
-ROW_LENGTH, ROWS_PER_STEP = 512, 8
+ROW_LENGTH, ROWS_PER_STEP = 256, 12
 CONTEXT_WEIGHT = 0.05  # what the user says is mostly chance; it is learnt a little, answers fully
 NOISE = 0.25  # of the embeddings' own spread: a neighbour of a word shall mean that word
 
@@ -45,10 +45,13 @@ def encode(tokenizer, generator: random.Random, scene: Scene) -> Encoded:
 
 
 def draw_sample(generator: random.Random, split: str) -> Scene:
+    """Much of what is hard in words: choosing one of two things, and one of two pictures."""
     kind = generator.random()
     if kind < 0.15:
         return draw_chat(generator)
-    return (draw_captions if kind < 0.5 else draw_scene)(generator, split)
+    if kind < 0.40:
+        return generator.choice([position, attribute, compare_numbers, find_picture])(generator, split)
+    return (draw_captions if kind < 0.7 else draw_scene)(generator, split)
 
 
 def pack_rows(tokenizer, generator: random.Random) -> Iterator[tuple[list[int], list[int], list[float]]]:
@@ -135,11 +138,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--resume", action="store_true", help="go on from the weights in the folder, with a new schedule")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
     torch.manual_seed(arguments.seed)
     tokenizer = AutoTokenizer.from_pretrained(FOLDER)
-    model = build_model(tokenizer)
+    model = Qwen3ForCausalLM.from_pretrained(FOLDER, dtype=torch.float32) if arguments.resume else build_model(tokenizer)
     logger.info("%.2f million parameters", sum(parameter.numel() for parameter in model.parameters()) / 1e6)
     train(model, tokenizer, arguments.steps, arguments.seed)
     logger.info("at the end: %s", measure(model, tokenizer, 1000))

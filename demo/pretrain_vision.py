@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 from transformers import SmolVLMVisionConfig
@@ -22,12 +22,13 @@ from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransforme
 
 from smvl.data.scenes import shapes, writing
 from smvl.data.scenes.paint import paint
-from smvl.data.scenes.picture import LONG_EDGE, Picture
+from smvl.data.scenes.picture import Picture
 from smvl.data.scenes.words import CHARACTERS, COLOURS, DIGITS, HELDOUT, SHAPES, TRAIN
 
 logger = logging.getLogger("pretrain_vision")
 FOLDER = Path(__file__).parent / "donors" / "vision"
-TILE, PATCH, SCALE_FACTOR = 48, 8, 2
+PREFIX = "model.vision_model."
+TILE, PATCH = 48, 8
 SIDE = TILE // PATCH
 LABELS = ["", *SHAPES, *CHARACTERS, *DIGITS, "元"]  # handwritten and printed digits share a label
 HUES = ["", *COLOURS]
@@ -162,16 +163,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--batch-size", type=int, default=96)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--resume", action="store_true", help="go on from the weights in the folder, with new heads and schedule")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
     torch.manual_seed(arguments.seed)
     config = json.loads((FOLDER / "config.json").read_text())
     tower = SmolVLMVisionTransformer(SmolVLMVisionConfig(**config["vision_config"]))
+    if arguments.resume:
+        tower.load_state_dict({name.removeprefix(PREFIX): value for name, value in load_file(FOLDER / "model.safetensors").items()})
     heads = Heads(tower.config.hidden_size)
     logger.info("%.2f million parameters", sum(parameter.numel() for parameter in tower.parameters()) / 1e6)
     train(tower, heads, arguments.steps, arguments.batch_size, arguments.seed)
     logger.info("at the end: %s", measure(tower, heads, 800))
-    weights = {f"model.vision_model.{name}": value.to(torch.bfloat16) for name, value in tower.state_dict().items()}
+    weights = {PREFIX + name: value.to(torch.bfloat16) for name, value in tower.state_dict().items()}
     save_file({name: value.contiguous() for name, value in weights.items()}, FOLDER / "model.safetensors", {"format": "pt"})
 
 

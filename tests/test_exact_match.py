@@ -1,0 +1,46 @@
+"""smvl/eval/exact_match: what counts as right, by task, with right and with swapped images."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from smvl.data.sample import Sample
+from smvl.eval.exact_match import as_json, normalise, score, table
+
+
+class FakeEngine:
+    """Answers with the name of the first image, as a model that looks would; without an image with a constant."""
+
+    def answer(self, requests, *, max_new_tokens, batch_size):
+        return [SimpleNamespace(text=request.images[0] if request.images else "三。") for request in requests]
+
+
+def sample(number: int, answer: str, image: str | None, task: str = "") -> Sample:
+    parts = [{"type": "image"}] * (image is not None) + [{"type": "text", "text": "?"}]
+    messages = [{"role": "user", "content": parts}, {"role": "assistant", "content": answer}]
+    return Sample(id=str(number), messages=messages, images=[image] if image else [], source="test", task=task)
+
+
+def test_scores_by_task_with_right_and_swapped_images():
+    samples = [sample(0, "猫", "猫", "a"), sample(1, "狗", "狗", "a"), sample(2, "鸟", "鱼", "b"), sample(3, "三", None, "c")]
+    scores, graded = score(FakeEngine(), samples, max_new_tokens=4, batch_size=2)
+    assert as_json(scores) == {
+        "all": {"num_questions": 4, "exact_match": 0.75, "exact_match_swapped": 0.0},
+        "a": {"num_questions": 2, "exact_match": 1.0, "exact_match_swapped": 0.0},
+        "b": {"num_questions": 1, "exact_match": 0.0, "exact_match_swapped": 0.0},
+        "c": {"num_questions": 1, "exact_match": 1.0, "exact_match_swapped": None},
+    }
+    assert [entry.answer for entry in graded if entry.images == "swapped"] == ["狗", "猫", "猫"]
+    lines = table(scores).splitlines()
+    assert lines[0].split() == ["task", "questions", "exact", "match", "with", "swapped", "images"]
+    assert lines[-1].split() == ["all", "4", "0.750", "0.000"] and lines[3].split() == ["c", "1", "1.000", "-"]
+
+
+@pytest.mark.parametrize(("one", "other"), [("三。", "三"), (" 12 ", "12"), ("１２", "12"), ("A．", "A")])
+def test_width_space_and_a_last_full_stop_are_passed_over(one, other):
+    assert normalise(one) == normalise(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("12", "21"), ("红色", "红"), ("a", "A"), ("1.2", "12")])
+def test_nothing_else_is(one, other):
+    assert normalise(one) != normalise(other)

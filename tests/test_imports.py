@@ -1,0 +1,83 @@
+"""The rooms: imports go only down, nothing prints, and reading a configuration loads nothing heavy."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "smvl"
+
+# What each room may import. Rooms that do not know each other stay so: the entry scripts and the rooms above bring them together.
+ALLOWED = {
+    "strict_yaml": set(),
+    "config": {"strict_yaml"},
+    "processing": set(),
+    "model": set(),
+    "assemble": {"model", "processing"},
+    "data": {"config", "processing"},
+    "infer": {"assemble", "processing"},
+    "eval": {"data", "infer"},
+    "train": {"assemble", "config", "data", "eval", "infer", "model", "processing"},
+}
+
+
+def modules() -> dict[str, ast.Module]:
+    files = [path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py"]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text(encoding="utf-8")) for path in files}
+
+
+def imported(tree: ast.Module) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    return {name for name in found if name == "smvl" or name.startswith("smvl.")}
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_every_room_is_in_the_map():
+    assert {room(module) for module in modules()} == set(ALLOWED)
+
+
+def test_imports_go_only_down():
+    wrong = [
+        f"{module} imports {name}"
+        for module, tree in modules().items()
+        for name in imported(tree)
+        if name != "smvl" and room(name) not in ALLOWED[room(module)] | {room(module)}
+    ]
+    assert not wrong
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    graph = {module: imported(tree) for module, tree in modules().items()}
+
+    def reaches(module: str, seen: set[str]) -> set[str]:
+        for name in graph.get(module, ()):
+            if name not in seen:
+                seen.add(name)
+                reaches(name, seen)
+        return seen
+
+    assert not [module for module in graph if module in reaches(module, set())]
+
+
+def test_the_package_prints_nothing():
+    calls = [
+        f"{module}:{node.lineno}"
+        for module, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert not calls
+
+
+def test_reading_a_configuration_loads_neither_torch_nor_transformers():
+    program = "import sys, smvl.config; assert not {'torch', 'transformers'} & set(sys.modules), 'heavy'"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)

@@ -9,6 +9,7 @@
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # both are read when transformers is imported
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait take the cores from those that work
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import argparse

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, SmolVLMForConditionalGeneration
 
 import smvl.model.modeling_smvl  # noqa: F401  (makes the `smvl` model type known to the Auto classes)
 from smvl.model.donors import DonorError, check_donor_folder, check_text_donor, read_vision_donor
+from smvl.model.loading import load_whole
 from smvl.model.splice import Projector, splice_model
 from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor
@@ -90,20 +90,9 @@ def load_checkpoint(
     try:
         check_donor_folder(folder)
         processor = SmVLMProcessor.from_pretrained(folder)
-        model, report = AutoModelForImageTextToText.from_pretrained(
-            folder,
-            dtype=dtype,
-            attn_implementation=attention,
-            local_files_only=True,
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,  # they are reported, and refused below with their names
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        model = load_whole(AutoModelForImageTextToText, folder, dtype=dtype, attention=attention)
+    except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"the checkpoint in {folder} cannot be loaded: {error}") from error
-    faults = {name: sorted(map(str, report[name])) for name in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[name]}
-    if faults:
-        raise CheckpointError(f"the weights in {folder} do not match its config.json: {faults}. Save or copy the checkpoint again.")
     if model.config.image_token_id != processor.image_token_id or model.model.image_token_id != processor.image_token_id:
         raise CheckpointError(
             f"{folder}: config.json says that {model.config.image_token_id} is the image token, but the tokenizer says "

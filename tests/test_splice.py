@@ -181,7 +181,7 @@ def test_a_text_donor_with_a_missing_tensor_is_refused(tmp_path, donors):
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["num_hidden_layers"], config["layer_types"] = 3, ["full_attention"] * 3
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(DonorError, match=r"does not match its config.json: .*missing_keys.*layers.2"):
+    with pytest.raises(DonorError, match=r"do not match its config.json: .*missing_keys.*layers.2"):
         smvl.splice(donors[0], folder)
 
 

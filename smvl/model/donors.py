@@ -11,6 +11,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, Pre
 from transformers.models.smolvlm.configuration_smolvlm import SmolVLMVisionConfig
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
+from smvl.model.loading import WeightsError, load_whole
+
 logger = logging.getLogger(__name__)
 
 _TOWER_PREFIXES = {
@@ -108,20 +110,9 @@ def load_text(folder: str | Path, *, dtype: torch.dtype, attention: str) -> PreT
     """
     check_text_donor(folder)
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            attn_implementation=attention,
-            local_files_only=True,
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,  # they are reported, and refused below with their names
-            output_loading_info=True,
-        )
-    except (OSError, SafetensorError) as error:
-        raise DonorError(f"the text model in {folder} has no readable .safetensors weights ({error}). Download the folder again.") from error
-    faults = {name: sorted(map(str, report[name])) for name in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[name]}
-    if faults:
-        raise DonorError(f"the text model in {folder} does not match its config.json: {faults}. Download the folder again.")
+        model = load_whole(AutoModelForCausalLM, folder, dtype=dtype, attention=attention)
+    except WeightsError as error:
+        raise DonorError(f"{error} Download the folder again.") from error
     logger.info("Text model: all %d tensors loaded from %s.", len(model.state_dict()), folder)
     return model
 

@@ -4,6 +4,7 @@ import logging
 import warnings
 from pathlib import Path
 
+import datasets
 import transformers
 
 from smvl.config import Config
@@ -14,6 +15,7 @@ from smvl.train.arguments import check_trainer_keys
 from smvl.train.checkpoint import claim_run_folder
 from smvl.train.parts import check_part_name
 from smvl.train.processes import process_state
+from smvl.train.progress import BarHandler
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +82,8 @@ def draw_scenes(config: Config) -> None:
 
 def quieten() -> None:
     """Leave the screen to the run's own bar and messages."""
-    logging.basicConfig(format="%(message)s")
+    logging.basicConfig(format="%(message)s", handlers=[BarHandler()])
+    datasets.disable_progress_bars()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     warnings.filterwarnings("ignore", module="torch.utils.data")

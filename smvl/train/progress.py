@@ -1,13 +1,19 @@
 """A bar for each stage, with the loss behind it."""
 
 import logging
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
-logger = logging.getLogger(__name__)
+
+class BarHandler(logging.Handler):
+    """Writes log lines above the bar instead of through it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
 
 
 class ProgressBar(TrainerCallback):

@@ -1,0 +1,85 @@
+"""README.md and README.zh-CN.md: equal in all but language, their commands run, their map is whole."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import infer
+import train
+from smvl.config import load_config
+
+ROOT = Path(__file__).parent.parent
+READMES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")}
+
+
+def code_blocks(text: str) -> list[tuple[str, str]]:
+    return re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(name: str) -> list[str]:
+    lines = (line.split("   #")[0].strip() for kind, block in code_blocks(READMES[name]) if kind == "bash" for line in block.splitlines())
+    return [line for line in lines if line]
+
+
+def links(text: str) -> set[str]:
+    return set(re.findall(r"\]\(([^)#]+)\)", text))
+
+
+def test_both_languages_have_the_same_commands_formats_and_links():
+    english, chinese = READMES.values()
+    assert code_blocks(english) == code_blocks(chinese)
+    assert links(english) - {"README.zh-CN.md"} == links(chinese) - {"README.md"}
+
+
+def test_both_languages_have_the_same_sections_and_tables():
+    shapes = [[re.match(r"#+|\|", line)[0] for line in text.splitlines() if re.match(r"#+ |\|", line)] for text in READMES.values()]
+    assert shapes[0] == shapes[1]
+
+
+def test_both_languages_quote_the_same_figures():
+    tables = [re.findall(r"\b\d+\.\d+\b", text) for text in READMES.values()]
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_every_link_leads_to_a_file(name):
+    missing = [link for link in links(READMES[name]) if not link.startswith("http") and not (ROOT / link).exists()]
+    assert not missing
+
+
+def test_the_map_names_every_file_at_the_top():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    top = {path.split("/")[0] for path in tracked}
+    named = {link.split("/")[0] for link in links(READMES["README.md"])}
+    assert top - named <= {".gitignore", ".ci", "README.md"}
+
+
+def test_the_training_commands_have_configurations_that_load():
+    found = [command for command in commands("README.md") if "train.py" in command]
+    for command in found:
+        arguments = command.split("train.py ", 1)[1].split()
+        options = train.parse(arguments)
+        load_config(ROOT / options.config, options.overrides)
+    assert len(found) >= 3
+
+
+def test_the_inference_commands_have_options_that_infer_knows():
+    import shlex
+
+    found = [command for command in commands("README.md") if command.startswith("python infer.py")]
+    assert len(found) >= 4
+    for command in found:
+        infer.parse_arguments(shlex.split(command)[2:])
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert "pip install -r requirements.txt && pytest" in commands("README.md")
+    assert "-r requirements.txt\n" in script and script.rstrip().endswith("\npytest")
+
+
+def test_the_download_command_explains_itself():
+    done = subprocess.run(["bash", ROOT / "download_resource.sh", "--dry-run"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import train
-from smvl.assemble import splice
+from smvl.assemble import load_checkpoint, splice
 from smvl.config import load_config
 from smvl.data.mixture import open_mixture
 from smvl.train.arguments import count_steps
@@ -69,7 +70,17 @@ def test_align_moves_the_projector_and_the_marker_rows_and_nothing_else(finished
     rows = (before[EMBEDDING] != after[EMBEDDING]).any(dim=1).nonzero().flatten().tolist()
     tokens = json.loads((finished / "out/tokenizer.json").read_text(encoding="utf-8"))["added_tokens"]
     names = {token["id"]: token["content"] for token in tokens}
-    assert {names[row] for row in rows} == {"<vision_start>", "<|vision_pad|>", *(f"<row_{r}_col_{c}>" for r in (1, 2) for c in (1, 2))}
+    assert {names[row] for row in rows} == {"<vision_start>", *(f"<row_{r}_col_{c}>" for r in (1, 2) for c in (1, 2))}
+
+
+def test_after_align_a_text_only_prompt_equals_the_text_donor_alone_logit_for_logit(finished):
+    """For every token that the donor's tokenizer has; what the new markers' rows were before, nobody ever read."""
+    model, processor = load_checkpoint(finished / "out/align/model")
+    donor = AutoModelForCausalLM.from_pretrained(finished / "text")
+    words = len(AutoTokenizer.from_pretrained(finished / "text"))
+    inputs = torch.tensor([processor.lay_out([{"role": "user", "content": "一加一?"}], add_generation_prompt=True).input_ids])
+    with torch.no_grad():
+        assert torch.equal(model(inputs).logits[..., :words], donor(inputs).logits[..., :words])
 
 
 def test_finetune_moves_just_what_it_unfreezes(finished):

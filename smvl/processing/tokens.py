@@ -49,7 +49,7 @@ class MarkerIds:
     image: int
     """The id that `config.image_token_id` must carry."""
     trained: tuple[int, ...]
-    """Ids whose embedding rows are real inputs that no donor has trained: every marker but the image and video placeholders."""
+    """Ids of the new markers. Their rows are inputs that no donor has trained; rows of tokens that Qwen3 has itself stay as they are."""
 
 
 def add_missing_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:
@@ -73,5 +73,5 @@ def check_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
 
 def marker_ids(tokenizer: PreTrainedTokenizerBase) -> MarkerIds:
     """Look the markers up in a tokenizer that `check_tokens` accepts."""
-    trained = tokenizer.convert_tokens_to_ids([GLOBAL_TOKEN, AROUND_IMAGE_TOKEN, *TILE_TOKENS])
+    trained = tokenizer.convert_tokens_to_ids([AROUND_IMAGE_TOKEN, *TILE_TOKENS])
     return MarkerIds(image=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN), trained=tuple(trained))

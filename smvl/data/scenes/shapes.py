@@ -53,14 +53,6 @@ def ask_describe(generator: random.Random, picture: Picture) -> tuple[str, str]:
     return question, "一个" + "和一个".join(say_shape(mark.label, mark.colour) for mark in picture.marks)
 
 
-def ask_attribute(generator: random.Random, picture: Picture) -> tuple[str, str]:
-    """The colour of a named shape or the shape of a named colour; the picture's shapes and colours must differ."""
-    mark = generator.choice(picture.marks)
-    if generator.random() < 0.5:
-        return generator.choice(["{}是什么颜色?", "图中的{}是什么颜色的?"]).format(SHAPES[mark.label]), f"{mark.colour}色"
-    return generator.choice(["{}色的是什么形状?", "{}色的图形是什么?"]).format(mark.colour), SHAPES[mark.label]
-
-
 def ask_position(generator: random.Random, picture: Picture) -> tuple[str, str]:
     """Which of two shapes stands on one side."""
     first, second = picture.marks

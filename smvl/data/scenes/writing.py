@@ -28,7 +28,7 @@ def _line(generator: random.Random, kind: str, text: str, indices: list[int]) ->
 def draw_sign(generator: random.Random, split: str) -> Picture:
     """Two to four printed characters that belong to this split, as a combination."""
     while True:
-        text = "".join(generator.choices(CHARACTERS, k=generator.randint(2, 4)))
+        text = "".join(generator.choices(CHARACTERS, k=generator.choice([2, 3, 4, 4])))
         if split_of_text(text) == split:
             return _line(generator, GLYPH, text, [-1] * len(text))
 

@@ -18,7 +18,7 @@ from transformers import AutoTokenizer, GenerationConfig, Qwen3Config, Qwen3ForC
 from demo.describe import tell_turn
 from smvl.data.scenes.chats import draw_chat
 from smvl.data.scenes.picture import Scene
-from smvl.data.scenes.tasks import attribute, compare_numbers, draw_captions, draw_scene, find_picture, position
+from smvl.data.scenes.tasks import compare_numbers, draw_captions, draw_scene, position, refer_back
 from smvl.data.scenes.words import HELDOUT, TRAIN
 
 logger = logging.getLogger("pretrain_text")
@@ -50,7 +50,7 @@ def draw_sample(generator: random.Random, split: str) -> Scene:
     if kind < 0.15:
         return draw_chat(generator)
     if kind < 0.40:
-        return generator.choice([position, attribute, compare_numbers, find_picture])(generator, split)
+        return generator.choice([position, compare_numbers, refer_back])(generator, split)
     return (draw_captions if kind < 0.7 else draw_scene)(generator, split)
 
 

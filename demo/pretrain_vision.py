@@ -3,7 +3,7 @@
     python demo/pretrain_vision.py --steps 2500
 
 Every patch learns to say what stands on it, what is centred on it, and in which colour; every tile, how many things it
-shows. The heads that say so are thrown away, the tower is kept. It sees training digits and training signs only."""
+shows. It sees training digits and training signs only."""
 import argparse
 import json
 import logging
@@ -88,17 +88,19 @@ def collect_batch(views: list[View]) -> tuple[torch.Tensor, torch.Tensor, torch.
 
 
 class Heads(nn.Module):
-    """Linear readers of the tower's patches; what they can read, a linear projector can pass on."""
+    """Fixed readers, one direction of the patch's features for each label, all at right angles.
+
+    Nothing in them can be trained, so what a patch shows must fill its features: a linear projector then needs few examples."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.covering = nn.Linear(width, len(LABELS))
-        self.centred = nn.Linear(width, len(LABELS))
-        self.hue = nn.Linear(width, len(HUES))
-        self.count = nn.Linear(width, MAX_COUNT + 1)
+        self.sizes = (len(LABELS), len(LABELS), len(HUES), MAX_COUNT + 1)
+        directions = nn.init.orthogonal_(torch.empty(sum(self.sizes), width), generator=torch.Generator().manual_seed(0))
+        self.register_buffer("directions", directions)
 
     def forward(self, hidden: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
-        return [self.covering(hidden), self.centred(hidden), self.hue(hidden)], self.count(hidden.mean(1))
+        covering, centred, hue, count = (hidden @ self.directions.T).split(self.sizes, dim=-1)
+        return [covering, centred, hue], count.mean(1)
 
 
 def view_loss(readings: tuple, patches: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
@@ -128,7 +130,7 @@ def measure(tower: nn.Module, heads: Heads, num_pictures: int) -> dict[str, floa
 def train(tower: nn.Module, heads: Heads, num_steps: int, batch_size: int, seed: int) -> None:
     matrices = [parameter for name, parameter in tower.encoder.named_parameters() if parameter.ndim == 2]
     known = {id(parameter) for parameter in matrices}
-    others = [parameter for parameter in [*tower.parameters(), *heads.parameters()] if id(parameter) not in known]
+    others = [parameter for parameter in tower.parameters() if id(parameter) not in known]
     muon = torch.optim.Muon(matrices, lr=0.01, momentum=0.95, weight_decay=0.02, adjust_lr_fn="original")
     optimizers = [muon, torch.optim.AdamW(others, lr=2e-3, betas=(0.9, 0.98), weight_decay=0.01)]
     warmup, cooldown = num_steps // 40 + 1, num_steps // 2
@@ -149,8 +151,7 @@ def train(tower: nn.Module, heads: Heads, num_steps: int, batch_size: int, seed:
         nn.utils.clip_grad_norm_(tower.parameters(), 5.0)
         for part in optimizers + schedules:
             part.step()
-        for module in (tower, heads):
-            module.zero_grad()
+        tower.zero_grad()
         mean = loss.item() if step == 0 else 0.97 * mean + 0.03 * loss.item()
         if (step + 1) % 100 == 0:
             logger.info("step %d loss %.4f seconds %.0f", step + 1, mean, time.time() - start)
@@ -163,7 +164,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--batch-size", type=int, default=96)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="go on from the weights in the folder, with new heads and schedule")
+    parser.add_argument("--resume", action="store_true", help="go on from the weights in the folder, with a new schedule")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
     torch.manual_seed(arguments.seed)

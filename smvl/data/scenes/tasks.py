@@ -83,8 +83,8 @@ def draw_scene(generator: random.Random, split: str) -> Scene:
 def draw_captions(generator: random.Random, split: str) -> Scene:
     """One picture with several questions, as The Cauldron's rows have them: what the align stage sees.
 
-    Signs are half of it: the projector has to learn each character's place among the text model's words."""
-    kind = generator.choices(["pair", "one", "many", "sign", "price", "number"], weights=[18, 8, 8, 46, 4, 16])[0]
+    Half of it is print, much of that single characters: the projector learns each character's place among the text model's words."""
+    kind = generator.choices(["pair", "one", "many", "character", "sign", "price", "number"], weights=[16, 8, 8, 34, 14, 4, 16])[0]
     if kind == "pair":
         picture = shapes.draw_pair(generator, generator.random() < 0.5)
         asks = [shapes.ask_describe, shapes.ask_position, shapes.ask_position]
@@ -92,6 +92,8 @@ def draw_captions(generator: random.Random, split: str) -> Scene:
         picture, asks = shapes.draw_one(generator), [shapes.ask_describe, shapes.ask_count]
     elif kind == "many":
         picture, asks = shapes.draw_many(generator), [shapes.ask_count]
+    elif kind == "character":
+        picture, asks = writing.draw_character(generator), [writing.ask_sign]
     elif kind == "sign":
         picture, asks = writing.draw_sign(generator, split), [writing.ask_sign]
     elif kind == "price":

@@ -25,6 +25,11 @@ def _line(generator: random.Random, kind: str, text: str, indices: list[int]) ->
     return Picture(LONG_EDGE, HEIGHT, tuple(marks), generator.getrandbits(32))
 
 
+def draw_character(generator: random.Random) -> Picture:
+    """One printed character, for training only: the shortest way to learn what it is called."""
+    return _line(generator, GLYPH, generator.choice(CHARACTERS), [-1])
+
+
 def draw_sign(generator: random.Random, split: str) -> Picture:
     """Two to four printed characters that belong to this split, as a combination."""
     while True:

@@ -71,7 +71,7 @@ def view_picture(picture: Picture) -> list[View]:
 def draw_picture(generator: random.Random, split: str) -> Picture:
     kind = generator.random()
     if kind < 0.30:
-        return writing.draw_sign(generator, split)
+        return writing.draw_sign(generator, split, CHARACTERS)
     if kind < 0.36:
         return writing.draw_price(generator, split)
     if kind < 0.65:

@@ -64,14 +64,14 @@ def refer_back(generator: random.Random, split: str) -> Scene:
 
 # Share of each task in the finetune and held-out data. Questions that a coin could answer are kept few.
 TASKS: dict[Callable[[random.Random, str], Scene], float] = {
-    describe: 0.18,
-    position: 0.20,
-    count: 0.13,
-    read_sign: 0.18,
-    read_price: 0.06,
-    read_number: 0.16,
+    describe: 0.14,
+    position: 0.15,
+    count: 0.12,
+    read_sign: 0.17,
+    read_price: 0.05,
+    read_number: 0.22,
     compare_numbers: 0.03,
-    refer_back: 0.06,
+    refer_back: 0.12,
 }
 READING_TASKS = ("read_sign", "read_price", "refer_back")
 
@@ -84,7 +84,7 @@ def draw_captions(generator: random.Random, split: str) -> Scene:
     """One picture with several questions, as The Cauldron's rows have them: what the align stage sees.
 
     Half of it is print, much of that single characters: the projector learns each character's place among the text model's words."""
-    kind = generator.choices(["pair", "one", "many", "character", "sign", "price", "number"], weights=[16, 8, 8, 34, 14, 4, 16])[0]
+    kind = generator.choices(["pair", "one", "many", "character", "sign", "price", "number"], weights=[12, 6, 8, 26, 20, 4, 24])[0]
     if kind == "pair":
         picture = shapes.draw_pair(generator, generator.random() < 0.5)
         asks = [shapes.ask_describe, shapes.ask_position, shapes.ask_position]

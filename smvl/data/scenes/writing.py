@@ -3,7 +3,7 @@ import random
 
 from smvl.data.scenes.digits import split_digits
 from smvl.data.scenes.picture import DIGIT, GLYPH, LONG_EDGE, Mark, Picture
-from smvl.data.scenes.words import CHARACTERS, split_of_text
+from smvl.data.scenes.words import SIGN_CHARACTERS, split_of_text
 
 HEIGHT = LONG_EDGE // 2
 SLOTS = 4
@@ -27,13 +27,13 @@ def _line(generator: random.Random, kind: str, text: str, indices: list[int]) ->
 
 def draw_character(generator: random.Random) -> Picture:
     """One printed character, for training only: the shortest way to learn what it is called."""
-    return _line(generator, GLYPH, generator.choice(CHARACTERS), [-1])
+    return _line(generator, GLYPH, generator.choice(SIGN_CHARACTERS), [-1])
 
 
-def draw_sign(generator: random.Random, split: str) -> Picture:
+def draw_sign(generator: random.Random, split: str, characters: str = SIGN_CHARACTERS) -> Picture:
     """Two to four printed characters that belong to this split, as a combination."""
     while True:
-        text = "".join(generator.choices(CHARACTERS, k=generator.choice([2, 3, 4, 4])))
+        text = "".join(generator.choices(characters, k=generator.choice([2, 3, 4, 4])))
         if split_of_text(text) == split:
             return _line(generator, GLYPH, text, [-1] * len(text))
 

@@ -37,7 +37,9 @@ def main() -> None:
 def median_seconds(changes: dict[str, str]) -> float:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))} | changes
     command = [sys.executable, "-c", WORK]
-    return statistics.median(float(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout) for _ in range(3))
+    return statistics.median(
+        float(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout) for _ in range(3)
+    )
 
 
 if __name__ == "__main__":

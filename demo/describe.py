@@ -7,6 +7,7 @@ A picture is told as its tiles would be looked at: tile by tile, nine places eac
 
     〔全。。。红圆。蓝方。。。〔
 """
+
 import random
 
 from smvl.data.scenes.picture import LONG_EDGE, SHAPE, Mark, Picture, Turn

@@ -4,6 +4,7 @@
 
 Needed once, when the project was made: the sheet is committed, and the demo does not need scikit-learn.
 """
+
 import numpy
 from PIL import Image
 from sklearn.datasets import load_digits as load_uci_digits

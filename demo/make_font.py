@@ -5,6 +5,7 @@
 Needed once, when the project was made: the small font is committed. The large one comes from
 https://github.com/notofonts/noto-cjk (also in the PyPI package cvttf-notosanscjk-demilight).
 """
+
 import sys
 
 from fontTools import subset

@@ -4,6 +4,7 @@
 
 Normaliser, splitting rule and added tokens are Qwen3's. It is trained on single characters (and on the few
 two-character words of the scene descriptions), so that every character of an answer is one token."""
+
 import json
 import random
 from pathlib import Path
@@ -16,9 +17,7 @@ from smvl.data.scenes.tasks import draw_captions, draw_scene
 from smvl.data.scenes.words import CHARACTERS, TRAIN
 
 FOLDER = Path(__file__).parent / "donors" / "text"
-SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 SPECIAL = (
     "<|endoftext|> <|im_start|> <|im_end|> <|object_ref_start|> <|object_ref_end|> <|box_start|> <|box_end|> <|quad_start|> "
     "<|quad_end|> <|vision_start|> <|vision_end|> <|vision_pad|> <|image_pad|> <|video_pad|>"

@@ -4,6 +4,7 @@
 
 It learns what a frozen text model needs before eyes are of any use to it: to look things up in its context, copy,
 count, compare and refer back. Neither the held-out reading combinations nor any pixel occur here."""
+
 import argparse
 import logging
 import random

@@ -4,6 +4,7 @@
 
 Every patch learns to say what stands on it, what is centred on it, and in which colour; every tile, how many things it
 shows. It sees training digits and training signs only."""
+
 import argparse
 import json
 import logging

@@ -22,7 +22,12 @@ from transformers import (
 from tests.qwen3 import PLAIN_ADDED_TOKENS, SPECIAL_TOKENS, SPLIT_PATTERN
 
 TILE, PATCH = 32, 8
-CORPUS = ["图中有什么?一个红色的圆形。", "两张图中哪一张的数字更大?第一张。", "What is in the picture? A red circle.", "user assistant system"] * 4
+CORPUS = [
+    "图中有什么?一个红色的圆形。",
+    "两张图中哪一张的数字更大?第一张。",
+    "What is in the picture? A red circle.",
+    "user assistant system",
+] * 4
 NUM_SPARE_ROWS = 64
 
 
@@ -62,7 +67,9 @@ def save_text_donor(folder: Path, *, kind: str = "qwen3", tied: bool = True, see
     return folder
 
 
-def save_vision_donor(folder: Path, *, kind: str = "smolvlm", tile: int = TILE, patch: int = PATCH, scale_factor: int = 2, seed: int = 0) -> Path:
+def save_vision_donor(
+    folder: Path, *, kind: str = "smolvlm", tile: int = TILE, patch: int = PATCH, scale_factor: int = 2, seed: int = 0
+) -> Path:
     """A SmolVLM, Idefics3 or plain SigLIP folder with a tower of two layers."""
     torch.manual_seed(seed)
     vision = dict(hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=tile, patch_size=patch)
@@ -73,7 +80,9 @@ def save_vision_donor(folder: Path, *, kind: str = "smolvlm", tile: int = TILE, 
     else:
         config_class = SmolVLMConfig if kind == "smolvlm" else Idefics3Config
         model_class = SmolVLMForConditionalGeneration if kind == "smolvlm" else Idefics3ForConditionalGeneration
-        model = model_class(config_class(vision_config=vision, text_config=text, scale_factor=scale_factor, image_token_id=1, pad_token_id=0))
+        model = model_class(
+            config_class(vision_config=vision, text_config=text, scale_factor=scale_factor, image_token_id=1, pad_token_id=0)
+        )
     for parameter in model.parameters():
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter, std=0.2)

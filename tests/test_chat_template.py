@@ -146,9 +146,7 @@ TOOLS = {"without tools": None, "with no tools": [], "with a tool": [WEATHER], "
 
 def render(messages: list[dict], template: str = TEMPLATE, tokenize: bool = False, **options: Any) -> Any:
     given = {name: value for name, value in options.items() if value is not UNSET}
-    return qwen3_tokenizer().apply_chat_template(
-        messages, tokenize=tokenize, return_dict=False, chat_template=template, **given
-    )
+    return qwen3_tokenizer().apply_chat_template(messages, tokenize=tokenize, return_dict=False, chat_template=template, **given)
 
 
 def cut_into_parts(messages: list[dict], num_parts: int) -> list[dict]:

@@ -106,8 +106,7 @@ def test_a_later_override_wins(minimal: Path) -> None:
 WRONG_OVERRIDES = {
     "stages.0.trainr.max_steps=1": "stages.0.trainr: unknown key; did you mean stages.0.trainer? "
     "Valid here: name, mixture, train, unfreeze, lr, trainer",
-    "modle.vision=x": "modle: unknown key; did you mean model? "
-    "Valid here: model, data, stages, evaluation, tracking, output_dir, seed",
+    "modle.vision=x": "modle: unknown key; did you mean model? Valid here: model, data, stages, evaluation, tracking, output_dir, seed",
     "data.image.tiel=1": "data.image.tiel: unknown key; did you mean data.image.tile? Valid here: tile, longest_edge",
     "data.max_length=2k": "data.max_length: found '2k' (text), expected a whole number",
     "data.max_length=1.5": "data.max_length: found 1.5 (a number), expected a whole number",
@@ -145,8 +144,7 @@ WRONG_OVERRIDES = {
     "stages.0.unfreeze.0.at=0.5": "stages.0.unfreeze.0: the list stages.0.unfreeze is not there yet; "
     "set it as a whole, stages.0.unfreeze=[...]",
     "seed.x=1": "override 'seed.x=1': seed is 7 (a whole number), which has no keys",
-    "seed=[": "override 'seed=[', line 1: not valid YAML: expected the node content, but found '<stream end>'; "
-    "correct this line",
+    "seed=[": "override 'seed=[', line 1: not valid YAML: expected the node content, but found '<stream end>'; correct this line",
 }
 
 

@@ -174,7 +174,9 @@ def test_too_many_failures_stop_the_run_with_the_counts(tmp_path):
     quarantine.add(Failure("1", "s", "broken JSON", "because"))
     quarantine.add(Failure("1", "s", "broken JSON", "because"))
     quarantine.add(Failure("2", "s", "empty answer", "because"))
-    with pytest.raises(QuarantineError, match=r"3 of 100 rows could not be used \(broken JSON: 2, empty answer: 1\), more than data.max_drop_share 0.02"):
+    with pytest.raises(
+        QuarantineError, match=r"3 of 100 rows could not be used \(broken JSON: 2, empty answer: 1\), more than data.max_drop_share 0.02"
+    ):
         quarantine.add(Failure("3", "s", "broken JSON", "because"))
     assert len((tmp_path / "q.jsonl").read_text(encoding="utf-8").splitlines()) == 3
 

@@ -2,6 +2,7 @@
 
     pytest tests/test_scenes.py
 """
+
 import hashlib
 import json
 import random
@@ -13,7 +14,7 @@ import numpy
 import pytest
 from PIL import Image
 
-from smvl.data.scenes import shapes, writing, write_demo_data
+from smvl.data.scenes import shapes, write_demo_data, writing
 from smvl.data.scenes.digits import NUM_DIGITS, load_digits, split_digits
 from smvl.data.scenes.draw import MARKER, UNFINISHED, check_apart
 from smvl.data.scenes.paint import paint

@@ -93,7 +93,9 @@ def test_only_the_marker_rows_of_the_embedding_are_new(spliced, donors):
 def test_the_same_seed_makes_the_same_new_weights(donors):
     first, second, other = (smvl.splice(*donors, seed=seed)[0].state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert not torch.equal(first["model.connector.modality_projection.proj.weight"], other["model.connector.modality_projection.proj.weight"])
+    assert not torch.equal(
+        first["model.connector.modality_projection.proj.weight"], other["model.connector.modality_projection.proj.weight"]
+    )
 
 
 @pytest.mark.parametrize("kind", ["smolvlm", "idefics3", "siglip"])
@@ -127,7 +129,10 @@ def test_pixel_shuffle_by_four_and_by_three_gives_smolvlms_token_counts(tmp_path
     model, processor = smvl.splice(vision, save_text_donor(tmp_path / "t"))
     assert processor.image_seq_len == num_tokens and model.config.scale_factor == scale_factor
     layout = processor.lay_out([question(None, "?"), answer("!")], [(tile, 2 * tile)])
-    inputs = {"input_ids": torch.tensor([layout.input_ids]), "pixel_values": processor.pixel_values([picture(2 * tile, tile)], layout)[None]}
+    inputs = {
+        "input_ids": torch.tensor([layout.input_ids]),
+        "pixel_values": processor.pixel_values([picture(2 * tile, tile)], layout)[None],
+    }
     assert layout.input_ids.count(processor.image_token_id) == 3 * num_tokens
     with torch.no_grad():
         assert torch.isfinite(model(**inputs).logits).all()

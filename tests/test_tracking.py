@@ -60,7 +60,9 @@ def test_training_goes_on_when_tracking_cannot_start(monkeypatch, tmp_path, capl
         tracker.show([], 1)
         tracker.finish()
     assert tracker.watch_command is None
-    assert [record.message for record in caplog.records] == ["SwanLab failed (RuntimeError: the network is gone); training goes on without it."]
+    assert [record.message for record in caplog.records] == [
+        "SwanLab failed (RuntimeError: the network is gone); training goes on without it."
+    ]
 
 
 def test_training_goes_on_when_tracking_fails_on_the_way(monkeypatch, tmp_path, caplog):

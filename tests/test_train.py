@@ -163,7 +163,10 @@ def test_a_stage_is_planned_with_each_parts_rate_and_first_step(finished):
 
 @pytest.mark.parametrize(
     ("part", "message"),
-    [("text.layer[0]", "there is no part 'text.layer\\[0\\]' to train; parts are connector, markers"), ("text.layers[5:]", "holds no layer: the text model has 2")],
+    [
+        ("text.layer[0]", "there is no part 'text.layer\\[0\\]' to train; parts are connector, markers"),
+        ("text.layers[5:]", "holds no layer: the text model has 2"),
+    ],
 )
 def test_a_part_that_is_not_there_is_refused(finished, part, message):
     model, _ = splice(finished / "vision", finished / "text")
@@ -204,7 +207,9 @@ def test_the_shares_of_the_stage_are_those_of_its_mixture(finished):
 # ---- killed, and on several processes --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kill_when", ["align/checkpoint-2", "align/model", "finetune/checkpoint-2", "finetune/checkpoint-4", "finetune/model.partial"])
+@pytest.mark.parametrize(
+    "kill_when", ["align/checkpoint-2", "align/model", "finetune/checkpoint-2", "finetune/checkpoint-4", "finetune/model.partial"]
+)
 def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(finished, tmp_path, kill_when):
     arguments = ["train.py", str(finished / "run.yaml"), f"output_dir={tmp_path}/out", "evaluation.generate=false"]
     process = run_in_process(*arguments)
@@ -236,8 +241,9 @@ def test_two_processes_of_which_one_has_only_text_do_not_hang(tmp_path):
     """Without packing, rows of four texts and four images alternate, so that in some steps one process has no image."""
     path = write_run(tmp_path)
     text_only = write_rows(tmp_path / "data/mixed.jsonl", [text_row(number) for number in range(64)])
+    images = f"{{source: cauldron, path: {tmp_path}/cauldron, subsets: [tiny], weight: 1}}"
     overrides = [
-        f"stages.0.mixture=[{{source: jsonl, path: {text_only}, weight: 3}}, {{source: cauldron, path: {tmp_path}/cauldron, subsets: [tiny], weight: 1}}]",
+        f"stages.0.mixture=[{{source: jsonl, path: {text_only}, weight: 3}}, {images}]",
         "data.packing=false",
         "evaluation.generate=false",
     ]
@@ -254,7 +260,15 @@ def test_two_processes_of_which_one_has_only_text_do_not_hang(tmp_path):
 def test_two_processes_take_the_steps_that_one_takes_with_twice_the_batch(finished, tmp_path):
     """The loss is averaged over the tokens of all processes, so that splitting a batch changes nothing but rounding."""
     shared = ["evaluation.generate=false", "stages.1.trainer.max_steps=4", "stages.0.trainer.save_strategy=no"]
-    one = train.main([str(finished / "run.yaml"), f"output_dir={tmp_path}/one", *shared, "stages.0.trainer.per_device_train_batch_size=2", "stages.1.trainer.per_device_train_batch_size=2"])
+    one = train.main(
+        [
+            str(finished / "run.yaml"),
+            f"output_dir={tmp_path}/one",
+            *shared,
+            "stages.0.trainer.per_device_train_batch_size=2",
+            "stages.1.trainer.per_device_train_batch_size=2",
+        ]
+    )
     process = run_in_process(*LAUNCH_TWO, str(finished / "run.yaml"), f"output_dir={tmp_path}/two", *shared)
     output, _ = process.communicate(timeout=180)
     assert one == 0 and process.returncode == 0, output
@@ -270,13 +284,22 @@ def test_two_processes_take_the_steps_that_one_takes_with_twice_the_batch(finish
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("stages.0.trainer.lerning_rate=1", "stages.0.trainer.lerning_rate: TrainingArguments has no such key; did you mean learning_rate?"),
+        (
+            "stages.0.trainer.lerning_rate=1",
+            "stages.0.trainer.lerning_rate: TrainingArguments has no such key; did you mean learning_rate?",
+        ),
         ("model.visoin=x", "visoin"),
         ("model.vision=no/such/folder", "model.vision: there is no folder no/such/folder. Either run `bash download_resource.sh`"),
         ("stages.0.mixture.0.path=no/such/data", "there is no data in no/such/data"),
         ("stages.0.mixture.0.source=lmdb", "the source 'lmdb' is unknown; expected one of cauldron, jsonl."),
-        ("stages.0.trainer.num_train_epochs=1", "stages.0.trainer: found max_steps and num_train_epochs; give either max_steps or num_train_epochs."),
-        ("stages.0.train=[connector, markets]", "there is no part 'markets' to train; parts are connector, markers, text, vision, embeddings"),
+        (
+            "stages.0.trainer.num_train_epochs=1",
+            "stages.0.trainer: found max_steps and num_train_epochs; give either max_steps or num_train_epochs.",
+        ),
+        (
+            "stages.0.train=[connector, markets]",
+            "there is no part 'markets' to train; parts are connector, markers, text, vision, embeddings",
+        ),
         ("data.image.tile=64", "Set data.image.tile: 32"),
         ("evaluation.heldout=null", "stages.0.trainer.eval_strategy: there is nothing to evaluate on"),
         ("stages.0.trainer.eval_strategy=sometimes", "stage align: TrainingArguments refuses its `trainer` keys"),

@@ -20,7 +20,11 @@ def write_images(folder: Path, *, size: tuple[int, int] = (64, 64)) -> list[tupl
 
 def image_row(number: int, image: str, colour: str) -> dict:
     content = [{"type": "image", "image": image}, {"type": "text", "text": "什么颜色?"}]
-    return {"id": f"colour-{number}", "task": "colour", "messages": [{"role": "user", "content": content}, {"role": "assistant", "content": colour}]}
+    return {
+        "id": f"colour-{number}",
+        "task": "colour",
+        "messages": [{"role": "user", "content": content}, {"role": "assistant", "content": colour}],
+    }
 
 
 def text_row(number: int) -> dict:

@@ -17,7 +17,7 @@ class PackCollator:
     """Packs to one batch:
 
         input_ids, position_ids, labels  (number of packs, longest pack) int64
-        pixel_values                     (1, num_tiles, 3, tile, tile) float32, all tiles in the order of their tokens; absent without images
+        pixel_values                     (1, num_tiles, 3, tile, tile) float32, tiles in the order of their tokens; absent without images
 
     Shorter packs are filled up with padding that is a sample of its own to the attention, so that no mask is needed.
     """

@@ -90,7 +90,9 @@ def _check_content(content: Any, index: int) -> None:
     if content is None or isinstance(content, str):
         return
     if not isinstance(content, (list, tuple)):
-        raise SampleError("content form", f"the content of message {index} is {type(content).__name__}; expected a string or a list of parts")
+        raise SampleError(
+            "content form", f"the content of message {index} is {type(content).__name__}; expected a string or a list of parts"
+        )
     for part in content:
         kind = part.get("type") if isinstance(part, dict) else type(part).__name__
         if kind not in ("text", "image", "image_url") or (kind == "text" and not isinstance(part.get("text"), str)):

@@ -47,7 +47,7 @@ class VisionDonor:
         return self.config.image_size // self.config.patch_size
 
     def scale_factor(self, asked: int | None) -> int:
-        """The side of the square of patches that becomes one token: as asked, the donor's own, or the largest of 4, 3, 2, 1 that divides."""
+        """The side of the square of patches that becomes one token: as asked, the donor's own, or the largest up to 4 that divides."""
         side = self.patches_per_side
         chosen = asked or self.own_scale_factor or next(factor for factor in (4, 3, 2, 1) if side % factor == 0)
         if side % chosen:
@@ -121,7 +121,9 @@ def check_text_donor(folder: str | Path) -> None:
     """Raise `DonorError` unless the folder holds a decoder-only language model; its weights are not read."""
     config = _read_config(folder)
     if config.is_encoder_decoder or type(config) not in AutoModelForCausalLM._model_mapping:
-        raise DonorError(f"{folder} holds a {config.model_type} model; the text donor must be a decoder-only language model. Set model.text.")
+        raise DonorError(
+            f"{folder} holds a {config.model_type} model; the text donor must be a decoder-only language model. Set model.text."
+        )
 
 
 def check_donor_folder(folder: str | Path) -> None:
@@ -133,7 +135,6 @@ def check_donor_folder(folder: str | Path) -> None:
         raise DonorError(f"{folder} has no config.json.")
     if not list(path.glob("*.safetensors")):
         raise DonorError(f"{folder} has no .safetensors weights.")
-
 
 
 def _read_config(folder: str | Path) -> PreTrainedConfig:

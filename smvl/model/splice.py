@@ -110,7 +110,9 @@ def _make_room(language_model: PreTrainedModel, highest_id: int) -> None:
     """Give the embedding more rows only where its spare ones do not suffice; Qwen3's do."""
     num_rows = language_model.get_input_embeddings().num_embeddings
     if highest_id >= num_rows:
-        logger.warning("The embedding of the text model has %d rows; %d more were added for the markers.", num_rows, highest_id + 1 - num_rows)
+        logger.warning(
+            "The embedding of the text model has %d rows; %d more were added for the markers.", num_rows, highest_id + 1 - num_rows
+        )
         language_model.resize_token_embeddings(highest_id + 1, mean_resizing=False)
 
 
@@ -147,6 +149,4 @@ def _start_projector(model: SmolVLMForConditionalGeneration, generator: torch.Ge
 
 def _generation_config(stop_ids: Sequence[int], pad_token_id: int, marker_ids: Sequence[int]) -> GenerationConfig:
     """Greedy, ends at the end of a turn, and never writes a marker: a marker is an input, not a word."""
-    return GenerationConfig(
-        eos_token_id=list(stop_ids), pad_token_id=pad_token_id, suppress_tokens=sorted(marker_ids), do_sample=False
-    )
+    return GenerationConfig(eos_token_id=list(stop_ids), pad_token_id=pad_token_id, suppress_tokens=sorted(marker_ids), do_sample=False)

@@ -46,7 +46,9 @@ def _load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise ValueError(f"the tokenizer in {folder} cannot be read ({error}). Expected tokenizer.json and tokenizer_config.json.") from error
+        raise ValueError(
+            f"the tokenizer in {folder} cannot be read ({error}). Expected tokenizer.json and tokenizer_config.json."
+        ) from error
     if not tokenizer.is_fast:
         raise ValueError(f"the tokenizer in {folder} has no tokenizer.json; save it with a fast tokenizer first.")
     return tokenizer

@@ -133,9 +133,7 @@ class SmVLMProcessor(ProcessorMixin):
         )
         return rendered, guard
 
-    def _fit_grids(
-        self, rendered: str, guard: str, sizes: Sequence[tuple[int, int]], max_length: int | None
-    ) -> list[TileGrid] | None:
+    def _fit_grids(self, rendered: str, guard: str, sizes: Sequence[tuple[int, int]], max_length: int | None) -> list[TileGrid] | None:
         """The finest grids with which the conversation fits, or None."""
         num_words = None
         for longest_edge in longest_edges(self.image_processor):

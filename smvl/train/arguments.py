@@ -19,7 +19,7 @@ _DURATION_KEYS = ("max_steps", "num_train_epochs")
 
 
 def check_trainer_keys(config: Config) -> None:
-    """Raise `ConfigError` for a `trainer` key that TrainingArguments does not have, or a stage without a duration; before anything loads."""
+    """Raise `ConfigError` for a `trainer` key that TrainingArguments does not have, or a stage without a duration."""
     known = {field.name for field in dataclasses.fields(TrainingArguments)}
     for number, stage in enumerate(config.stages):
         where = f"stages.{number}.trainer"
@@ -62,7 +62,9 @@ def count_steps(stage: StageConfig, sampler: PackSampler, *, num_processes: int)
         return _positive(stage, "max_steps", stage.trainer["max_steps"])
     epochs = float(_positive(stage, "num_train_epochs", stage.trainer["num_train_epochs"]))
     num_packs = sum(1 for _ in _packs_of(sampler, epochs))
-    rows_per_step = num_processes * stage.trainer.get("per_device_train_batch_size", 8) * stage.trainer.get("gradient_accumulation_steps", 1)
+    rows_per_step = (
+        num_processes * stage.trainer.get("per_device_train_batch_size", 8) * stage.trainer.get("gradient_accumulation_steps", 1)
+    )
     return max(1, math.ceil(num_packs / rows_per_step))
 
 

@@ -25,8 +25,16 @@ from smvl.processing.images import read_image
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import marker_ids
 from smvl.train.arguments import count_steps, training_arguments
-from smvl.train.checkpoint import CONFIG_FILE, PROVENANCE_FILE, RESULTS_FILE, fingerprints, package_versions, publish
-from smvl.train.checkpoint import write_folder_atomically, write_json
+from smvl.train.checkpoint import (
+    CONFIG_FILE,
+    PROVENANCE_FILE,
+    RESULTS_FILE,
+    fingerprints,
+    package_versions,
+    publish,
+    write_folder_atomically,
+    write_json,
+)
 from smvl.train.processes import process_state
 from smvl.train.progress import ProgressBar
 from smvl.train.sight import SightCheck

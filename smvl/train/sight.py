@@ -54,7 +54,12 @@ class Sight:
 
     def metrics(self) -> dict[str, float]:
         """The figures under the names that curves have."""
-        return {"eval_loss": self.loss, "eval_loss_right": self.loss_right, "eval_loss_swapped": self.loss_swapped, "eval_sight_gap": self.gap}
+        return {
+            "eval_loss": self.loss,
+            "eval_loss_right": self.loss_right,
+            "eval_loss_swapped": self.loss_swapped,
+            "eval_sight_gap": self.gap,
+        }
 
 
 class SightCheck:

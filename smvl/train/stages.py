@@ -58,9 +58,7 @@ class StagePlan:
 
     def describe(self, model: nn.Module) -> str:
         """A table of what learns: part, parameters, learning rate, first step."""
-        rows = [
-            (part.name, f"{part.num_parameters:,}", f"{part.learning_rate:g}", str(part.first_step)) for part in self.parts
-        ]
+        rows = [(part.name, f"{part.num_parameters:,}", f"{part.learning_rate:g}", str(part.first_step)) for part in self.parts]
         learning = sum(part.num_parameters for part in self.parts)
         total = sum(parameter.numel() for parameter in model.parameters())
         rows.append(("everything else", f"{total - learning:,}", "frozen", "-"))

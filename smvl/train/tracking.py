@@ -84,9 +84,7 @@ class SwanLabTracker(NoTracker):
             logger.warning("SwanLab failed (%s: %s); training goes on without it.", type(error).__name__, error)
 
 
-def open_tracker(
-    config: TrackingConfig, *, run_name: str, folder: Path, settings: Mapping[str, Any], is_main_process: bool
-) -> NoTracker:
+def open_tracker(config: TrackingConfig, *, run_name: str, folder: Path, settings: Mapping[str, Any], is_main_process: bool) -> NoTracker:
     """The tracker that `tracking.mode` asks for; one that does nothing in all processes but the first."""
     if config.mode == "disabled" or not is_main_process:
         return NoTracker()

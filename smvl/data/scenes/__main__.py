@@ -2,6 +2,7 @@
 
     python -m smvl.data.scenes --out data/demo --seed 1
 """
+
 import argparse
 import logging
 from pathlib import Path

@@ -1,6 +1,7 @@
 """Chats without any image: greetings, small facts, sums, and looking things up in what was just said.
 
 The text donor is pretrained on these, and the finetune stage mixes some in, so that seeing costs no talking."""
+
 import random
 
 from smvl.data.scenes.picture import Scene, Turn

@@ -1,4 +1,5 @@
 """The 1,797 handwritten digits of the UCI optical recognition set, and who may see which of them."""
+
 from functools import cache
 from pathlib import Path
 

@@ -6,6 +6,7 @@
     heldout.jsonl         the examination: the last assistant turn is the answer asked for
     images/*.png          what the three refer to
 """
+
 import hashlib
 import io
 import json
@@ -75,9 +76,7 @@ def _is_drawn(folder: Path, request: dict[str, int]) -> bool:
         return False
     drawn = json.loads(marker.read_text())
     if drawn != request:
-        raise ValueError(
-            f"{folder} holds data drawn with {drawn}, but {request} is asked for. Remove the folder or name another one."
-        )
+        raise ValueError(f"{folder} holds data drawn with {drawn}, but {request} is asked for. Remove the folder or name another one.")
     return True
 
 
@@ -106,10 +105,12 @@ def _write_align(path: Path, scenes: list[Scene]) -> set[str]:
     """One parquet file with the features that `datasets` expects of an image column. Returns digests of the images."""
     import datasets
 
-    features = datasets.Features({
-        "images": datasets.List(datasets.Image()),
-        "texts": [{key: datasets.Value("string") for key in ("user", "assistant", "source")}],
-    })
+    features = datasets.Features(
+        {
+            "images": datasets.List(datasets.Image()),
+            "texts": [{key: datasets.Value("string") for key in ("user", "assistant", "source")}],
+        }
+    )
     columns: dict[str, list] = {"images": [], "texts": []}
     digests = set()
     for place, scene in enumerate(scenes):

@@ -1,4 +1,5 @@
 """From a picture to pixels: the only place that knows about fonts, ink and noise."""
+
 import math
 import random
 from functools import cache

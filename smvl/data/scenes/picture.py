@@ -1,4 +1,5 @@
 """A picture before it is painted: what stands where. Questions are asked of this, so an answer cannot disagree with the pixels."""
+
 from dataclasses import dataclass, field
 
 LONG_EDGE = 96  # layout units; a painted picture is this size times its zoom

@@ -1,4 +1,5 @@
 """Coloured shapes on a 3 x 3 board, and the questions one can ask about them."""
+
 import random
 
 from smvl.data.scenes.picture import LONG_EDGE, SHAPE, Mark, Picture

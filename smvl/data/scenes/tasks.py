@@ -1,4 +1,5 @@
 """The tasks: one function each, from a seeded generator to a scene with its questions and answers."""
+
 import random
 from collections.abc import Callable
 

@@ -1,4 +1,5 @@
 """The words of the demo's little world: colours, shapes, printed characters, and how they are said in Chinese."""
+
 import hashlib
 
 COLOURS: dict[str, tuple[int, int, int]] = {
@@ -10,9 +11,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "黑": (30, 30, 30),
 }
 SHAPES: dict[str, str] = {"圆": "圆形", "方": "方形", "角": "三角形", "星": "星形", "十": "十字形"}
-CHARACTERS = (
-    "天地人山水火木金土日月云风雨雪花草树鸟鱼马牛羊虎龙门口手心大小上下中东西南北春夏秋冬车船书米茶国家学生年明光海江河石竹"
-)
+CHARACTERS = "天地人山水火木金土日月云风雨雪花草树鸟鱼马牛羊虎龙门口手心大小上下中东西南北春夏秋冬车船书米茶国家学生年明光海江河石竹"
 """What the donors know."""
 SIGN_CHARACTERS = "山水火木日月云雨花鸟鱼马牛羊门手大小上中东南春秋车茶光竹"
 """What stands on the demo's signs: few enough that each is seen a hundred times in minutes of training."""

@@ -1,4 +1,5 @@
 """Writing in one line: printed signs, price tags, and numbers written by hand."""
+
 import random
 
 from smvl.data.scenes.digits import split_digits

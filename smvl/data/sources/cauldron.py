@@ -49,7 +49,9 @@ class Cauldron:
 def _subset_folders(path: Path, subsets: Sequence[str]) -> list[Path]:
     missing = [subset for subset in subsets if not (path / subset).is_dir()]
     if missing or not path.is_dir():
-        raise ValueError(f"{path}: there is no folder {', '.join(missing) or path}. Download the data (download_resource.sh) or mend the path.")
+        raise ValueError(
+            f"{path}: there is no folder {', '.join(missing) or path}. Download the data (download_resource.sh) or mend the path."
+        )
     return [path / subset for subset in subsets] or [path]
 
 

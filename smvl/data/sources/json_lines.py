@@ -77,7 +77,11 @@ def _to_sample(content: Any, row_id: str, folder: Path, source: str) -> Sample:
 
 def _image_parts(message: Any) -> list[dict]:
     content = message.get("content") if isinstance(message, dict) else None
-    return [part for part in content if isinstance(part, dict) and part.get("type") in ("image", "image_url")] if isinstance(content, list) else []
+    return (
+        [part for part in content if isinstance(part, dict) and part.get("type") in ("image", "image_url")]
+        if isinstance(content, list)
+        else []
+    )
 
 
 def _image_of(part: dict) -> Any:

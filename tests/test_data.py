@@ -134,7 +134,7 @@ class Numbered:
         return self.length
 
     def __getitem__(self, row: int) -> Sample:
-        raise NotImplementedError
+        raise AssertionError("only the order of rows is asked for here")
 
 
 def test_an_epoch_has_the_shares_that_the_weights_ask_for():

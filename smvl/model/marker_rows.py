@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional
 from transformers import SmolVLMForConditionalGeneration
 
 ATTRIBUTE = "marker_rows"
@@ -29,7 +30,8 @@ class MarkerRows(nn.Module):
 
     def _replace_rows(self, embedding: nn.Embedding, inputs: tuple[torch.Tensor], output: torch.Tensor) -> torch.Tensor:
         row = self.row_of_id[inputs[0]]  # (B, L)
-        learned = self.rows[row.clamp(min=0)].to(output.dtype)  # (B, L, D)
+        # As an embedding, not by indexing: the gradient of indexing adds up in whatever order the threads come.
+        learned = functional.embedding(row.clamp(min=0), self.rows).to(output.dtype)  # (B, L, D)
         return torch.where((row >= 0).unsqueeze(-1), learned, output)
 
     @torch.no_grad()

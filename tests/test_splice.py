@@ -302,3 +302,24 @@ def test_marker_rows_learn_while_the_rest_of_the_embedding_is_frozen(spliced):
     assert changed == sorted(used.intersection(ids))
     assert torch.equal(model(**inputs).logits, with_hook) and not torch.equal(with_hook, untouched)
     assert not hasattr(model, "marker_rows")
+
+
+def test_the_gradient_of_marker_rows_does_not_depend_on_the_order_of_threads(spliced):
+    """Two runs with the same seed end bit for bit alike on several threads only if every sum has one order."""
+    model, processor = spliced
+    rows = attach_marker_rows(model, marker_ids(processor.tokenizer).trained)
+    generator = torch.Generator().manual_seed(0)
+    ids = rows.ids[torch.randint(0, len(rows.ids), (4, 4096), generator=generator)]
+    weights = torch.randn(4, 4096, rows.rows.shape[1], generator=generator)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        gradients = []
+        for _ in range(8):
+            rows.rows.grad = None
+            (model.get_input_embeddings()(ids) * weights).sum().backward()
+            gradients.append(rows.rows.grad.clone())
+    finally:
+        torch.set_num_threads(threads)
+        detach_marker_rows(model)
+    assert all(torch.equal(gradient, gradients[0]) for gradient in gradients)

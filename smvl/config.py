@@ -48,7 +48,9 @@ class ModelConfig:
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     """Attention implementation, transformers' name."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Type of the weights in memory; mixed precision is set in a stage's `trainer` with `bf16: true`."""
+    """Type of the frozen weights in memory; what learns is float32. Mixed precision is `bf16: true` in a stage's `trainer`."""
+    compile: bool = False
+    """Compile each layer of both towers with torch.compile: slower to start, faster after."""
 
     def __post_init__(self) -> None:
         check(self.scale_factor is None or self.scale_factor > 0, "scale_factor", self.scale_factor, "at least 1")
@@ -90,8 +92,12 @@ class DataConfig:
     """How images are resized and cut."""
     packing: bool = True
     """Put several samples into one row, isolated from each other, instead of padding."""
+    max_tiles: int | None = None
+    """Most image tiles in one sequence; null lets only the tokens bound them."""
+    look_ahead: int = 256
+    """Samples among which packed rows choose; more fills them better and strays further from the mixture's order."""
     workers: int = 4
-    """Processes that encode samples; 0 encodes in the training process."""
+    """Processes that encode samples, and one for every four that measures their lengths; 0 does both in the training process."""
     max_drop_share: float = 0.05
     """Share of samples that may be unreadable or too long before the run stops."""
     scenes: ScenesConfig | None = None
@@ -99,6 +105,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         check(self.max_length > 0, "max_length", self.max_length, "at least 1")
+        check(self.max_tiles is None or self.max_tiles > 0, "max_tiles", self.max_tiles, "at least 1, or null")
+        check(self.look_ahead > 0, "look_ahead", self.look_ahead, "at least 1")
         check(self.workers >= 0, "workers", self.workers, "0 or more")
         check(0 <= self.max_drop_share <= 1, "max_drop_share", self.max_drop_share, "a share from 0 to 1")
 
@@ -190,6 +198,16 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SightConfig:
+    stop_when_blind: float | None = 0.5
+    """End the run when the images do not help after this share of the first stage, and at once when they cannot; null only warns."""
+
+    def __post_init__(self) -> None:
+        share = self.stop_when_blind
+        check(share is None or 0 <= share <= 1, "stop_when_blind", share, "a share from 0 to 1, or null")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrackingConfig:
     project: str = "Qwen3-SmVL"
     """SwanLab project."""
@@ -207,6 +225,8 @@ class Config:
     """Stages of training, in order."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     """What is measured, and on what."""
+    sight: SightConfig = field(default_factory=SightConfig)
+    """What happens when the model does not see."""
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     """Where curves go."""
     output_dir: str
@@ -220,6 +240,9 @@ class Config:
         for name in names:
             check(names.count(name) == 1, "stages", name, "each stage's `name` once")
         check(bool(self.output_dir), "output_dir", self.output_dir, "a folder")
+        for stage in self.stages:
+            mixed = self.model.dtype == "float32" or stage.trainer.get("bf16") is True
+            check(mixed, "model.dtype", self.model.dtype, f"float32, or trainer.bf16: true in stage {stage.name} (what learns is float32)")
         check(self.seed >= 0, "seed", self.seed, "0 or more")
 
 

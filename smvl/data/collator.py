@@ -1,4 +1,4 @@
-"""Stacking packs into a batch. Nothing is decided here, and nothing leaves the CPU."""
+"""Joining packs into one batch. Everything that training needs to know about a batch is worked out here, in the worker processes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,43 +11,46 @@ from smvl.processing.layout import IGNORED_LABEL
 
 FAILURES = "failures"
 """Key of the batch under which rows that could not be decoded travel to the training process."""
+SAMPLE_IDS = "sample_ids"
+"""Key of the batch under which the names of its samples travel, for messages."""
 
 
 class PackCollator:
-    """Packs to one batch:
+    """Packs, end to end, to one sequence of L tokens without padding:
 
-        input_ids, position_ids, labels  (number of packs, longest pack) int64
-        pixel_values                     (1, num_tiles, 3, tile, tile) float32, tiles in the order of their tokens; absent without images
+        input_ids, position_ids, labels  (1, L) int64; positions start again at 0 with each sample
+        image_positions                  (I,) int64: where the image tokens are
+        loss_positions, targets          (K,) int64: where the loss is asked, and the token to be predicted there
+        pixel_values                     (1, T, 3, tile, tile) float32, tiles in the order of their tokens; absent without images
+        sample_lengths                   tokens of each sample, a list that sums to L
+        sample_ids                       `source/id` of each sample
 
-    Shorter packs are filled up with padding that is a sample of its own to the attention, so that no mask is needed.
+    A batch of which no sample could be decoded is one token long and asks for nothing.
     """
 
-    def __init__(self, pad_token_id: int):
-        self.pad_token_id = pad_token_id
+    def __init__(self, image_token_id: int):
+        self.image_token_id = image_token_id
 
     def __call__(self, packs: Sequence[Sequence[Encoded | Failure]]) -> dict[str, Any]:
-        rows = [[sample for sample in pack if isinstance(sample, Encoded)] for pack in packs]
-        length = max(1, *(sum(len(sample.input_ids) for sample in row) for row in rows))
+        samples = [sample for pack in packs for sample in pack if isinstance(sample, Encoded)]
+        input_ids = torch.cat([sample.input_ids for sample in samples] or [torch.zeros(1, dtype=torch.long)])
+        labels = torch.cat([sample.labels for sample in samples] or [torch.full((1,), IGNORED_LABEL)])
+        lengths = [len(sample.input_ids) for sample in samples] or [1]
+        starts = torch.tensor([0, *lengths[:-1]]).cumsum(0)
+        labels[starts] = IGNORED_LABEL  # nothing stands before a first token that could predict it
+        supervised = (labels != IGNORED_LABEL).nonzero().squeeze(1)
         batch: dict[str, Any] = {
-            "input_ids": torch.full((len(rows), length), self.pad_token_id),
-            "position_ids": torch.zeros((len(rows), length), dtype=torch.long),
-            "labels": torch.full((len(rows), length), IGNORED_LABEL),
+            "input_ids": input_ids.unsqueeze(0),
+            "position_ids": torch.cat([torch.arange(length) for length in lengths]).unsqueeze(0),
+            "labels": labels.unsqueeze(0),
+            "image_positions": (input_ids == self.image_token_id).nonzero().squeeze(1),
+            "loss_positions": supervised - 1,
+            "targets": labels[supervised],
+            "sample_lengths": lengths,
+            SAMPLE_IDS: [f"{sample.source}/{sample.id}" for sample in samples],
+            FAILURES: [sample for pack in packs for sample in pack if isinstance(sample, Failure)],
         }
-        for number, row in enumerate(rows):
-            self._fill(batch, number, row)
-        tiles = [sample.pixel_values for row in rows for sample in row if len(sample.pixel_values)]
+        tiles = [sample.pixel_values for sample in samples if len(sample.pixel_values)]
         if tiles:
             batch["pixel_values"] = torch.cat(tiles).unsqueeze(0)
-        batch[FAILURES] = [sample for pack in packs for sample in pack if isinstance(sample, Failure)]
         return batch
-
-    def _fill(self, batch: dict[str, Any], number: int, row: Sequence[Encoded]) -> None:
-        start = 0
-        for sample in row:
-            end = start + len(sample.input_ids)
-            batch["input_ids"][number, start:end] = sample.input_ids
-            batch["labels"][number, start:end] = sample.labels
-            batch["position_ids"][number, start:end] = torch.arange(end - start)
-            start = end
-        padding = batch["position_ids"].shape[1] - start
-        batch["position_ids"][number, start:] = torch.arange(padding)

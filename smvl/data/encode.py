@@ -16,19 +16,27 @@ class Encoded:
     """One sample as the model takes it."""
 
     id: str
+    source: str
     input_ids: torch.Tensor
     """(length,) int64"""
     labels: torch.Tensor
     """(length,) int64, `IGNORED_LABEL` where the model is not asked; not shifted"""
     pixel_values: torch.Tensor
     """(num_tiles, 3, tile, tile) float32"""
+    grids: tuple[tuple[int, int], ...]
+    """Rows and columns of tiles of each image; samples with equal ones can swap their pixels and nothing else changes."""
 
 
 class Encoder:
-    """Turns samples into tensors, one rule for training and evaluation."""
+    """Turns samples into tensors, one rule for training and evaluation.
 
-    def __init__(self, processor: SmVLMProcessor, max_length: int):
-        self.processor, self.max_length = processor, max_length
+    Args:
+        max_length: tokens of the longest sample.
+        max_tiles: tiles of the sample with the most; None sets no limit.
+    """
+
+    def __init__(self, processor: SmVLMProcessor, max_length: int, max_tiles: int | None = None):
+        self.processor, self.max_length, self.max_tiles = processor, max_length, max_tiles
 
     def lay_out(self, sample: Sample) -> Layout:
         """Ids, labels and grids, from image headers alone.
@@ -38,7 +46,9 @@ class Encoder:
         """
         try:
             sizes = [image_size(image, name=_name(sample, index)) for index, image in enumerate(sample.images)]
-            layout = self.processor.lay_out(sample.messages, sizes, tools=sample.tools, max_length=self.max_length)
+            layout = self.processor.lay_out(
+                sample.messages, sizes, tools=sample.tools, max_length=self.max_length, max_tiles=self.max_tiles
+            )
         except ImageError as error:
             raise SampleError("unreadable image", str(error)) from error
         except TooLongError as error:
@@ -56,9 +66,11 @@ class Encoder:
             raise SampleError("unreadable image", str(error)) from error
         return Encoded(
             id=sample.id,
+            source=sample.source,
             input_ids=torch.tensor(layout.input_ids),
             labels=torch.tensor(layout.labels),
             pixel_values=self.processor.pixel_values(images, layout),
+            grids=tuple((grid.rows, grid.columns) for grid in layout.grids),
         )
 
 

@@ -89,12 +89,20 @@ def _assemble(
     model.model.vision_model = tower
     model.model.text_model = language_model.base_model
     model.lm_head = language_model.get_output_embeddings()
-    tower.config, language_model.base_model.config = model.config.vision_config, model.config.text_config
+    _share_config(tower, model.config.vision_config)
+    _share_config(language_model.base_model, model.config.text_config)
     model.config._attn_implementation = attention
     model.tie_weights()
     stranded = [name for name, tensor in [*model.named_parameters(), *model.named_buffers()] if tensor.is_meta]
     assert not stranded, f"no donor brought {stranded}"
     return model
+
+
+def _share_config(part: nn.Module, config: PreTrainedConfig) -> None:
+    """Let every module of a donor read the whole model's configuration, as in a model that was loaded: a later change must reach all."""
+    for module in part.modules():
+        if hasattr(module, "config"):
+            module.config = config
 
 
 def _describe_text(config: PreTrainedConfig, pad_token_id: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import logging
 import math
 from collections.abc import Iterator
 from itertools import islice
@@ -15,7 +16,14 @@ from smvl.config import Config, ConfigError, StageConfig
 from smvl.data.packing import PackSampler
 from smvl.train.processes import has_card
 
+logger = logging.getLogger(__name__)
+
+SAVE_TOTAL_LIMIT = "save_total_limit"
+"""Kept from the Trainer, which would delete a good checkpoint before the new one is complete."""
+
 _DURATION_KEYS = ("max_steps", "num_train_epochs")
+_MAX_COUNTED_ROWS, _NUM_SAMPLED_ROWS = 20_000, 2_000
+"""Rows of an epoch up to which its packs are counted, and rows that stand for a longer one: seconds, not minutes, before the first step."""
 
 
 def check_trainer_keys(config: Config) -> None:
@@ -40,13 +48,15 @@ def training_arguments(config: Config, stage: StageConfig, folder: Path, *, max_
         "dataloader_pin_memory": torch.cuda.is_available(),
         "accelerator_config": {"dispatch_batches": False, "split_batches": False},
         "use_cpu": not has_card(),
-        "ddp_find_unused_parameters": False,  # every step reaches every learning weight: see loss.py
-        **{key: value for key, value in stage.trainer.items() if key not in _DURATION_KEYS},
+        "ddp_find_unused_parameters": False,  # every step reaches every learning weight: see packed_model.py
+        **{key: value for key, value in stage.trainer.items() if key not in (*_DURATION_KEYS, SAVE_TOTAL_LIMIT)},
         "output_dir": str(folder),
         "max_steps": max_steps,
         "seed": config.seed,
         "dataloader_num_workers": config.data.workers,
         "remove_unused_columns": False,
+        "logging_nan_inf_filter": False,  # health.py stops the run instead of hiding the number
+        "ignore_data_skip": True,  # the sampler knows where it stands: see SmVLMTrainer.train
         "report_to": "none",
         "disable_tqdm": True,
     }
@@ -57,15 +67,35 @@ def training_arguments(config: Config, stage: StageConfig, folder: Path, *, max_
 
 
 def count_steps(stage: StageConfig, sampler: PackSampler, *, num_processes: int) -> int:
-    """Optimizer steps of a stage. Epochs are counted by planning their packs, which reads every row's text and image headers once."""
+    """Optimizer steps of a stage. Epochs are counted in packs, which depend on the seed and not on the number of processes."""
     if "max_steps" in stage.trainer:
         return _positive(stage, "max_steps", stage.trainer["max_steps"])
     epochs = float(_positive(stage, "num_train_epochs", stage.trainer["num_train_epochs"]))
-    num_packs = sum(1 for _ in _packs_of(sampler, epochs))
+    num_packs = _count_packs(stage, sampler, epochs)
     rows_per_step = (
         num_processes * stage.trainer.get("per_device_train_batch_size", 8) * stage.trainer.get("gradient_accumulation_steps", 1)
     )
     return max(1, math.ceil(num_packs / rows_per_step))
+
+
+def _count_packs(stage: StageConfig, sampler: PackSampler, epochs: float) -> float:
+    """Packs of so many epochs: planned where an epoch is short, else estimated from rows that the seed has drawn."""
+    num_rows = len(sampler.mixture)
+    if num_rows <= _MAX_COUNTED_ROWS:
+        return sum(1 for _ in _packs_of(sampler, epochs))
+    num_sampled_packs = sum(1 for _ in sampler.epoch(0, first_rows=_NUM_SAMPLED_ROWS))  # an epoch's order is random from the start
+    num_packs = epochs * num_rows * num_sampled_packs / _NUM_SAMPLED_ROWS
+    logger.warning(
+        "Stage %s: the number of steps is an estimate: %s rows drawn by the seed fill %s packs, so %g epochs of %s rows fill about %s. "
+        "Give trainer.max_steps instead of num_train_epochs to fix it.",
+        stage.name,
+        f"{_NUM_SAMPLED_ROWS:,}",
+        f"{num_sampled_packs:,}",
+        epochs,
+        f"{num_rows:,}",
+        f"{round(num_packs):,}",
+    )
+    return num_packs
 
 
 def _packs_of(sampler: PackSampler, epochs: float) -> Iterator[Any]:

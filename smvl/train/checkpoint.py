@@ -1,26 +1,33 @@
 """The run folder: what is written where, so that a run can be resumed, loaded anywhere, and traced back to what made it.
 
-    output_dir/
-      config.yaml            the resolved configuration, written before anything loads
-      align/                 a stage
-        checkpoint-20/       a state to resume from: a stock checkpoint with optimizer, schedule and random state
-        model/               the finished stage, a stock checkpoint; it is there or it is whole
-      finetune/ ...
-      config.json, model.safetensors, ...   the last stage's checkpoint: what `from_pretrained(output_dir)` loads
-      provenance.json        packages, data, stages
-      quarantine.jsonl       rows that could not be used
-      results.json           held-out scores
+output_dir/
+  config.yaml            the resolved configuration, written before anything loads
+  align/                 a stage
+    checkpoint-20/       a state to resume from: a stock checkpoint, what learns in full precision (learning.safetensors),
+                         optimizer, schedule, random state, and where in the data it stands
+    model/               the finished stage, a stock checkpoint; it is there or it is whole
+  finetune/ ...
+  config.json, model.safetensors, ...   the last stage's checkpoint: what `from_pretrained(output_dir)` loads
+  provenance.json        packages, data, stages
+  quarantine.jsonl       rows that could not be used
+  results.json           held-out scores
 """
 
+import errno
 import hashlib
 import json
+import logging
 import os
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from smvl.config import Config, SourceConfig, dump_config
 
@@ -28,12 +35,23 @@ CONFIG_FILE = "config.yaml"
 PROVENANCE_FILE = "provenance.json"
 RESULTS_FILE = "results.json"
 
+LEARNING_FILE = "learning.safetensors"
+COMPLETE = "complete"
+"""An empty file that is written into a checkpoint last: one without it was cut short by a kill."""
+
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "pillow", "numpy", "safetensors")
 _FINGERPRINT_BYTES = 1 << 20
+_LITTLE_SPACE = 64 << 20
+
+logger = logging.getLogger(__name__)
 
 
 class RunFolderError(ValueError):
     """A run folder that cannot be used as asked."""
+
+
+class DiskFullError(ValueError):
+    """There was no room for a checkpoint; the message names the last good one."""
 
 
 def claim_run_folder(config: Config, *, resume: bool) -> Path:
@@ -107,6 +125,87 @@ def publish(stage_model: Path, run_folder: Path) -> None:
         except OSError:
             shutil.copy2(file, partial)
         os.replace(partial, run_folder / file.name)
+
+
+# ---- states to resume from -------------------------------------------------------------------------------------------------------
+
+
+def complete_checkpoint(folder: Path, *, keep: int | None) -> None:
+    """Call a checkpoint complete once it is on the disk, and only then delete the oldest ones beyond `keep`."""
+    for path in folder.iterdir():
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+    (folder / COMPLETE).touch()
+    checkpoints = _checkpoints(folder.parent)
+    for checkpoint in checkpoints[: -keep if keep else 0]:
+        (checkpoint / COMPLETE).unlink(missing_ok=True)  # cut short while it is deleted, it must not pass for a whole one
+        shutil.rmtree(checkpoint)
+
+
+def last_complete_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that was written to its end; those that a kill cut short are deleted."""
+    complete = []
+    for checkpoint in _checkpoints(folder):
+        if (checkpoint / COMPLETE).exists():
+            complete.append(checkpoint)
+        else:
+            logger.warning("%s was cut short while it was written; it is deleted.", checkpoint)
+            shutil.rmtree(checkpoint)
+    return complete[-1] if complete else None
+
+
+def remove_broken_checkpoint(folder: Path, error: Exception) -> None:
+    """Delete what an error left of a checkpoint.
+
+    Raises:
+        DiskFullError: the error was that the disk is full.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    last = last_complete_checkpoint(folder.parent) if folder.parent.is_dir() else None
+    if _is_disk_full(error, folder.parent):
+        raise DiskFullError(
+            f"the disk that holds {folder.parent} is full, so {folder.name} could not be written. Last good state: "
+            f"{last or 'none was saved yet'}. Make room, or set a smaller trainer.save_total_limit, and go on with --resume."
+        ) from error
+
+
+def _is_disk_full(error: Exception, folder: Path) -> bool:
+    """torch and safetensors each have an error of their own for it, so the disk is asked too."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return "No space left" in str(error) or (folder.is_dir() and shutil.disk_usage(folder).free < _LITTLE_SPACE)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*"), key=lambda path: int(path.name.rsplit("-", 1)[1]))
+
+
+def save_learning(parameters: Mapping[str, torch.Tensor], folder: Path) -> None:
+    """Write what learns, exactly as it is in memory: the model's own file may hold it in a shorter type."""
+    save_file({name: full_tensor(parameter).detach().contiguous().cpu() for name, parameter in parameters.items()}, folder / LEARNING_FILE)
+
+
+@torch.no_grad()
+def load_learning(parameters: Mapping[str, torch.Tensor], folder: Path) -> None:
+    """Put back what `save_learning` wrote. What began to learn later is left as it is.
+
+    Raises:
+        RunFolderError: the file holds a parameter that does not learn here, or one of another shape.
+    """
+    for name, saved in load_file(folder / LEARNING_FILE).items():
+        if name not in parameters or parameters[name].shape != saved.shape:
+            raise RunFolderError(f"{folder / LEARNING_FILE} holds {name} {tuple(saved.shape)}, which this stage does not train so.")
+        parameters[name].copy_(saved)
+
+
+def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
+    """The whole of a tensor that is spread over processes; any other as it is."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+# ---- what a checkpoint says of itself --------------------------------------------------------------------------------------------
 
 
 def package_versions() -> dict[str, str]:

@@ -1,8 +1,9 @@
 """A run: the stages one after another in one folder, each begun from what the last one left, wherever the run was broken off."""
 
 import logging
+import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +25,28 @@ from smvl.model.saving import save_model
 from smvl.processing.images import read_image
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import marker_ids
-from smvl.train.arguments import count_steps, training_arguments
+from smvl.train.arguments import SAVE_TOTAL_LIMIT, count_steps, training_arguments
 from smvl.train.checkpoint import (
     CONFIG_FILE,
     PROVENANCE_FILE,
     RESULTS_FILE,
     fingerprints,
+    last_complete_checkpoint,
+    load_learning,
     package_versions,
     publish,
+    save_learning,
     write_folder_atomically,
     write_json,
 )
+from smvl.train.packed_model import PackedModel
 from smvl.train.processes import process_state
 from smvl.train.progress import ProgressBar
-from smvl.train.sight import SightCheck
+from smvl.train.sight import BlindError, SightCheck, SightReport
 from smvl.train.stages import StagePlan, plan_stage
+from smvl.train.step_clock import StepClock
 from smvl.train.tracking import Shown, TrackingCallback, open_tracker
-from smvl.train.trainer import SmVLMTrainer, StopAt, WriteBackMarkerRows, last_complete_checkpoint
+from smvl.train.trainer import EvaluateAt, SmVLMTrainer, StopAt, WriteBackMarkerRows
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +68,7 @@ class Run:
         self.is_main = process_state().is_main_process
         self.done = [stage.name for stage in config.stages if (folder / stage.name / MODEL_FOLDER).is_dir()]
         self.model, self.processor = self._begin()
+        self.packed_model = PackedModel(self.model, StepClock(process_state().device))
         self.encoder = Encoder(self.processor, config.data.max_length)
         self.quarantine = Quarantine(folder / "quarantine.jsonl" if self.is_main else None, config.data.max_drop_share)
         self.heldout = self._open_heldout()
@@ -79,15 +86,12 @@ class Run:
     # ---- beginning -------------------------------------------------------------------------------------------------------------
 
     def _begin(self) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
-        """Splice, or load where the run was broken off: the last state of a stage, or else the last finished stage."""
+        """What the last finished stage left, or else a new splice. What a broken stage has learned since is put on top by `train_stage`."""
         model, dtype = self.config.model, getattr(torch, self.config.model.dtype)
-        unfinished = next((stage.name for stage in self.config.stages if stage.name not in self.done), None)
-        checkpoint = last_complete_checkpoint(self.folder / unfinished) if unfinished else None
-        if checkpoint is None and self.done:
-            checkpoint = self.folder / self.done[-1] / MODEL_FOLDER
-        if checkpoint is not None:
-            logger.info("Going on from %s.", checkpoint)
-            return load_checkpoint(checkpoint, attention=model.attention, dtype=dtype)
+        if self.done:
+            folder = self.folder / self.done[-1] / MODEL_FOLDER
+            logger.info("Going on from %s.", folder)
+            return load_checkpoint(folder, attention=model.attention, dtype=dtype)
         return splice(
             model.vision,
             model.text,
@@ -139,12 +143,16 @@ class Run:
         logger.info("%s", plan.describe(self.model))
         checkpoint = last_complete_checkpoint(folder)
         step = 0 if checkpoint is None else int(checkpoint.name.rsplit("-", 1)[1])
+        if checkpoint is not None:
+            logger.info("Going on from %s.", checkpoint)
+            plan.freeze(self.model, plan.max_steps)  # in the type in which they were saved
+            load_learning(plan.named_parameters(self.model, plan.max_steps), checkpoint)
         for end in plan.phase_ends:
             if step < end:
                 self._train_phase(stage, plan, arguments, sampler, step, end, checkpoint)
                 step, checkpoint = end, last_complete_checkpoint(folder)
         self.quarantine.check(final=True)
-        logger.info("Stage %s: left out %s; shortened %s.", stage.name, self.quarantine.describe(), dict(sampler.shortened) or "none")
+        logger.info("Stage %s: left out %s; %s", stage.name, self.quarantine.describe(), sampler.statistics.describe())
         self._finish_stage(stage, max_steps)
 
     def _open_sampler(self, stage: StageConfig) -> PackSampler:
@@ -162,27 +170,37 @@ class Run:
     ) -> None:
         """Train from `step` to `end` with the parts that learn there."""
         plan.freeze(self.model, step)
+        is_first = stage is self.config.stages[0]
+        sight_step = self._sight_step(plan.max_steps) if is_first else None
+        arguments.eval_on_start = step == 0 and self.sight is not None
         trainer = SmVLMTrainer(
-            self.model,
+            self.packed_model,
             arguments,
             plan=plan,
             sampler=sampler,
-            evaluate_model=self._evaluate,
-            save_model=self._save,
-            pad_token_id=self.processor.tokenizer.pad_token_id,
+            evaluate_model=lambda model, step: self._evaluate(model, step, must_see_from=sight_step),
+            save_model=lambda folder: self._save(folder, plan.named_parameters(self.model, step)),
+            save_total_limit=stage.trainer.get(SAVE_TOTAL_LIMIT),
             callbacks=[
                 WriteBackMarkerRows(),
                 TrackingCallback(self.tracker, stage=stage.name, first_step=self.steps_done),
                 ProgressBar(stage.name),
+                *([EvaluateAt(sight_step)] if sight_step else []),
                 *([StopAt(end)] if end < plan.max_steps else []),
             ],
         )
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         trainer.release()
 
+    def _sight_step(self, max_steps: int) -> int | None:
+        """The step from which on the first stage's model must see."""
+        share = self.config.sight.stop_when_blind
+        return None if share is None or self.sight is None else math.ceil(share * max_steps)
+
     def _finish_stage(self, stage: StageConfig, max_steps: int) -> None:
         detach_marker_rows(self.model)
         self.model.requires_grad_(False)
+        self.model.to(getattr(torch, self.config.model.dtype))
         self.steps_done += max_steps
         self.done.append(stage.name)
         if self.is_main:
@@ -193,9 +211,11 @@ class Run:
                 shutil.rmtree(checkpoint)
         process_state().wait_for_everyone()
 
-    def _save(self, folder: Path) -> None:
-        """Write the checkpoint as it is now, with what made it."""
+    def _save(self, folder: Path, learning: Mapping[str, torch.Tensor] | None = None) -> None:
+        """Write the checkpoint as it is now, with what made it and, within a stage, what learns in full precision."""
         folder.mkdir(parents=True, exist_ok=True)
+        if learning is not None:
+            save_learning(learning, folder)
         save_model(self.model, folder)
         self.processor.save_pretrained(folder)
         (folder / CONFIG_FILE).write_text(dump_config(self.config), encoding="utf-8")
@@ -210,13 +230,31 @@ class Run:
 
     # ---- evaluation ------------------------------------------------------------------------------------------------------------
 
-    def _evaluate(self, step: int) -> dict[str, float]:
+    def _evaluate(self, model: PackedModel, step: int, *, must_see_from: int | None) -> dict[str, float]:
+        """Measure sight; a model that cannot see ends the run at once, one that does not end it from `must_see_from` on."""
         assert self.sight is not None, "check_trainer_keys lets no stage evaluate without held-out samples"
-        sight = self.sight.measure(self.model)
-        logger.log(logging.WARNING if sight.is_blind else logging.INFO, "Step %d. %s", step, sight.verdict)
+        report = self.sight.measure(model)
+        level = logging.WARNING if report.all.is_nil and step else logging.INFO
+        logger.log(level, "Step %d. %s", step, report.verdict)
+        self._stop_when_blind(report, step, must_see_from)
         if self.is_main:
             self.tracker.show(self._show(self.heldout[:NUM_SHOWN]), self.steps_done + step)
-        return sight.metrics()
+        return report.metrics()
+
+    def _stop_when_blind(self, report: SightReport, step: int, must_see_from: int | None) -> None:
+        if self.config.sight.stop_when_blind is None:
+            return
+        if report.all.is_cut_off:
+            raise BlindError(
+                f"{report.verdict} Pixels are cut off somewhere between the vision encoder and the text model: compare image_token_id in "
+                "config.json (it stands on the outer and the inner model) with the tokenizer's, and look for a projector that is zero."
+            )
+        if must_see_from is not None and step >= must_see_from and report.all.is_nil:
+            raise BlindError(
+                f"{report.verdict} By step {must_see_from} it should (sight.stop_when_blind). Check that the answers cannot be guessed from "
+                "the questions and that images belong to their rows, then raise the connector's learning rate or the steps; "
+                "sight.stop_when_blind: null goes on regardless."
+            )
 
     def _show(self, samples: Sequence[Sample]) -> list[Shown]:
         requests = [Request(messages=sample.prompt, images=sample.images, tools=sample.tools) for sample in samples]
@@ -232,7 +270,7 @@ class Run:
             return None
         options = {"max_new_tokens": self.config.evaluation.max_new_tokens, "batch_size": self.config.evaluation.batch_size}
         scores, graded = score(Engine(self.model, self.processor), self.heldout, **options)
-        sight = self.sight.measure(self.model)
+        sight = self.sight.measure(self.packed_model)
         results = {"scores": as_json(scores), "sight": {**sight.metrics(), "verdict": sight.verdict}}
         write_json(self.folder / RESULTS_FILE, results)
         write_json(self.folder / "answers.json", [vars(entry) for entry in graded])

@@ -1,25 +1,32 @@
-"""Does the model see? The loss with the right images against the loss with another sample's images.
+"""Does the model see? The loss with the right images, with another sample's images, and with blank ones.
 
-A model can learn to answer from the question alone, its loss falls all the same, and nothing else on a dashboard shows it.
+A model can learn to answer from the question alone, its loss falls all the same, and nothing else on a dashboard shows it. The wrong images
+have the tiles of the right ones, so that the text around them says nothing: only pixels differ.
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from transformers import SmolVLMForConditionalGeneration
 
-from smvl.data.collator import FAILURES, PackCollator
-from smvl.data.encode import Encoder
+from smvl.data.collator import PackCollator
+from smvl.data.encode import Encoded, Encoder
 from smvl.data.sample import Sample
-from smvl.data.swapping import swap_images
-from smvl.train.loss import supervised_loss
+from smvl.train.packed_model import BATCH_KEYS, PackedModel
 
 logger = logging.getLogger(__name__)
 
 NIL_GAP = 0.01
 """Nats per token. A smaller gap is called nil, as is one within twice its standard error of zero."""
+
+_CHUNK = 8
+"""Samples that are measured at once."""
+
+
+class BlindError(ValueError):
+    """A run whose model does not see; the message gives the figures."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +39,12 @@ class Sight:
     """Of the samples whose images can be swapped, with the right images; nan where there are none."""
     loss_swapped: float
     """Of the same samples with another sample's images."""
+    loss_blank: float
+    """Of the samples that have images, with grey ones."""
     standard_error: float
     """Of the gap, over samples."""
+    reaction: float
+    """The largest change of any sample's loss (sum over its tokens) when its images turn grey."""
 
     @property
     def gap(self) -> float:
@@ -41,16 +52,32 @@ class Sight:
         return self.loss_swapped - self.loss_right
 
     @property
-    def is_blind(self) -> bool:
+    def is_cut_off(self) -> bool:
+        """Whether pixels do not reach the answers at all: no training can mend that."""
+        return self.reaction == 0
+
+    @property
+    def is_nil(self) -> bool:
+        """Whether the right images help no more than wrong ones (or nothing could be swapped, and nobody knows)."""
         return not self.gap > max(NIL_GAP, 2 * self.standard_error)
 
     @property
     def verdict(self) -> str:
         """One sentence for the log."""
-        figures = f"loss {self.loss_right:.3f} with the right images, {self.loss_swapped:.3f} with another sample's"
-        if self.is_blind:
-            return f"The model does not use its images (yet): {figures}; the gap is nil ({self.gap:+.3f} ± {self.standard_error:.3f})."
-        return f"The model looks at its images: {figures} ({self.gap:+.3f} ± {self.standard_error:.3f})."
+        figures = (
+            f"loss {self.loss_right:.3f} with the right images, {self.loss_swapped:.3f} with another sample's, "
+            f"{self.loss_blank:.3f} with blank ones"
+        )
+        if self.reaction != self.reaction:
+            return f"Whether the model sees is not known: no sample that it is asked about has an image (loss {self.loss:.3f})."
+        if self.is_cut_off:
+            return f"The model is blind: its answers do not depend on a single pixel ({figures})."
+        if self.is_nil:
+            return f"The images reach the model, but it does not use them (yet): {figures}; the gap is nil ({self._gap_with_error()})."
+        return f"The model looks at its images: {figures} ({self._gap_with_error()})."
+
+    def _gap_with_error(self) -> str:
+        return f"{self.gap:+.3f} ± {self.standard_error:.3f}"
 
     def metrics(self) -> dict[str, float]:
         """The figures under the names that curves have."""
@@ -58,54 +85,138 @@ class Sight:
             "eval_loss": self.loss,
             "eval_loss_right": self.loss_right,
             "eval_loss_swapped": self.loss_swapped,
+            "eval_loss_blank": self.loss_blank,
             "eval_sight_gap": self.gap,
         }
 
 
+@dataclass(frozen=True)
+class SightReport:
+    """Sight over all samples, and for each source of them."""
+
+    all: Sight
+    by_source: dict[str, Sight]
+
+    @property
+    def verdict(self) -> str:
+        """The verdict over all, and the sources whose images are not used."""
+        unused = [source for source, sight in self.by_source.items() if sight.is_nil and sight.reaction == sight.reaction]
+        if self.all.is_nil or not unused or len(self.by_source) < 2:
+            return self.all.verdict
+        return f"{self.all.verdict} Not (yet) those of {', '.join(unused)}."
+
+    def metrics(self) -> dict[str, float]:
+        """Figures over all and, with several sources, the gap of each."""
+        several = self.by_source if len(self.by_source) > 1 else {}
+        return self.all.metrics() | {f"eval_sight_gap/{source}": sight.gap for source, sight in several.items()}
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One sample: sums of its token losses, nan where it could not be asked so."""
+
+    source: str
+    num_tokens: int
+    right: float
+    swapped: float = float("nan")
+    blank: float = float("nan")
+
+
 class SightCheck:
-    """Measures `Sight` on a fixed set of held-out samples."""
+    """Measures sight on a fixed set of samples.
+
+    Args:
+        samples: those without images count for the loss alone.
+    """
 
     def __init__(self, encoder: Encoder, samples: Sequence[Sample]):
         self.encoder = encoder
-        self.collator = PackCollator(encoder.processor.tokenizer.pad_token_id)
         self.samples = list(samples)
-        with_images = [sample for sample in self.samples if sample.images]
-        swapped = swap_images(with_images)
-        ids = {sample.id for sample in swapped}
-        self.pairs = ([sample for sample in with_images if sample.id in ids], swapped)
+        self._collate = PackCollator(encoder.processor.image_token_id)
 
-    @torch.inference_mode()
-    def measure(self, model: SmolVLMForConditionalGeneration) -> Sight:
+    @torch.no_grad()
+    def measure(self, model: PackedModel) -> SightReport:
         """Losses of the model as it is now; its training mode is left as it was found."""
         was_training = model.training
         model.eval()
         try:
-            right, swapped = (self._losses(model, samples) for samples in self.pairs)
-            others = self._losses(model, [sample for sample in self.samples if sample not in self.pairs[0]])
+            measured = [entry for chunk in self._chunks() for entry in self._measure(model, chunk)]
         finally:
             model.train(was_training)
-        everything = torch.cat([right, others])
-        return Sight(_mean(everything), _mean(right), _mean(swapped), _standard_error_of_gap(right, swapped))
+        sources = sorted({entry.source for entry in measured})
+        by_source = {source: _summarise([entry for entry in measured if entry.source == source]) for source in sources}
+        return SightReport(_summarise(measured), by_source)
 
-    def _losses(self, model: SmolVLMForConditionalGeneration, samples: Sequence[Sample]) -> torch.Tensor:
-        """(number of samples, 2): each sample's sum of token losses and number of supervised tokens, in float64."""
-        rows = []
-        for sample in samples:
-            batch = self.collator([[self.encoder.encode(sample)]])
-            del batch[FAILURES]
-            total, count = supervised_loss(model, {name: tensor.to(model.device) for name, tensor in batch.items()})
-            rows.append([total.item(), count.item()])
-        return torch.tensor(rows, dtype=torch.float64).reshape(-1, 2)
+    def _chunks(self) -> Iterator[list[Encoded]]:
+        """Samples that can swap pixels: of the same source and the same task where there are two, and always with the same tiles."""
+        groups: dict[tuple, list[Encoded]] = defaultdict(list)
+        for sample in self.samples:
+            encoded = self.encoder.encode(sample)
+            groups[encoded.source, sample.task, encoded.grids].append(encoded)
+        alone: dict[tuple, list[Encoded]] = defaultdict(list)
+        for key, group in groups.items():
+            if len(group) == 1:
+                alone[key[2:]] += group
+            else:
+                yield from _even_chunks(group)
+        for group in alone.values():
+            yield from _even_chunks(group)
+
+    def _measure(self, model: PackedModel, chunk: Sequence[Encoded]) -> list[_Measured]:
+        counts = [int((sample.labels != -100).sum()) for sample in chunk]
+        rows = [_Measured(sample.source, count, loss) for sample, count, loss in zip(chunk, counts, self._losses(model, chunk))]
+        if not chunk[0].grids:
+            return rows
+        blank = [replace(sample, pixel_values=torch.zeros_like(sample.pixel_values)) for sample in chunk]
+        rows = [replace(row, blank=loss) for row, loss in zip(rows, self._losses(model, blank))]
+        if len(chunk) == 1:
+            return rows
+        partners = [*chunk[1:], chunk[0]]
+        swapped = [replace(sample, pixel_values=partner.pixel_values) for sample, partner in zip(chunk, partners)]
+        return [replace(row, swapped=loss) for row, loss in zip(rows, self._losses(model, swapped))]
+
+    def _losses(self, model: PackedModel, samples: Sequence[Encoded]) -> list[float]:
+        """The sum of each sample's token losses."""
+        batch = self._collate([samples])
+        device = next(model.parameters()).device
+        inputs = {key: batch[key].to(device) if torch.is_tensor(batch[key]) else batch[key] for key in BATCH_KEYS if key in batch}
+        losses = model(**inputs, reduction="none").double().cpu()
+        ends = torch.tensor(batch["sample_lengths"]).cumsum(0)
+        sample_of_token = torch.bucketize(batch["loss_positions"], ends, right=True)
+        return torch.zeros(len(samples), dtype=torch.float64).index_add_(0, sample_of_token, losses).tolist()
 
 
-def _mean(rows: torch.Tensor) -> float:
-    return (rows[:, 0].sum() / rows[:, 1].sum()).item()
+def _even_chunks(group: Sequence[Encoded]) -> Iterator[Sequence[Encoded]]:
+    """Chunks of about equal size, so that none but a group of one is alone."""
+    number = -(-len(group) // _CHUNK)
+    for index in range(number):
+        yield group[index * len(group) // number : (index + 1) * len(group) // number]
 
 
-def _standard_error_of_gap(right: torch.Tensor, swapped: torch.Tensor) -> float:
+def _summarise(measured: Sequence[_Measured]) -> Sight:
+    everything = torch.tensor([[entry.num_tokens, entry.right, entry.swapped, entry.blank] for entry in measured], dtype=torch.float64)
+    everything = everything.reshape(-1, 4)
+    pairs = everything[~everything[:, 2].isnan()]
+    seen = everything[~everything[:, 3].isnan()]
+    changes = (seen[:, 3] - seen[:, 1]).abs()
+    return Sight(
+        loss=_mean(everything, 1),
+        loss_right=_mean(pairs, 1),
+        loss_swapped=_mean(pairs, 2),
+        loss_blank=_mean(seen, 3),
+        standard_error=_standard_error_of_gap(pairs),
+        reaction=changes.max().item() if len(changes) else float("nan"),
+    )
+
+
+def _mean(rows: torch.Tensor, column: int) -> float:
+    return (rows[:, column].sum() / rows[:, 0].sum()).item()
+
+
+def _standard_error_of_gap(rows: torch.Tensor) -> float:
     """Of the ratio of sums, by linearisation over samples."""
-    if len(right) < 2:
+    if len(rows) < 2:
         return float("inf")
-    gap = (swapped[:, 0].sum() - right[:, 0].sum()) / right[:, 1].sum()
-    residuals = swapped[:, 0] - right[:, 0] - gap * right[:, 1]
-    return (residuals.std() * len(right) ** 0.5 / right[:, 1].sum()).item()
+    gap = (rows[:, 2].sum() - rows[:, 1].sum()) / rows[:, 0].sum()
+    residuals = rows[:, 2] - rows[:, 1] - gap * rows[:, 0]
+    return (residuals.std() * len(rows) ** 0.5 / rows[:, 0].sum()).item()

@@ -50,11 +50,17 @@ class StagePlan:
         return [part for part in self.parts if part.first_step <= step]
 
     def freeze(self, model: nn.Module, step: int) -> None:
-        """Let exactly the parts of this phase learn."""
+        """Let exactly the parts of this phase learn, in float32 whatever the model's type: small steps are lost in bfloat16."""
         model.requires_grad_(False)
         for part in self.learning_at(step):
             for parameter in part.parameters:
+                parameter.data = parameter.data.float()
                 parameter.requires_grad_(True)
+
+    def named_parameters(self, model: nn.Module, step: int) -> dict[str, nn.Parameter]:
+        """What learns at a step, by its name in the model."""
+        learning = {id(parameter) for part in self.learning_at(step) for parameter in part.parameters}
+        return {name: parameter for name, parameter in model.named_parameters() if id(parameter) in learning}
 
     def describe(self, model: nn.Module) -> str:
         """A table of what learns: part, parameters, learning rate, first step."""

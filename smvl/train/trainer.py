@@ -1,29 +1,30 @@
 """SmVLMTrainer: Hugging Face's Trainer with packs for batches, a rate for each part, and an evaluation that asks whether the model sees."""
 
 import gc
+import json
 import logging
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import SmolVLMForConditionalGeneration, Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from smvl.data.collator import FAILURES, PackCollator
+from smvl.data.collator import FAILURES, SAMPLE_IDS, PackCollator
 from smvl.data.packing import PackedDataset, PackSampler
 from smvl.model.marker_rows import ATTRIBUTE
-from smvl.train.loss import idle_vision_loss, supervised_loss
+from smvl.train.checkpoint import complete_checkpoint, remove_broken_checkpoint
+from smvl.train.health import Health
+from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.stages import LearningPart, StagePlan
 
 logger = logging.getLogger(__name__)
 
-COMPLETE = "complete"
-"""An empty file that is written into a checkpoint last: one without it was cut short by a kill."""
+POSITION_FILE = "data_position.json"
+"""Where in the data a checkpoint stands."""
 
 
 class SmVLMTrainer(Trainer):
@@ -34,40 +35,79 @@ class SmVLMTrainer(Trainer):
         sampler: names the packs; endless.
         evaluate_model: called at each evaluation, returns the figures to log.
         save_model: called with the folder of a checkpoint, writes model and processor into it.
+        save_total_limit: checkpoints that are kept; None keeps all.
     """
 
     def __init__(
         self,
-        model: SmolVLMForConditionalGeneration,
+        model: PackedModel,
         args: TrainingArguments,
         *,
         plan: StagePlan,
         sampler: PackSampler,
-        evaluate_model: Callable[[int], dict[str, float]],
+        evaluate_model: Callable[[PackedModel, int], dict[str, float]],
         save_model: Callable[[Path], None],
-        pad_token_id: int,
+        save_total_limit: int | None,
         callbacks: list[TrainerCallback],
     ):
-        self.plan, self.sampler = plan, sampler
-        self._evaluate_model, self._save_model = evaluate_model, save_model
+        self.plan, self.sampler, self.packed_model = plan, sampler, model
+        self._evaluate_model, self._save_model, self._save_total_limit = evaluate_model, save_model, save_total_limit
         self._group_names: list[str] = []
+        self._step_sample_ids: list[str] = []
+        self._packs_before, self._resumed_from = 0, None
         super().__init__(
             model=model,
             args=args,
             train_dataset=PackedDataset(sampler.mixture, sampler.encoder),
             eval_dataset=[None],  # evaluate() brings its own samples; Trainer only asks whether there are any
-            data_collator=PackCollator(pad_token_id),
+            data_collator=PackCollator(model.config.image_token_id),
             callbacks=callbacks,
         )
         for callback in (ProgressCallback, PrinterCallback):
             self.remove_callback(callback)
         # The loss is divided by the supervised tokens of the whole step, over all processes and accumulated batches.
         self.model_accepts_loss_kwargs = self.loss_is_scaled_for_ga = True
+        self.health = Health(model.model, model.clock, capacity=sampler.max_length * self.args.per_device_train_batch_size)
 
-    # ---- data and loss ---------------------------------------------------------------------------------------------------------
+    # ---- data --------------------------------------------------------------------------------------------------------------------
+
+    def train(self, resume_from_checkpoint: str | None = None, **options: Any) -> Any:
+        """Train to the end of the phase; a resumed one goes on with the pack after the last that was trained on."""
+        self._resumed_from = resume_from_checkpoint
+        if resume_from_checkpoint is not None:
+            position = json.loads(Path(resume_from_checkpoint, POSITION_FILE).read_text(encoding="utf-8"))
+            self._packs_before = position["num_packs"]
+            self._step_before = position["step"]
+            self.sampler.start_from(position["sampler"])
+        else:
+            self._step_before = 0
+        return super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
 
     def _get_train_sampler(self, train_dataset: PackedDataset | None = None) -> PackSampler:
         return self.sampler
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list, Any]:
+        self.packed_model.clock.lap("other")
+        batches, num_items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        if self._resumed_from is not None:  # after the loader has drawn its own seed, as in the run that was broken off
+            self._load_rng_state(self._resumed_from)
+            self._resumed_from = None
+        self._step_sample_ids = []
+        for batch in batches:
+            for failure in batch.pop(FAILURES):
+                self.sampler.quarantine.add(failure)
+            self._step_sample_ids += batch.pop(SAMPLE_IDS)
+            self.health.count(batch)
+        self.packed_model.clock.lap("data")
+        return batches, num_items
+
+    @property
+    def packs_trained(self) -> int:
+        """Packs of the stage that were trained on, over all processes."""
+        each_step = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps * self.accelerator.num_processes
+        return self._packs_before + (self.state.global_step - self._step_before) * each_step
+
+    # ---- a step ------------------------------------------------------------------------------------------------------------------
 
     def compute_loss(
         self,
@@ -76,21 +116,30 @@ class SmVLMTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        for failure in inputs.pop(FAILURES):
-            self.sampler.quarantine.add(failure)
-        total, num_tokens = supervised_loss(model, inputs)
-        if "pixel_values" not in inputs and self._learns_from_pixels():
-            total = total + idle_vision_loss(self.accelerator.unwrap_model(model))
-        count = num_tokens if num_items_in_batch is None else num_items_in_batch
+        total = model(**{key: inputs[key] for key in BATCH_KEYS if key in inputs})
+        count = len(inputs["targets"]) if num_items_in_batch is None else num_items_in_batch
         # Processes average their gradients, but each divided by the count over all of them.
         scale = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
         return total * scale / torch.as_tensor(count, device=total.device).clamp(min=1)
 
-    def _learns_from_pixels(self) -> bool:
-        inner = self.model.model
-        return any(parameter.requires_grad for module in (inner.connector, inner.vision_model) for parameter in module.parameters())
+    def training_step(self, *arguments: Any, **options: Any) -> torch.Tensor:
+        self.packed_model.clock.lap("other")
+        loss = super().training_step(*arguments, **options)
+        self.packed_model.clock.lap("vision")  # what is left of the backward pass after the text model's part
+        return loss
 
-    # ---- optimizer -------------------------------------------------------------------------------------------------------------
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        """As Trainer's, and the last moment before the weights change: a gradient that is not finite stops the run here."""
+        norm = super()._get_grad_norm(model, grad_norm)
+        self.health.check_finite(norm, step=self.state.global_step, sample_ids=self._step_sample_ids, folder=Path(self.args.output_dir))
+        return norm
+
+    def _clip_grad_norm(self, model: nn.Module) -> Any:
+        if (self.state.global_step + 1) % max(1, int(self.state.logging_steps or 1)) == 0:
+            self.health.keep_gradient_norms(self.plan.learning_at(self.state.global_step))
+        return super()._clip_grad_norm(model)
+
+    # ---- optimizer ---------------------------------------------------------------------------------------------------------------
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """One optimizer for all parts of the stage; what is still frozen has no gradient, and is passed over."""
@@ -103,25 +152,29 @@ class SmVLMTrainer(Trainer):
 
     def _groups(self, part: LearningPart) -> list[dict[str, Any]]:
         """The matrices of a part decay; its biases, norms and marker rows do not."""
-        rows = getattr(self.model, ATTRIBUTE).rows if hasattr(self.model, ATTRIBUTE) else None
+        stock = self.packed_model.model
+        rows = getattr(stock, ATTRIBUTE).rows if hasattr(stock, ATTRIBUTE) else None
         decays = [parameter for parameter in part.parameters if parameter.dim() > 1 and parameter is not rows]
         others = [parameter for parameter in part.parameters if parameter.dim() <= 1 or parameter is rows]
         shared = {"lr": part.learning_rate}
         return [{"params": decays, "weight_decay": self.args.weight_decay, **shared}, {"params": others, "weight_decay": 0.0, **shared}]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log with one learning rate for each part that learns, in place of the first group's."""
+        """Log with one learning rate for each part that learns, in place of the first group's, and with the run's health."""
         if "learning_rate" in logs and self.lr_scheduler is not None:
             del logs["learning_rate"]
             learning = {part.name for part in self.plan.learning_at(max(self.state.global_step - 1, 0))}
             rates = dict(zip(self._group_names, self.lr_scheduler.get_last_lr()))
             logs |= {f"learning_rate/{name}": rate for name, rate in rates.items() if name in learning}
+        if "loss" in logs:
+            logs |= self.health.figures(self.accelerator, workers=self.args.dataloader_num_workers)
         super().log(logs, start_time)
 
-    # ---- evaluation and checkpoints --------------------------------------------------------------------------------------------
+    # ---- evaluation and checkpoints ----------------------------------------------------------------------------------------------
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
-        metrics = self._evaluate_model(self.state.global_step)
+        with self.accelerator.autocast():
+            metrics = self._evaluate_model(self.packed_model, self.state.global_step)
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -131,11 +184,20 @@ class SmVLMTrainer(Trainer):
             self._save_model(Path(output_dir or self.args.output_dir))
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
-        if self.args.should_save:
-            folder = Path(self.args.output_dir, f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}")
-            _flush(folder)
-            (folder / COMPLETE).touch()
+        folder = Path(self.args.output_dir, f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}")
+        try:
+            super()._save_checkpoint(model, trial)
+            if self.args.should_save:
+                position = {
+                    "num_packs": self.packs_trained,
+                    "step": self.state.global_step,
+                    "sampler": self.sampler.state_at(self.packs_trained),
+                }
+                Path(folder, POSITION_FILE).write_text(json.dumps(position), encoding="utf-8")
+                complete_checkpoint(folder, keep=self._save_total_limit)
+        except Exception as error:  # whatever a full disk makes torch, safetensors and json throw
+            remove_broken_checkpoint(folder, error)
+            raise
         self.accelerator.wait_for_everyone()
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
@@ -162,30 +224,21 @@ class StopAt(TrainerCallback):
             control.should_save = control.should_training_stop = True
 
 
+class EvaluateAt(TrainerCallback):
+    """Evaluates at one step besides those that the arguments ask for."""
+
+    def __init__(self, step: int):
+        self.step = step
+
+    def on_step_end(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == self.step:
+            control.should_evaluate = True
+
+
 class WriteBackMarkerRows(TrainerCallback):
     """Keeps the embedding equal to the marker rows after every step, so that evaluation and checkpoints hold them."""
 
-    def on_optimizer_step(self, args: TrainingArguments, state: Any, control: Any, model: nn.Module | None = None, **kwargs: Any) -> None:
-        if hasattr(model, ATTRIBUTE):
-            getattr(model, ATTRIBUTE).write_back()
-
-
-def last_complete_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; those that a kill cut short are deleted."""
-    complete = []
-    for checkpoint in sorted(folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*"), key=lambda path: int(path.name.rsplit("-", 1)[1])):
-        if (checkpoint / COMPLETE).exists():
-            complete.append(checkpoint)
-        else:
-            logger.warning("%s was cut short while it was written; it is deleted.", checkpoint)
-            shutil.rmtree(checkpoint)
-    return complete[-1] if complete else None
-
-
-def _flush(folder: Path) -> None:
-    """Make sure that the files are on the disk before they are called complete."""
-    for path in folder.iterdir():
-        if path.is_file():
-            descriptor = os.open(path, os.O_RDONLY)
-            os.fsync(descriptor)
-            os.close(descriptor)
+    def on_optimizer_step(self, args: TrainingArguments, state: Any, control: Any, model: PackedModel, **kwargs: Any) -> None:
+        if hasattr(model.model, ATTRIBUTE):
+            getattr(model.model, ATTRIBUTE).write_back()
+        model.clock.lap("optimizer")

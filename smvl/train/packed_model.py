@@ -1,0 +1,125 @@
+"""The model as it is trained: packs in, the sum of their token losses out, and no arithmetic that the loss does not need.
+
+What transformers' own forward pass would do besides, and this does not: look for padding among the tiles and build a mask for each,
+search the image tokens, build a block mask over the pack, and compute logits at positions that nobody asks about. The result is the
+same (tests/test_packed_model.py).
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from transformers import SmolVLMForConditionalGeneration
+
+from smvl.model.packed_attention import use_packed_attention
+from smvl.train.loss import linear_cross_entropy, token_losses
+from smvl.train.step_clock import StepClock
+
+BATCH_KEYS = ("input_ids", "position_ids", "image_positions", "loss_positions", "targets", "sample_lengths", "pixel_values")
+"""What of a batch `PackedModel` takes; see `smvl.data.collator`."""
+
+
+class PackedModel(nn.Module):
+    """A SmolVLM-like model with its loss. The model inside stays stock.
+
+    Args:
+        model: its text attention becomes packed where it is `sdpa`.
+        clock: is told when vision, text and loss are done, forwards and backwards.
+    """
+
+    def __init__(self, model: SmolVLMForConditionalGeneration, clock: StepClock | None = None):
+        super().__init__()
+        self.model = model
+        self.clock = clock or StepClock()
+        self._is_packed = use_packed_attention(model)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        position_ids: torch.Tensor,
+        image_positions: torch.Tensor,
+        loss_positions: torch.Tensor,
+        targets: torch.Tensor,
+        sample_lengths: Sequence[int],
+        pixel_values: torch.Tensor | None = None,
+        reduction: Literal["sum", "none"] = "sum",
+    ) -> torch.Tensor:
+        """Losses of one packed sequence of L tokens.
+
+        Args:
+            input_ids, position_ids: (1, L) int64; positions start again at 0 with each sample.
+            image_positions: (I,) int64, where the image tokens are.
+            loss_positions, targets: (K,) int64, where the loss is asked, and the token that is to be predicted there.
+            sample_lengths: tokens of each sample, which sum to L.
+            pixel_values: (1, T, 3, tile, tile) floating point, in the order of the image tokens; None without images.
+
+        Returns:
+            The sum of the token losses, or with `none` each of them (K,); float32.
+
+        Raises:
+            ValueError: tiles and image tokens do not match.
+        """
+        embeddings = self._put_images(self.model.get_input_embeddings()(input_ids), image_positions, pixel_values)
+        self.clock.lap_backward(embeddings, "text")
+        self.clock.lap("vision")
+        hidden = self._read(embeddings, position_ids, sample_lengths)
+        self.clock.lap_backward(hidden, "loss")
+        self.clock.lap("text")
+        asked = hidden.flatten(0, 1).index_select(0, loss_positions)  # (K, D)
+        loss = (linear_cross_entropy if reduction == "sum" else token_losses)(asked, self.model.lm_head.weight, targets)
+        self.clock.lap("loss")
+        return loss
+
+    def _put_images(self, embeddings: torch.Tensor, positions: torch.Tensor, pixel_values: torch.Tensor | None) -> torch.Tensor:
+        """The word embeddings (1, L, D) with image features where the image tokens are."""
+        vision = self.model.config.vision_config
+        if pixel_values is None:
+            # A process whose packs have no image still runs the vision path, or the others wait for its gradients for ever.
+            blank = embeddings.new_zeros(1, vision.num_channels, vision.image_size, vision.image_size)
+            return embeddings + self.image_features(blank).sum().to(embeddings.dtype) * 0.0
+        features = self.image_features(pixel_values.flatten(0, 1))
+        if len(features) != len(positions):
+            raise ValueError(
+                f"the batch has {pixel_values.shape[1]} tiles, which make {len(features)} image features, but {len(positions)} image "
+                "tokens. Model and processor are not of one checkpoint."
+            )
+        merged = embeddings.flatten(0, 1).index_copy(0, positions, features.to(embeddings.dtype))
+        return merged.view_as(embeddings)
+
+    def image_features(self, tiles: torch.Tensor) -> torch.Tensor:
+        """Tiles (T, 3, tile, tile) to what the text model reads of them (T * tokens per tile, D)."""
+        inner = self.model.model
+        learns = any(parameter.requires_grad for parameter in inner.vision_model.parameters())
+        with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
+            hidden = _encode_tiles(inner.vision_model, tiles.to(inner.vision_model.embeddings.patch_embedding.weight.dtype))
+        return inner.connector(hidden).flatten(0, 1)
+
+    def _read(self, embeddings: torch.Tensor, position_ids: torch.Tensor, sample_lengths: Sequence[int]) -> torch.Tensor:
+        """The text model's last hidden states (1, L, D)."""
+        options: dict[str, Any] = {}
+        if self._is_packed:
+            # A mask that is given is taken as it is: transformers builds none, and packed attention looks at none.
+            options = {"sample_lengths": sample_lengths, "attention_mask": embeddings.new_zeros(1, 1, 1, 1)}
+        text_model = self.model.model.text_model
+        return text_model(inputs_embeds=embeddings, position_ids=position_ids, use_cache=False, **options).last_hidden_state
+
+    # ---- what the Trainer asks of a model ------------------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> Any:
+        return self.model.config
+
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
+        """Compute activations again in the backward pass instead of keeping them: less memory, about a third more time."""
+        self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs)
+
+
+def _encode_tiles(tower: nn.Module, tiles: torch.Tensor) -> torch.Tensor:
+    """Whole tiles (T, 3, tile, tile) to patch features (T, patches, width). Every patch is real, so attention needs no mask."""
+    side = tiles.shape[-1] // tower.patch_size
+    every_patch = torch.ones(len(tiles), side, side, dtype=torch.bool, device=tiles.device)
+    hidden = tower.embeddings(pixel_values=tiles, patch_attention_mask=every_patch)
+    for layer in tower.encoder.layers:
+        hidden = layer(hidden, None)
+    return tower.post_layernorm(hidden)

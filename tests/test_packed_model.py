@@ -1,0 +1,225 @@
+"""smvl/train/packed_model, model/packed_attention and train/loss: what transformers' own forward pass gives, with less arithmetic."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+import smvl
+from smvl.data.collator import FAILURES, SAMPLE_IDS, PackCollator
+from smvl.data.encode import Encoder
+from smvl.data.quarantine import Failure
+from smvl.data.sample import Sample
+from smvl.model.packed_attention import PACKED, use_plain_attention
+from smvl.train import loss as loss_module
+from smvl.train.loss import linear_cross_entropy, token_losses
+from smvl.train.packed_model import BATCH_KEYS, PackedModel
+from tests.donors import save_text_donor, save_vision_donor
+from tests.tiny_data import noise
+
+
+def splice_tiny(folder, **options):
+    return smvl.splice(save_vision_donor(folder / "v"), save_text_donor(folder / "t"), **options)
+
+
+@pytest.fixture(scope="module", params=["sdpa", "eager"])
+def spliced(request, tmp_path_factory):
+    model, processor = splice_tiny(tmp_path_factory.mktemp("donors"), attention=request.param)
+    return PackedModel(model), Encoder(processor, max_length=10_000)
+
+
+def sample(number: int, num_images: int, *, seed: int | None = None) -> Sample:
+    parts = [{"type": "image"} for _ in range(num_images)] + [{"type": "text", "text": f"第{number}问?"}]
+    messages = [{"role": "user", "content": parts}, {"role": "assistant", "content": "答" * (number + 1)}]
+    images = [noise((number if seed is None else seed) * 10 + index, (64, 32 + 32 * (index % 2))) for index in range(num_images)]
+    return Sample(id=str(number), messages=messages, images=images, source="test")
+
+
+FIVE = [sample(number, num_images) for number, num_images in enumerate([2, 0, 3, 1, 0])]
+
+
+def collate(encoder: Encoder, packs: list[list[Sample]]) -> dict:
+    return PackCollator(encoder.processor.image_token_id)([[encoder.encode(entry) for entry in pack] for pack in packs])
+
+
+def inputs(encoder: Encoder, packs: list[list[Sample]]) -> dict:
+    batch = collate(encoder, packs)
+    return {key: batch[key] for key in BATCH_KEYS if key in batch}
+
+
+def losses(packed: PackedModel, encoder: Encoder, packs: list[list[Sample]]) -> list[float]:
+    """Mean token loss of each sample."""
+    batch = inputs(encoder, packs)
+    with torch.no_grad():
+        found = packed(**batch, reduction="none")
+    ends = torch.tensor(batch["sample_lengths"]).cumsum(0)
+    owner = torch.bucketize(batch["loss_positions"], ends, right=True)
+    return [found[owner == number].mean().item() for number in range(len(ends))]
+
+
+# ---- a batch ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_the_samples_end_to_end(spliced):
+    encoder = spliced[1]
+    encoded = [encoder.encode(entry) for entry in FIVE]
+    batch = collate(encoder, [FIVE[:2], FIVE[2:]])
+    assert batch["input_ids"].tolist() == [[token for entry in encoded for token in entry.input_ids.tolist()]]
+    assert batch["position_ids"].tolist() == [[position for entry in encoded for position in range(len(entry.input_ids))]]
+    assert batch["sample_lengths"] == [len(entry.input_ids) for entry in encoded]
+    assert batch["input_ids"][0, batch["image_positions"]].unique().tolist() == [encoder.processor.image_token_id]
+    assert batch["input_ids"][0, batch["loss_positions"] + 1].tolist() == batch["targets"].tolist()
+    assert torch.equal(batch["pixel_values"][0], torch.cat([entry.pixel_values for entry in encoded]))
+    assert batch[SAMPLE_IDS] == [f"test/{number}" for number in range(5)] and batch[FAILURES] == []
+
+
+def test_a_batch_of_nothing_but_bad_rows_asks_for_nothing(spliced):
+    packed, _ = spliced
+    failure = Failure("1", "s", "r", "because")
+    batch = PackCollator(5)([[failure]])
+    assert batch[FAILURES] == [failure] and batch["sample_lengths"] == [1]
+    assert packed(**{key: batch[key] for key in BATCH_KEYS if key in batch}).item() == 0
+
+
+# ---- the same loss ---------------------------------------------------------------------------------------------------------------
+
+
+def test_loss_and_gradients_are_the_stock_models_own(tmp_path):
+    model, processor = splice_tiny(tmp_path)
+    encoder = Encoder(processor, 10_000)
+    batch = collate(encoder, [[FIVE[2]]])
+    stock = model(input_ids=batch["input_ids"], pixel_values=batch["pixel_values"], labels=batch["labels"]).loss * len(batch["targets"])
+    stock.backward()
+    expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
+    model.zero_grad()
+    packed = PackedModel(model)(**inputs(encoder, [[FIVE[2]]]))
+    packed.backward()
+    assert packed.item() == pytest.approx(stock.item(), rel=1e-6)
+    for name, parameter in model.named_parameters():
+        if name in expected:
+            torch.testing.assert_close(parameter.grad, expected[name], atol=1e-4, rtol=1e-4)
+
+
+def test_image_features_are_the_stock_models_own(spliced):
+    packed, encoder = spliced
+    tiles = encoder.encode(FIVE[2]).pixel_values
+    with torch.no_grad():
+        stock = packed.model.get_image_features(tiles.unsqueeze(0), return_dict=True).pooler_output
+        assert torch.equal(packed.image_features(tiles), torch.cat(stock))
+
+
+def test_packed_losses_equal_separate_losses(spliced):
+    separate = [losses(*spliced, [[entry]])[0] for entry in FIVE]
+    assert losses(*spliced, [FIVE]) == pytest.approx(separate, abs=1e-5)
+    assert losses(*spliced, [FIVE[:3], FIVE[3:4], FIVE[4:]]) == pytest.approx(separate, abs=1e-5)
+
+
+@pytest.mark.parametrize("changed", range(5))
+def test_changing_one_sample_changes_no_others_loss(spliced, changed):
+    other = sample(changed + 7, num_images=len(FIVE[changed].images), seed=99)
+    before, after = losses(*spliced, [FIVE]), losses(*spliced, [[*FIVE[:changed], other, *FIVE[changed + 1 :]]])
+    for number in range(5):
+        if number == changed:
+            assert abs(before[number] - after[number]) > 1e-3
+        else:
+            assert after[number] == pytest.approx(before[number], abs=1e-5)
+
+
+def test_an_attention_mask_would_leak(spliced):
+    """Why none is made: with one, transformers lets packed samples see each other."""
+    packed, encoder = spliced
+    batch = collate(encoder, [FIVE])
+    stock = {name: batch[name] for name in ("input_ids", "position_ids", "pixel_values")}
+    with torch.no_grad():
+        right = packed.model(**stock, use_cache=False).logits
+        leaking = packed.model(**stock, use_cache=False, attention_mask=torch.ones_like(batch["input_ids"])).logits
+    assert (right - leaking).abs().max() > 1e-2
+
+
+def test_packed_attention_is_used_for_training_only_and_never_saved(tmp_path):
+    model, _ = splice_tiny(tmp_path)
+    PackedModel(model)
+    assert model.model.text_model.config._attn_implementation == PACKED
+    model.save_pretrained(tmp_path / "saved")
+    assert PACKED not in (tmp_path / "saved/config.json").read_text(encoding="utf-8")
+    use_plain_attention(model)
+    assert model.model.text_model.config._attn_implementation == "sdpa"
+
+
+def test_generation_with_a_model_in_training_is_generation(tmp_path):
+    model, processor = splice_tiny(tmp_path)
+    ids = torch.tensor([processor.lay_out(FIVE[1].messages[:1], add_generation_prompt=True).input_ids])
+    before = model.generate(ids, max_new_tokens=8)
+    PackedModel(model)
+    assert torch.equal(model.generate(ids, max_new_tokens=8), before)
+
+
+def test_activation_checkpointing_changes_memory_and_nothing_else(tmp_path):
+    model, processor = splice_tiny(tmp_path)
+    packed, batch = PackedModel(model), inputs(Encoder(processor, 10_000), [FIVE])
+    packed(**batch).backward()
+    expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
+    model.zero_grad()
+    packed.gradient_checkpointing_enable({"use_reentrant": False})
+    packed.train()
+    packed(**batch).backward()
+    assert all(torch.equal(parameter.grad, expected[name]) for name, parameter in model.named_parameters() if name in expected)
+
+
+# ---- images ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_tiles_that_are_not_as_many_as_image_tokens_are_refused(spliced):
+    packed, encoder = spliced
+    batch = inputs(encoder, [[FIVE[3]]])
+    batch["pixel_values"] = batch["pixel_values"][:, :-1]
+    with pytest.raises(ValueError, match="the batch has 2 tiles, which make 8 image features, but 12 image tokens"):
+        packed(**batch)
+
+
+def test_without_images_the_loss_reaches_every_weight_between_pixels_and_text_with_nothing(tmp_path):
+    model, processor = splice_tiny(tmp_path)
+    packed = PackedModel(model)
+    batch = inputs(Encoder(processor, 10_000), [[FIVE[1]]])
+    packed(**batch).backward()
+    between = [*model.model.connector.parameters(), *model.model.vision_model.parameters()]
+    assert all(parameter.grad is not None and not parameter.grad.any() for parameter in between)
+
+
+def test_a_frozen_tower_keeps_no_graph(tmp_path):
+    model, processor = splice_tiny(tmp_path)
+    model.requires_grad_(False)
+    model.model.connector.requires_grad_(True)
+    packed, kept = PackedModel(model), []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.shape) or tensor, lambda tensor: tensor):
+        packed.image_features(torch.randn(3, 3, 32, 32))
+    assert kept == [torch.Size([12, 96])]  # the projector's input alone: 3 tiles of 4 tokens
+
+
+# ---- cross-entropy ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("torch_has_it", [True, False])
+@pytest.mark.parametrize("head_learns", [True, False])
+def test_chunked_cross_entropy_is_cross_entropy(monkeypatch, torch_has_it, head_learns):
+    if torch_has_it and not hasattr(functional, "linear_cross_entropy"):
+        pytest.skip("this torch has no linear_cross_entropy")
+    monkeypatch.setattr(loss_module, "_TORCH_HAS_IT", torch_has_it)
+    monkeypatch.setattr(loss_module, "LOGITS_BYTES", 4 * 50 * 7)  # chunks of 7
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(40, 16, generator=generator, requires_grad=True)
+    weight = torch.randn(50, 16, generator=generator, requires_grad=head_learns)
+    targets = torch.randint(50, (40,), generator=generator)
+    expected = functional.cross_entropy(hidden @ weight.T, targets, reduction="sum")
+    wanted = torch.autograd.grad(expected, [hidden, weight] if head_learns else [hidden])
+    found = linear_cross_entropy(hidden, weight, targets)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(torch.autograd.grad(found, [hidden, weight] if head_learns else [hidden]), wanted)
+    torch.testing.assert_close(token_losses(hidden, weight, targets).sum(), expected)
+
+
+def test_no_supervised_token_gives_zero_and_zero_gradients():
+    hidden, weight = torch.randn(0, 4, requires_grad=True), torch.randn(6, 4, requires_grad=True)
+    loss = linear_cross_entropy(hidden, weight, torch.zeros(0, dtype=torch.long))
+    loss.backward()
+    assert loss.item() == 0 and not weight.grad.any()
+    assert token_losses(hidden, weight, torch.zeros(0, dtype=torch.long)).shape == (0,)

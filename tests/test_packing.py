@@ -1,28 +1,25 @@
-"""smvl/data/packing and collator: packs are full, complete, the same for a seed, and their samples do not see each other."""
+"""smvl/data/packing, pack_plan and measuring: packs are full, complete, the same for a seed, and a broken-off stream goes on exactly."""
 
+import gc
 import itertools
+import json
+import multiprocessing
 
 import pytest
 import torch
 
 import smvl
+from benchmarks.packing_fill import draw_costs, make_sampler
 from smvl.data.collator import FAILURES, PackCollator
 from smvl.data.encode import Encoder
+from smvl.data.measuring import RowCosts
 from smvl.data.mixture import Mixture, RowKey
-from smvl.data.packing import PackedDataset, PackSampler, first_fit_decreasing
+from smvl.data.pack_plan import RowCost, plan_packs
+from smvl.data.packing import PackedDataset, PackSampler
 from smvl.data.quarantine import Failure, Quarantine
-from smvl.data.sample import Sample
 from smvl.data.sources.json_lines import JsonLines
-from smvl.processing.layout import IGNORED_LABEL
-from smvl.train.loss import supervised_loss
 from tests.donors import save_text_donor, save_vision_donor
 from tests.tiny_data import noise, text_row, write_json_lines, write_rows
-
-
-@pytest.fixture(scope="module", params=["sdpa", "eager"])
-def spliced(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("donors")
-    return smvl.splice(save_vision_donor(folder / "v"), save_text_donor(folder / "t"), attention=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -31,122 +28,230 @@ def encoder(tmp_path_factory):
     return Encoder(smvl.splice(save_vision_donor(folder / "v"), save_text_donor(folder / "t"))[1], max_length=256)
 
 
-def sample(number: int, num_images: int, *, seed: int | None = None) -> Sample:
-    parts = [{"type": "image"} for _ in range(num_images)] + [{"type": "text", "text": f"第{number}问?"}]
-    messages = [{"role": "user", "content": parts}, {"role": "assistant", "content": "答" * (number + 1)}]
-    images = [noise((number if seed is None else seed) * 10 + index, (64, 32 + 32 * (index % 2))) for index in range(num_images)]
-    return Sample(id=str(number), messages=messages, images=images, source="test")
-
-
-FIVE = [sample(number, num_images) for number, num_images in enumerate([2, 0, 3, 1, 0])]
-
-
-def losses(model, processor, packs: list[list[Sample]]) -> list[float]:
-    """Loss of each sample in a batch of packs, found by asking for one sample's tokens at a time."""
-    encoder = Encoder(processor, max_length=10_000)
-    encoded = [[encoder.encode(entry) for entry in pack] for pack in packs]
-    batch = PackCollator(processor.tokenizer.pad_token_id)(encoded)
-    batch.pop(FAILURES)
-    labels, found = batch["labels"], []
-    for row, pack in enumerate(encoded):
-        start = 0
-        for entry in pack:
-            only = torch.full_like(labels, IGNORED_LABEL)
-            only[row, start : start + len(entry.labels)] = labels[row, start : start + len(entry.labels)]
-            with torch.no_grad():
-                total, count = supervised_loss(model, {**batch, "labels": only})
-            found.append((total / count).item())
-            start += len(entry.labels)
-    return found
-
-
-# ---- isolation -------------------------------------------------------------------------------------------------------------------
-
-
-def test_packed_losses_equal_separate_losses(spliced):
-    separate = [losses(*spliced, [[entry]])[0] for entry in FIVE]
-    assert losses(*spliced, [FIVE]) == pytest.approx(separate, abs=1e-5)
-
-
-def test_samples_in_a_batch_of_uneven_packs_equal_separate_ones(spliced):
-    separate = [losses(*spliced, [[entry]])[0] for entry in FIVE]
-    assert losses(*spliced, [FIVE[:3], FIVE[3:4], FIVE[4:]]) == pytest.approx(separate, abs=1e-5)
-
-
-@pytest.mark.parametrize("changed", range(5))
-def test_changing_one_sample_changes_no_others_loss(spliced, changed):
-    other = sample(changed + 7, num_images=len(FIVE[changed].images), seed=99)
-    before, after = losses(*spliced, [FIVE]), losses(*spliced, [[*FIVE[:changed], other, *FIVE[changed + 1 :]]])
-    for number in range(5):
-        if number == changed:
-            assert abs(before[number] - after[number]) > 1e-3
-        else:
-            assert after[number] == pytest.approx(before[number], abs=1e-5)
-
-
-def test_an_attention_mask_would_leak(spliced):
-    """Why the collator makes none: the check above would fail with one."""
-    model, processor = spliced
-    encoder = Encoder(processor, max_length=10_000)
-    batch = PackCollator(0)([[encoder.encode(entry) for entry in FIVE]])
-    inputs = {name: batch[name] for name in ("input_ids", "position_ids", "pixel_values")}
-    with torch.no_grad():
-        right = model(**inputs, use_cache=False).logits
-        leaking = model(**inputs, use_cache=False, attention_mask=torch.ones_like(batch["input_ids"])).logits
-    assert (right - leaking).abs().max() > 1e-2
-
-
 # ---- the plan --------------------------------------------------------------------------------------------------------------------
 
 
-def test_first_fit_decreasing_fills_bins_and_loses_nothing():
-    lengths = [5, 7, 5, 2, 4, 2, 5, 1, 6]
-    bins = first_fit_decreasing(lengths, capacity=10)
-    assert sorted(itertools.chain(*bins)) == list(range(9))
-    assert [sum(lengths[index] for index in members) for members in bins] == [10, 10, 10, 7]
+def tokens_of(costs: list[RowCost], members: list[int]) -> int:
+    return sum(costs[index].tokens for index in members)
 
 
-def make_sampler(encoder, folder, *, packing=True, max_length=256, seed=3) -> PackSampler:
+def tiles_of(costs: list[RowCost], members: list[int]) -> int:
+    return sum(costs[index].tiles for index in members)
+
+
+def test_a_pack_begins_with_the_longest_and_is_filled_to_the_last_token():
+    costs = [RowCost(tokens, 0) for tokens in (5, 7, 5, 2, 4, 2, 5, 1, 6)]
+    assert plan_packs(costs, 10) == [[1, 3, 7], [8, 4], [0, 2], [6, 5]]
+
+
+def test_tiles_bind_a_pack_as_tokens_do():
+    costs = [RowCost(4, 3), RowCost(3, 3), RowCost(3, 1), RowCost(2, 0)]
+    assert plan_packs(costs, 10) == [[0, 1, 2]] + [[3]]
+    assert plan_packs(costs, 10, max_tiles=4) == [[0, 2, 3], [1]]
+
+
+def test_a_row_over_a_limit_is_alone():
+    assert plan_packs([RowCost(3, 0), RowCost(12, 0), RowCost(2, 9)], 10, max_tiles=4) == [[1], [0], [2]]
+
+
+@pytest.mark.parametrize("max_tiles", [None, 60, 30])
+@pytest.mark.parametrize("seed", range(5))
+def test_packs_of_random_rows_keep_both_limits_and_lose_nothing(seed, max_tiles):
+    costs = [RowCost(cost.tokens, min(cost.tiles, max_tiles or 99)) for cost in draw("image", 200, 4096, seed=seed)]
+    packs = plan_packs(costs, 4096, max_tiles)
+    assert sorted(itertools.chain(*packs)) == list(range(200))
+    assert all(tokens_of(costs, pack) <= 4096 and tiles_of(costs, pack) <= (max_tiles or 999) for pack in packs)
+
+
+# ---- fill ------------------------------------------------------------------------------------------------------------------------
+
+
+def draw(mix: str, num_rows: int, max_length: int, *, text_share: float = 0.2, seed: int = 0) -> list[RowCost]:
+    return draw_costs(mix, num_rows, max_length=max_length, text_share=text_share, seed=seed)
+
+
+@pytest.mark.parametrize("text_share", [0.1, 0.3])
+@pytest.mark.parametrize(("mix", "max_length"), [("sample", 4096), ("sample", 8192), ("image", 8192), ("small", 2048)])
+def test_packs_of_a_mix_like_the_cauldrons_are_98_percent_full(mix, max_length, text_share):
+    """At 2048, and with several large images at 4096, no packing can be: see the column `bound` of benchmarks/packing_fill.py."""
+    sampler = make_sampler(draw(mix, 2000, max_length, text_share=text_share), max_length=max_length)
+    packs = list(itertools.islice(sampler, sum(1 for _ in sampler.epoch(0))))
+    assert len(set(itertools.chain(*packs))) == 2000
+    assert sampler.statistics.fill_rate > 0.98
+
+
+def test_statistics_count_what_the_packs_hold():
+    costs = [RowCost(60, 2, ("fewer_tiles",)), RowCost(40, 0), RowCost(50, 1, ("fewer_tiles", "early_turns_dropped"))]
+    sampler = make_sampler(costs, max_length=100)
+    list(itertools.islice(sampler, 2))
+    statistics = sampler.statistics
+    assert (statistics.packs, statistics.samples, statistics.tokens, statistics.tiles, statistics.fill_rate) == (2, 3, 150, 3, 0.75)
+    assert statistics.describe() == (
+        "2 packs of 3 samples, 75.0% filled (150 tokens, 3 tiles; room for 100 tokens each); "
+        "shortened: early_turns_dropped 1, fewer_tiles 2."
+    )
+
+
+# ---- an epoch --------------------------------------------------------------------------------------------------------------------
+
+
+def sampler_of_files(encoder, folder, *, seed=3, **options) -> PackSampler:
     write_json_lines(folder, num_rows=30)
     sources = [JsonLines(folder / "colours.jsonl"), JsonLines(folder / "text.jsonl")]
-    quarantine = Quarantine(None, max_share=0.5)
-    mixture = Mixture(sources, [2, 1], seed=seed)
-    return PackSampler(mixture, encoder, max_length=max_length, packing=packing, seed=seed, quarantine=quarantine)
+    defaults = {"max_length": 256, "packing": True, "seed": seed, "quarantine": Quarantine(None, max_share=0.5)}
+    return PackSampler(Mixture(sources, [2, 1], seed=seed), encoder, **{**defaults, **options})
 
 
 def test_an_epoch_of_packs_holds_every_row_once_and_none_is_too_long(encoder, tmp_path):
-    sampler = make_sampler(encoder, tmp_path)
+    sampler = sampler_of_files(encoder, tmp_path, look_ahead=16)
     packs = list(sampler.epoch(0))
     rows = list(itertools.chain(*packs))
     assert sorted(rows) == sorted(sampler.mixture.order(0)) and len(set(rows)) == len(rows)
-    assert all(sum(sampler.length(key) for key in pack) <= 256 for pack in packs)
+    assert all(sum(sampler.cost(key).tokens for key in pack) <= 256 for pack in packs)
     assert len(packs) < len(rows) / 2
 
 
+def test_a_row_waits_for_one_window_at_most():
+    sampler = make_sampler(draw("image", 2000, 2048), max_length=2048, look_ahead=64)  # few packs are full here
+    place = {key: number // 64 for number, key in enumerate(sampler.mixture.order(0))}
+    latest = 0
+    for pack in sampler.epoch(0):
+        latest = max(latest, *(place[key] for key in pack))
+        assert min(place[key] for key in pack) >= latest - 1
+
+
 def test_the_same_seed_gives_the_same_packs_and_another_seed_others(encoder, tmp_path):
-    first, second = (list(itertools.islice(make_sampler(encoder, tmp_path), 40)) for _ in range(2))
-    other = list(itertools.islice(make_sampler(encoder, tmp_path, seed=4), 40))
+    first, second = (list(itertools.islice(sampler_of_files(encoder, tmp_path), 40)) for _ in range(2))
+    other = list(itertools.islice(sampler_of_files(encoder, tmp_path, seed=4), 40))
     assert first == second != other
 
 
 def test_epochs_differ_in_order(encoder, tmp_path):
-    sampler = make_sampler(encoder, tmp_path)
+    sampler = sampler_of_files(encoder, tmp_path)
     assert list(sampler.epoch(0)) != list(sampler.epoch(1))
 
 
-def test_without_packing_every_sample_has_a_sequence_of_its_own(encoder, tmp_path):
-    assert all(len(pack) == 1 for pack in make_sampler(encoder, tmp_path, packing=False).epoch(0))
+def test_without_packing_every_sample_has_a_sequence_of_its_own_in_the_mixtures_order(encoder, tmp_path):
+    sampler = sampler_of_files(encoder, tmp_path, packing=False, look_ahead=16)
+    assert list(sampler.epoch(1)) == [(key,) for key in sampler.mixture.order(1)]
 
 
-def test_the_planned_length_is_the_encoded_length(encoder, tmp_path):
-    sampler = make_sampler(encoder, tmp_path)
+def test_an_order_begun_late_is_the_rest_of_the_order(encoder, tmp_path):
+    mixture = sampler_of_files(encoder, tmp_path).mixture
+    for epoch, start in itertools.product((0, 1, 2, 5), (0, 1, 17, len(mixture) - 1, len(mixture))):
+        assert list(mixture.order(epoch, start=start)) == list(mixture.order(epoch))[start:]
+
+
+def test_the_planned_costs_are_the_encoded_ones(encoder, tmp_path):
+    sampler = sampler_of_files(encoder, tmp_path)
     dataset = PackedDataset(sampler.mixture, encoder)
     for pack in itertools.islice(sampler, 5):
-        assert [len(entry.input_ids) for entry in dataset[pack]] == [sampler.length(key) for key in pack]
+        encoded = dataset[pack]
+        assert [(len(entry.input_ids), len(entry.pixel_values)) for entry in encoded] == [sampler.cost(key)[:2] for key in pack]
+
+
+# ---- going on --------------------------------------------------------------------------------------------------------------------
+
+DRAWN = draw("image", 150, 4096)
+
+
+def drawn_sampler(**options) -> PackSampler:
+    return make_sampler(DRAWN, max_length=4096, **{"look_ahead": 32, **options})
+
+
+@pytest.mark.parametrize("options", [{}, {"max_tiles": 40}, {"packing": False}], ids=str)
+def test_a_stream_broken_off_anywhere_goes_on_exactly(options):
+    whole, sampler = list(itertools.islice(drawn_sampler(**options), 400)), drawn_sampler(**options)
+    packs = iter(sampler)
+    for cut in range(0, 330, 7):  # over several ends of epochs
+        while sampler.statistics.packs < cut + 50:  # the loader runs ahead of training
+            next(packs)
+        state = json.loads(json.dumps(sampler.state_at(cut)))
+        resumed = drawn_sampler(**options)
+        resumed.start_from(state)
+        assert list(itertools.islice(resumed, 400 - cut)) == whole[cut:]
+        assert resumed.statistics.packs == 400
+
+
+def test_a_resumed_stream_can_be_broken_off_again_and_its_statistics_go_on():
+    unbroken = drawn_sampler()
+    whole = list(itertools.islice(unbroken, 200))
+    state, found = drawn_sampler().state_at(0), []
+    for cut in (3, 60, 61, 137, 200):
+        sampler = drawn_sampler()
+        sampler.start_from(state)
+        found += list(itertools.islice(sampler, cut - len(found)))
+        state = sampler.state_at(cut)
+    assert found == whole
+    assert sampler.statistics == unbroken.statistics
+
+
+def test_going_on_measures_one_window_again():
+    sampler = drawn_sampler()
+    list(itertools.islice(sampler, 60))
+    resumed = drawn_sampler()
+    resumed.start_from(sampler.state_at(60))
+    next(iter(resumed))
+    assert resumed.quarantine.num_seen <= 2 * 32  # the rows that it reads, and those that were carried into it
+
+
+def test_a_changed_number_of_processes_loses_no_row_and_doubles_none():
+    whole = list(itertools.islice(drawn_sampler(), 120))
+    state, trained = drawn_sampler().state_at(0), []
+    for num_processes, until in ((2, 40), (3, 100), (1, 120)):
+        samplers = [drawn_sampler() for _ in range(num_processes)]
+        for sampler in samplers:
+            sampler.start_from(state)
+        dealt = [itertools.islice(sampler, rank, None, num_processes) for rank, sampler in enumerate(samplers)]
+        while len(trained) < until:
+            trained += [next(packs) for packs in dealt]
+        states = [sampler.state_at(until) for sampler in samplers]
+        assert all(other == states[0] for other in states)
+        state = states[0]
+    assert trained == whole
+
+
+def test_a_position_is_refused_that_is_forgotten_or_yet_to_come_or_of_other_settings():
+    sampler = drawn_sampler()
+    list(itertools.islice(sampler, 100))
+    state = sampler.state_at(90)
+    for position in (0, 1000):
+        with pytest.raises(ValueError, match=f"the position after {position} packs is not known any more, or not yet"):
+            sampler.state_at(position)
+    with pytest.raises(ValueError, match=r"planned with max_tiles None \(now 40\); go on with the same, or begin a new run"):
+        drawn_sampler(max_tiles=40).start_from(state)
+
+
+# ---- measuring -------------------------------------------------------------------------------------------------------------------
+
+
+def test_planning_processes_change_nothing_and_end_with_the_stream(encoder, tmp_path):
+    write_rows(tmp_path / "bad/bad.jsonl", [text_row(0), {"messages": "none"}, *(text_row(number) for number in range(2, 30))])
+    found = []
+    for workers in (0, 1, 8):
+        sampler = sampler_of_files(encoder, tmp_path, workers=workers, look_ahead=8)
+        sampler.mixture.sources[1] = sampler._measurer.mixture.sources[1] = JsonLines(tmp_path / "bad/bad.jsonl")
+        packs = iter(sampler)
+        found.append((list(itertools.islice(packs, 40)), sampler.statistics, sampler.quarantine.num_seen, dict(sampler.quarantine.rules)))
+        assert len(multiprocessing.active_children()) == {0: 0, 1: 1, 8: 2}[workers]
+        del packs
+        gc.collect()
+        assert not multiprocessing.active_children()
+    assert found[0] == found[1] == found[2]
+    assert found[0][3] == {"row form": 1}
+
+
+def test_costs_survive_their_compact_form_and_only_measured_rows_have_one():
+    costs, ways = RowCosts([2, 3]), ("fewer_tiles", "early_turns_dropped")
+    costs[RowKey(1, 2)], costs[RowKey(1, 0)], costs[RowKey(0, 1)] = RowCost(70_000, 300, ways), RowCost(1, 0, ways[1:]), None
+    assert (costs[RowKey(1, 2)], costs[RowKey(1, 0)], costs[RowKey(0, 1)]) == (RowCost(70_000, 300, ways), RowCost(1, 0, ways[1:]), None)
+    assert RowKey(0, 1) in costs and RowKey(0, 0) not in costs
+    with pytest.raises(KeyError):
+        costs[RowKey(0, 0)]
 
 
 def test_workers_change_nothing(encoder, tmp_path):
-    sampler = make_sampler(encoder, tmp_path)
+    sampler = sampler_of_files(encoder, tmp_path)
     dataset = PackedDataset(sampler.mixture, encoder)
     packs = list(sampler.epoch(0))
     batches = []
@@ -185,8 +290,9 @@ def test_an_image_cut_short_is_found_by_the_worker_and_its_pack_goes_on(encoder,
     assert batch["input_ids"].shape == (1, len(entries[1].input_ids))
 
 
-def test_a_pack_of_nothing_but_bad_rows_still_makes_a_batch(spliced):
-    batch = PackCollator(0)([[Failure("1", "s", "r", "because")]])
-    batch.pop(FAILURES)
-    total, count = supervised_loss(spliced[0], batch)
-    assert (total.item(), count.item()) == (0.0, 0)
+def test_a_mixture_of_nothing_but_bad_rows_is_an_error(encoder, tmp_path):
+    source = JsonLines(write_rows(tmp_path / "bad.jsonl", [{"messages": "none"}] * 3))
+    quarantine = Quarantine(None, max_share=1.0)
+    sampler = PackSampler(Mixture([source], [1], seed=0), encoder, max_length=256, packing=True, seed=0, quarantine=quarantine)
+    with pytest.raises(ValueError, match="no row of the mixture can be used: row form: 3"):
+        next(iter(sampler))

@@ -268,6 +268,18 @@ def test_then_it_is_refused_and_no_image_was_cut(processor):
         processor.lay_out([question(None, "?"), answer("!")], [(64, 64)], max_length=16)
 
 
+def test_more_tiles_than_allowed_are_too_long_as_well(processor):
+    messages = [question(None, "第一?"), answer("一"), question(None, "第二?"), answer("二")]
+    finest = processor.lay_out(messages, [(64, 64), (64, 64)])
+    assert processor.lay_out(messages, [(64, 64), (64, 64)], max_tiles=finest.num_tiles) == finest
+    fewer = processor.lay_out(messages, [(64, 64), (64, 64)], max_tiles=finest.num_tiles - 1)
+    assert fewer.shortened == (FEWER_TILES,) and fewer.num_tiles == 2
+    last = processor.lay_out(messages, [(64, 64), (64, 64)], max_tiles=1)
+    assert last.shortened == (FEWER_TILES, EARLY_TURNS_DROPPED) and last.num_tiles == 1 and last.kept_images == [1]
+    with pytest.raises(TooLongError, match="2 images in the last turn, which is more than max_tiles 1 even with one tile an image"):
+        processor.lay_out([question(None, None, "?"), answer("!")], [(64, 64), (64, 64)], max_tiles=1)
+
+
 def test_what_fits_is_not_shortened(processor):
     messages = [question(None, "?"), answer("!")]
     finest = processor.lay_out(messages, [(64, 64)])

@@ -43,18 +43,20 @@ class Mixture:
         """Read one row; raises `SampleError` when it breaks a rule."""
         return self.sources[key[0]][key[1]]
 
-    def order(self, epoch: int) -> Iterator[RowKey]:
-        """The rows of an epoch in the order in which they are trained on."""
+    def order(self, epoch: int, *, start: int = 0) -> Iterator[RowKey]:
+        """The rows of an epoch in the order in which they are trained on, from the `start`-th on."""
         which = np.repeat(np.arange(len(self.sources)), self.rows_per_epoch)
         np.random.default_rng([self._seed, epoch]).shuffle(which)
-        rows = [self._rows(source, epoch) for source in range(len(self.sources))]
-        for source in which:
+        passed = np.bincount(which[:start], minlength=len(self.sources))
+        rows = [self._rows(source, epoch, start=int(passed[source])) for source in range(len(self.sources))]
+        for source in which[start:]:
             yield RowKey(int(source), int(next(rows[source])))
 
-    def _rows(self, source: int, epoch: int) -> Iterator[int]:
+    def _rows(self, source: int, epoch: int, *, start: int) -> Iterator[int]:
         """The rows of one source in one epoch: a stretch of an endless sequence of shuffled passes."""
-        first, length = epoch * int(self.rows_per_epoch[source]), len(self.sources[source])
-        for draw in range(first, first + int(self.rows_per_epoch[source])):
+        rows_per_epoch, length = int(self.rows_per_epoch[source]), len(self.sources[source])
+        first = epoch * rows_per_epoch + start
+        for draw in range(first, (epoch + 1) * rows_per_epoch):
             number, position = divmod(draw, length)
             if draw == first or position == 0:
                 order = np.random.default_rng([self._seed, source, number]).permutation(length)

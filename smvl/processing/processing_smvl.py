@@ -68,13 +68,14 @@ class SmVLMProcessor(ProcessorMixin):
         *,
         tools: Sequence[dict[str, Any]] | None = None,
         max_length: int | None = None,
+        max_tiles: int | None = None,
         add_generation_prompt: bool = False,
         enable_thinking: bool | None = None,
     ) -> Layout:
         """Ids, labels and tile grids of one conversation; no pixel is read.
 
-        Too long for `max_length`, its images first get fewer tiles, then it loses whole early turns, finest resolution first for what
-        is left. An image is never cut.
+        Too long for `max_length`, or with more tiles than `max_tiles`, its images first get fewer tiles, then it loses whole early
+        turns, finest resolution first for what is left. An image is never cut.
 
         Args:
             messages: OpenAI / Hugging Face messages; content is a string or a list of parts.
@@ -82,7 +83,7 @@ class SmVLMProcessor(ProcessorMixin):
             enable_thinking: as in Qwen3's template; False closes the thinking block in the generation prompt.
 
         Raises:
-            TooLongError: even the last turn alone with one tile an image is longer than `max_length`.
+            TooLongError: even the last turn alone with one tile an image is longer than `max_length` or has more than `max_tiles` tiles.
             ValueError: the number of image parts is not the number of images.
         """
         num_parts = sum(map(count_images, messages))
@@ -92,12 +93,12 @@ class SmVLMProcessor(ProcessorMixin):
         while True:
             sizes = image_sizes[first_image:]
             rendered, guard = self._render(messages, tools, add_generation_prompt, enable_thinking)
-            grids = self._fit_grids(rendered, guard, sizes, max_length)
+            grids = self._fit_grids(rendered, guard, sizes, max_length, max_tiles)
             if grids is not None:
                 break
             remaining = without_first_turn(messages)
             if remaining is None:
-                raise TooLongError(f"longer than max_length {max_length} even with one tile an image and no earlier turn")
+                raise _too_long(len(sizes), max_length, max_tiles)
             messages, num_dropped = remaining
             first_image, shortened = first_image + num_dropped, (EARLY_TURNS_DROPPED,)
         ids, asked = self._control_text.encode(rendered, guard, [grid.text(self.image_seq_len) for grid in grids])
@@ -133,11 +134,15 @@ class SmVLMProcessor(ProcessorMixin):
         )
         return rendered, guard
 
-    def _fit_grids(self, rendered: str, guard: str, sizes: Sequence[tuple[int, int]], max_length: int | None) -> list[TileGrid] | None:
+    def _fit_grids(
+        self, rendered: str, guard: str, sizes: Sequence[tuple[int, int]], max_length: int | None, max_tiles: int | None
+    ) -> list[TileGrid] | None:
         """The finest grids with which the conversation fits, or None."""
         num_words = None
         for longest_edge in longest_edges(self.image_processor):
             grids = [plan_grid(height, width, self.image_processor, longest_edge) for height, width in sizes]
+            if max_tiles is not None and sum(grid.num_tiles for grid in grids) > max_tiles:
+                continue
             if max_length is None:
                 return grids
             if num_words is None:
@@ -210,6 +215,13 @@ class SmVLMProcessor(ProcessorMixin):
 def default_chat_template() -> str:
     """The project's chat template: Qwen3's format, with images."""
     return resources.files("smvl.processing").joinpath("chat_template.jinja").read_text(encoding="utf-8")
+
+
+def _too_long(num_images: int, max_length: int | None, max_tiles: int | None) -> TooLongError:
+    """Which limit the last turn alone is over."""
+    if max_tiles is not None and num_images > max_tiles:
+        return TooLongError(f"{num_images} images in the last turn, which is more than max_tiles {max_tiles} even with one tile an image")
+    return TooLongError(f"longer than max_length {max_length} even with one tile an image and no earlier turn")
 
 
 def _nest_images(images: Any, texts: Sequence[str]) -> list[list[Any]]:

@@ -1,0 +1,98 @@
+"""What rows cost, known before any pixel is decoded: template, tokenizer and image headers, in processes of their own.
+
+Measured costs stay in memory, in a few bytes a row, so that an epoch after the first measures nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from smvl.data.encode import Encoder, failure_of
+from smvl.data.mixture import Mixture, RowKey
+from smvl.data.pack_plan import RowCost
+from smvl.data.quarantine import Failure
+from smvl.data.sample import SampleError
+from smvl.processing.layout import EARLY_TURNS_DROPPED, FEWER_TILES
+
+Measured = list[tuple[RowKey, RowCost | Failure]]
+
+_NOT_MEASURED, _NOT_USABLE = 0, -1
+_WAYS_TO_SHORTEN = (FEWER_TILES, EARLY_TURNS_DROPPED)
+
+
+class RowCosts:
+    """The costs of a mixture's rows, 9 bytes each, in memory that is taken as rows are measured.
+
+    Args:
+        num_rows: rows of each source.
+    """
+
+    def __init__(self, num_rows: Sequence[int]):
+        self._tokens = [np.zeros(count, dtype=np.int32) for count in num_rows]
+        self._tiles = [np.zeros(count, dtype=np.int32) for count in num_rows]
+        self._shortened = [np.zeros(count, dtype=np.uint8) for count in num_rows]  # one bit for each of _WAYS_TO_SHORTEN
+
+    def __contains__(self, key: RowKey) -> bool:
+        """Whether the row was measured."""
+        return bool(self._tokens[key[0]][key[1]] != _NOT_MEASURED)
+
+    def __getitem__(self, key: RowKey) -> RowCost | None:
+        """The cost of a measured row; None for one that cannot be used. Raises `KeyError` for a row that was not measured."""
+        source, row = key
+        tokens = int(self._tokens[source][row])
+        if tokens == _NOT_MEASURED:
+            raise KeyError(key)
+        if tokens == _NOT_USABLE:
+            return None
+        bits = self._shortened[source][row]
+        shortened = tuple(way for bit, way in enumerate(_WAYS_TO_SHORTEN) if bits >> bit & 1) if bits else ()
+        return RowCost(tokens, int(self._tiles[source][row]), shortened)
+
+    def __setitem__(self, key: RowKey, cost: RowCost | None) -> None:
+        source, row = key
+        if cost is None:
+            self._tokens[source][row] = _NOT_USABLE
+            return
+        self._tokens[source][row], self._tiles[source][row] = cost.tokens, cost.tiles
+        self._shortened[source][row] = sum(1 << _WAYS_TO_SHORTEN.index(way) for way in cost.shortened)
+
+
+class RowMeasurer(Dataset):
+    """Measures the rows that it is asked for; lives in the planning processes."""
+
+    def __init__(self, mixture: Mixture, encoder: Encoder):
+        self.mixture, self.encoder = mixture, encoder
+
+    def __getitem__(self, keys: Sequence[RowKey]) -> Measured:
+        return [(key, self._measure(key)) for key in keys]
+
+    def _measure(self, key: RowKey) -> RowCost | Failure:
+        try:
+            layout = self.encoder.lay_out(self.mixture[key])
+        except SampleError as error:
+            return failure_of(error, row_id=str(key.row), source=self.mixture.sources[key.source].name)
+        return RowCost(len(layout.input_ids), layout.num_tiles, layout.shortened)
+
+
+def measure_ahead(measurer: RowMeasurer, wanted: Iterator[Sequence[RowKey]], *, num_processes: int) -> Iterator[Measured]:
+    """Measure one group of rows after another, in the order of `wanted`; 0 processes measure in this one.
+
+    The processes are torch's loader workers, for all that those bring: results in order and a bounded number of groups ahead, one
+    start method for all processes of a run, errors raised here, and an end with this iterator, with Ctrl-C, and when this process is
+    killed. The number of processes changes nothing in the results.
+    """
+    loader = DataLoader(
+        measurer,
+        sampler=wanted,
+        batch_size=None,
+        num_workers=num_processes,
+        collate_fn=_unchanged,
+        generator=torch.Generator(),  # loaders draw a seed for their workers: not from the one that training draws from
+    )
+    yield from loader
+
+
+def _unchanged(measured: Measured) -> Measured:
+    return measured

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import train
+from benchmarks.packing_fill import draw_costs, make_sampler
 from smvl.assemble import load_checkpoint, splice
 from smvl.config import load_config
 from smvl.data.mixture import open_mixture
@@ -190,6 +191,8 @@ def test_marker_rows_and_the_table_that_holds_them_are_not_trained_apart(finishe
 
 def test_epochs_are_counted_in_packs(finished):
     class Sampler:
+        mixture = range(30)
+
         def epoch(self, number):
             return iter(range(10))
 
@@ -197,6 +200,15 @@ def test_epochs_are_counted_in_packs(finished):
         config = load_config(finished / "run.yaml", [f"stages.1.trainer={{num_train_epochs: {epochs}, per_device_train_batch_size: 2}}"])
         assert count_steps(config.stages[1], Sampler(), num_processes=1) == steps
         assert count_steps(config.stages[1], Sampler(), num_processes=2) == -(-steps // 2)
+
+
+def test_the_packs_of_a_long_epoch_are_estimated_from_two_thousand_rows_and_it_says_so(finished, caplog):
+    sampler = make_sampler(draw_costs("small", 30_000, max_length=2048, text_share=0.2), max_length=2048)
+    config = load_config(finished / "run.yaml", ["stages.1.trainer={num_train_epochs: 2, per_device_train_batch_size: 1}"])
+    estimate = count_steps(config.stages[1], sampler, num_processes=1)
+    assert sampler.quarantine.num_seen < 10_000 and not sampler.statistics.packs
+    assert "the number of steps is an estimate: 2,000 rows" in caplog.text and "Give trainer.max_steps" in caplog.text
+    assert estimate == pytest.approx(2 * sum(1 for _ in sampler.epoch(0)), rel=0.02)
 
 
 def test_the_shares_of_the_stage_are_those_of_its_mixture(finished):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from smvl.processing import images
 from smvl.processing.images import ImageError, image_size, read_image
@@ -140,6 +141,25 @@ def test_the_size_of_a_photo_is_known_from_its_header(orientation: int) -> None:
     expected = (40, 60) if orientation <= 4 else (60, 40)
     assert image_size(photo) == expected == image_size(photo[:-500]), "no pixel is read"
     assert read_image(photo).size == expected[::-1]
+
+
+def test_the_size_of_a_png_is_known_without_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = 6
+    photo = encoded(Image.effect_noise((60, 40), 90), exif=exif)
+    monkeypatch.setattr(PngImageFile, "load", None)
+    assert image_size(photo) == (60, 40)
+
+
+def test_a_rotation_that_stands_behind_a_pngs_pixels_is_found() -> None:
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = 6
+    photo = encoded(Image.effect_noise((60, 40), 90), exif=exif)
+    start = photo.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(photo[start : start + 4], "big")
+    moved = photo[:start] + photo[end:-12] + photo[start:end] + photo[-12:]  # the last 12 bytes are the end chunk
+    assert moved.index(b"eXIf") > moved.index(b"IDAT")
+    assert image_size(moved) == (60, 40) == read_image(moved).size[::-1]
 
 
 # ---- where images are kept ----------------------------------------------------------------------------------------------------

@@ -6,10 +6,11 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
 
 MAX_PIXELS = 120_000_000
 """Larger pictures are refused: decoding one would take more memory than training has to spare."""
@@ -45,7 +46,11 @@ def read_image(source: Any, *, name: str | None = None) -> Image.Image:
 
 
 def image_size(source: Any, *, name: str | None = None) -> tuple[int, int]:
-    """(height, width) in pixels as `read_image` will give them, from the header alone (a PNG's rotation may stand behind its pixels)."""
+    """(height, width) in pixels as `read_image` will give them, without decoding any.
+
+    Raises:
+        ImageError: as `read_image`, but damaged pixels are not seen.
+    """
     name = name or image_name(source)
     image = _open(source, name)
     _check_size(image, name)
@@ -53,7 +58,9 @@ def image_size(source: Any, *, name: str | None = None) -> tuple[int, int]:
     if image.format == "TIFF":  # Pillow has turned its size already, though not its EXIF entry
         return height, width
     with _refusing_damage(name):
-        on_its_side = image.getexif().get(_EXIF_ORIENTATION) in _ORIENTATIONS_ON_THE_SIDE
+        may_skip_pixels = image is not source and isinstance(image, PngImageFile) and not _has_metadata_behind_pixels(image.fp)
+        exif = Image.Image.getexif(image) if may_skip_pixels else image.getexif()  # a PNG's own getexif decodes it
+        on_its_side = exif.get(_EXIF_ORIENTATION) in _ORIENTATIONS_ON_THE_SIDE
     return (width, height) if on_its_side else (height, width)
 
 
@@ -97,6 +104,25 @@ def _decode_data_url(url: str, name: str) -> bytes:
         return base64.b64decode(payload, validate=True)
     except binascii.Error as error:
         raise ImageError(f"{name}: the base64 of this data: URL is damaged ({error}).") from error
+
+
+def _has_metadata_behind_pixels(png: IO[bytes]) -> bool:
+    """Whether a chunk that may tell the rotation follows the pixels, where only decoding would find it (PNG specification, 5.3).
+
+    Raises:
+        OSError: the file ends before its last chunk does.
+    """
+    position, kinds = png.tell(), [b""]
+    png.seek(8)  # behind the signature
+    while kinds[-1] != b"IEND":
+        length = int.from_bytes(png.read(4), "big")
+        kinds.append(png.read(4))
+        if len(kinds[-1]) < 4:
+            raise OSError("it ends before its last chunk")
+        png.seek(length + 4, io.SEEK_CUR)  # the check sum too
+    png.seek(position)
+    first_pixels = kinds.index(b"IDAT") if b"IDAT" in kinds else 0
+    return any(kind in kinds[first_pixels:] for kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"))
 
 
 @contextmanager

@@ -2,14 +2,14 @@
 
     output = weight @ input + alpha / rank * (B @ (A @ input))        A (rank, in), B (out, rank); B starts at zero
 
-peft makes the layers. While they hang in the model, its own weights do not move; `merged_state_dict` and `merge_lora` add them up into
-a stock model, `save_adapter` writes them alone, as peft does. With `quantize: nf4` the frozen matrices are held in four bits (`nf4.py`).
+peft makes the layers. While they hang in the model, its own weights do not move; `lora_merge.py` adds them up into a stock model, and
+`save_adapter` writes them alone, as peft does. With `quantize: nf4` the frozen matrices are held in four bits (`nf4.py`).
 """
 
 import copy
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,22 +21,18 @@ from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
 from smvl.model.marker_rows import ATTRIBUTE
-from smvl.train.nf4 import is_quantized, plain_weight, quantize_text_layers
+from smvl.train.nf4 import is_quantized, quantize_text_layers
 from smvl.train.parts import part_parameters
 
 TEXT_LAYERS = "model.text_model.layers"
 CONNECTOR = "model.connector"
 EMBEDDING = "model.text_model.embed_tokens"
 
-_ADAPTER = "default"
+ADAPTER = "default"
 """peft's name for the only adapter of a model."""
 
 _PEFT_PREFIX = "base_model.model."
 """What peft writes before a parameter's name, because it wraps the model twice."""
-
-
-class MergeError(ValueError):
-    """A merged model that does not compute what the live one does."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +89,13 @@ def attach_lora(model: SmolVLMForConditionalGeneration, settings: LoraSettings, 
     config = peft.LoraConfig(r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=pattern, bias="none")
     # peft draws its own start from the global generator; that is put back, and the start replaced.
     with torch.random.fork_rng(devices=[]), _announced_to_peft(model):
-        peft.inject_adapter_in_model(config, model, adapter_name=_ADAPTER)
+        peft.inject_adapter_in_model(config, model, adapter_name=ADAPTER)
     _start(model, seed)
     return list(lora_parameters(model).values())
 
 
 def is_lora_attached(model: nn.Module) -> bool:
-    return bool(_lora_layers(model))
+    return bool(lora_layers(model))
 
 
 def lora_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -108,8 +104,8 @@ def lora_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     For example `model.text_model.layers.0.self_attn.q_proj.lora_A.weight` (rank, in_features).
     """
     return {
-        f"{name}.{matrix}.weight": getattr(layer, matrix)[_ADAPTER].weight
-        for name, layer in _lora_layers(model).items()
+        f"{name}.{matrix}.weight": getattr(layer, matrix)[ADAPTER].weight
+        for name, layer in lora_layers(model).items()
         for matrix in ("lora_A", "lora_B")
     }
 
@@ -149,138 +145,17 @@ def _announced_to_peft(model: nn.Module) -> Iterator[None]:
 def _start(model: nn.Module, seed: int) -> None:
     """A uniform within 1 / sqrt(in_features), B zero, as in the authors' code. Drawn on the CPU, so that every device starts alike."""
     generator = torch.Generator().manual_seed(seed)
-    for layer in _lora_layers(model).values():
+    for layer in lora_layers(model).values():
         layer.lora_A.float(), layer.lora_B.float()  # peft gives them the dtype of the weight beside which they stand
-        a, b = layer.lora_A[_ADAPTER].weight, layer.lora_B[_ADAPTER].weight  # (rank, in), (out, rank)
+        a, b = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight  # (rank, in), (out, rank)
         a.copy_(nn.init.kaiming_uniform_(torch.empty(a.shape), a=math.sqrt(5), generator=generator))
         b.zero_()
         layer.train(model.training)
 
 
-def _lora_layers(model: nn.Module) -> dict[str, nn.Module]:
+def lora_layers(model: nn.Module) -> dict[str, nn.Module]:
     """peft's layers by the names of the Linears that they stand for; found without importing peft."""
     return {name: module for name, module in model.named_modules() if "lora_A" in module._modules}
-
-
-# ---- merging ---------------------------------------------------------------------------------------------------------------------
-
-
-@torch.no_grad()
-def merged_state_dict(model: SmolVLMForConditionalGeneration) -> dict[str, torch.Tensor]:
-    """The state under the stock names and shapes with the adapters added in, to be saved with `save_pretrained(state_dict=...)`.
-
-    The sums are made in float32 and take the weight's dtype. Nothing in the model changes; what needed no sum is the model's own
-    tensor, not a copy. Marker rows are left out: they stand in the embedding after `MarkerRows.write_back`, as after every step.
-    """
-    folded = _layers_to_fold(model)
-    state: dict[str, torch.Tensor] = {}
-    for name, tensor in model.state_dict().items():
-        layer = next((layer for layer in folded if name.startswith(f"{layer}.")), None)
-        if layer is None:
-            if not name.startswith(f"{ATTRIBUTE}."):
-                state[name] = tensor
-        elif f"{layer}.weight" not in state:
-            state[f"{layer}.weight"] = _merged_weight(folded[layer])
-            bias = _base_linear(folded[layer]).bias
-            if bias is not None:
-                state[f"{layer}.bias"] = bias.detach()
-    return state
-
-
-@torch.no_grad()
-def merge_lora(model: SmolVLMForConditionalGeneration, inputs: Sequence[dict[str, torch.Tensor]]) -> float:
-    """Fold the adapters into the layers beside which they stand, so that the model is stock again, and check that it computes the same.
-
-    Args:
-        inputs: keyword arguments of `model(...)`, on its device; for each of them the logits of before and after are compared.
-
-    Returns:
-        The largest difference between the two, in logits.
-
-    Raises:
-        MergeError: it is larger than rounding explains (see `_tolerance`); the model is left as it was.
-        ValueError: there are no inputs, or no adapters.
-    """
-    if not is_lora_attached(model):
-        raise ValueError("there is no LoRA to merge in this model. Call attach_lora first.")
-    if not inputs:
-        raise ValueError("merging needs at least one input to compare the model of before and after on.")
-    was_training = model.training
-    model.eval()
-    live = [_logits(model, entry) for entry in inputs]
-    layers = _layers_to_fold(model)
-    _replace(model, {name: _merged_linear(layer) for name, layer in layers.items()})
-    try:
-        difference = torch.stack([(_logits(model, entry) - before).abs().max() for entry, before in zip(inputs, live)]).max().item()
-        _check_agrees(model, difference, size=max(before.abs().max().item() for before in live), layers=layers.values())
-    except BaseException:
-        _replace(model, layers)
-        raise
-    finally:
-        model.train(was_training)
-    del model.peft_config
-    return difference
-
-
-def _replace(model: nn.Module, modules: dict[str, nn.Module]) -> None:
-    for name, module in modules.items():
-        model.set_submodule(name, module)
-
-
-def _check_agrees(model: nn.Module, difference: float, *, size: float, layers: Iterable[nn.Module]) -> None:
-    """Raise `MergeError` for logits, `size` large, that differ by more than rounding explains; a NaN agrees with nothing."""
-    tolerance = _tolerance(model.dtype, size, quantized=any(is_quantized(_base_linear(layer)) for layer in layers))
-    if not difference <= tolerance:
-        raise MergeError(
-            f"the merged model's logits differ from the live model's by {difference:.3g}, more than the {tolerance:.3g} that rounding in "
-            f"{str(model.dtype).removeprefix('torch.')} explains (the largest logit is {size:.3g}). The live model was left as it was. "
-            "Keep the adapter with save_adapter and do not use the merged weights."
-        )
-
-
-def _tolerance(dtype: torch.dtype, size: float, *, quantized: bool) -> float:
-    """How far apart the logits of the live and the merged model may be.
-
-    In float32 only the order of sums differs: 1e-4, times the largest logit over 10 where that is more. In bfloat16 the merged
-    weights have 8 significant bits, to which the live model never rounds the sum: 5% of the largest logit; so too beside 4-bit layers,
-    which compute in bfloat16.
-    """
-    if dtype == torch.float32 and not quantized:
-        return 1e-4 * max(1.0, size / 10)
-    return 0.05 * size
-
-
-def _logits(model: nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    return model(**inputs).logits.float()  # (B, L, V)
-
-
-def _layers_to_fold(model: nn.Module) -> dict[str, nn.Module]:
-    """All modules that stand for a stock Linear, by its name: those with an adapter, and quantised ones without."""
-    layers = _lora_layers(model)
-    inner = {id(_base_linear(layer)) for layer in layers.values()}
-    quantized = {name: module for name, module in model.named_modules() if is_quantized(module) and id(module) not in inner}
-    return layers | quantized
-
-
-def _base_linear(layer: nn.Module) -> nn.Linear:
-    return layer if isinstance(layer, nn.Linear) else layer.get_base_layer()
-
-
-def _merged_weight(layer: nn.Module) -> torch.Tensor:
-    """The weight (out_features, in_features) of the stock Linear that computes what `layer` does."""
-    weight = plain_weight(_base_linear(layer))
-    if isinstance(layer, nn.Linear):
-        return weight
-    learned = layer.lora_B[_ADAPTER].weight.float() @ layer.lora_A[_ADAPTER].weight.float()
-    return (weight.float() + layer.scaling[_ADAPTER] * learned).to(weight.dtype)
-
-
-def _merged_linear(layer: nn.Module) -> nn.Linear:
-    base, weight = _base_linear(layer), _merged_weight(layer)
-    linear = nn.Linear(base.in_features, base.out_features, bias=base.bias is not None, device="meta")
-    linear.weight = nn.Parameter(weight, requires_grad=False)
-    linear.bias = base.bias
-    return linear.eval()
 
 
 # ---- the adapter alone -----------------------------------------------------------------------------------------------------------
@@ -299,7 +174,7 @@ def save_adapter(model: SmolVLMForConditionalGeneration, folder: str | Path) -> 
         raise ValueError("there is no LoRA to save in this model. Call attach_lora first, or save the whole model.")
     tensors: dict[str, torch.Tensor] = dict(lora_parameters(model))
     tensors |= {f"{CONNECTOR}.{name}": tensor for name, tensor in model.get_submodule(CONNECTOR).state_dict().items()}
-    config: Any = copy.deepcopy(model.peft_config[_ADAPTER])
+    config: Any = copy.deepcopy(model.peft_config[ADAPTER])
     config.inference_mode, config.modules_to_save = True, [CONNECTOR]
     if ATTRIBUTE in model._modules:
         markers = model.get_submodule(ATTRIBUTE)

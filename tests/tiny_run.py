@@ -44,6 +44,7 @@ def write_run(folder: Path, **changes: Any) -> Path:
             },
         ],
         "evaluation": {"heldout": {"source": "jsonl", "path": str(folder / "data/colours.jsonl")}, "max_samples": 6, "max_new_tokens": 4},
+        "sight": {"stop_when_blind": None},  # a few steps teach no model to see
         "tracking": {"mode": "disabled"},
         "output_dir": str(folder / "out"),
     }

@@ -51,6 +51,12 @@ def attach_marker_rows(model: SmolVLMForConditionalGeneration, ids: Sequence[int
     return model.get_submodule(ATTRIBUTE)
 
 
+def write_back_marker_rows(model: SmolVLMForConditionalGeneration) -> None:
+    """Copy the rows into the embedding; nothing to do when none are attached."""
+    if ATTRIBUTE in model._modules:
+        model.get_submodule(ATTRIBUTE).write_back()
+
+
 def detach_marker_rows(model: SmolVLMForConditionalGeneration) -> None:
     """Write the rows back and make the model stock again; nothing to do when none are attached."""
     if ATTRIBUTE in model._modules:

@@ -1,16 +1,16 @@
 """The run folder: what is written where, so that a run can be resumed, loaded anywhere, and traced back to what made it.
 
-output_dir/
-  config.yaml            the resolved configuration, written before anything loads
-  align/                 a stage
-    checkpoint-20/       a state to resume from: a stock checkpoint, what learns in full precision (learning.safetensors),
-                         optimizer, schedule, random state, and where in the data it stands
-    model/               the finished stage, a stock checkpoint; it is there or it is whole
-  finetune/ ...
-  config.json, model.safetensors, ...   the last stage's checkpoint: what `from_pretrained(output_dir)` loads
-  provenance.json        packages, data, stages
-  quarantine.jsonl       rows that could not be used
-  results.json           held-out scores
+    output_dir/
+      config.yaml            the resolved configuration, written before anything loads
+      align/                 a stage
+        checkpoint-20/       a state to resume from: a stock checkpoint, what learns in full precision (learning.safetensors),
+                             optimizer, schedule, random state, and where in the data it stands
+        model/               the finished stage, a stock checkpoint; it is there or it is whole
+      finetune/ ...
+      config.json, model.safetensors, ...   the last stage's checkpoint: what `from_pretrained(output_dir)` loads
+      provenance.json        packages, data, stages
+      quarantine.jsonl       rows that could not be used
+      results.json           held-out scores
 """
 
 import errno

@@ -1,9 +1,9 @@
 """The health of a run: how fast it goes and what holds it up, which parts learn, and an end when the loss is no number.
 
-tokens, samples a second; share of supervised tokens; how full the sequences are
-seconds of a step by what they went into, and the wait for data as a share
-gradient norm of each part
-model FLOPs utilization: useful arithmetic done, as a share of what the card could do (PaLM, arXiv 2204.02311, appendix B)
+    tokens, samples a second; share of supervised tokens; how full the sequences are
+    seconds of a step by what they went into, and the wait for data as a share
+    gradient norm of each part
+    model FLOPs utilization: useful arithmetic done, as a share of what the card could do (PaLM, arXiv 2204.02311, appendix B)
 """
 
 import logging

@@ -20,7 +20,7 @@ from smvl.data.registry import open_source
 from smvl.data.sample import Sample, SampleError
 from smvl.eval.exact_match import as_json, score
 from smvl.infer.engine import Engine, Request
-from smvl.model.marker_rows import detach_marker_rows
+from smvl.model.marker_rows import detach_marker_rows, write_back_marker_rows
 from smvl.model.saving import save_model
 from smvl.processing.images import read_image
 from smvl.processing.processing_smvl import SmVLMProcessor
@@ -147,6 +147,7 @@ class Run:
             logger.info("Going on from %s.", checkpoint)
             plan.freeze(self.model, plan.max_steps)  # in the type in which they were saved
             load_learning(plan.named_parameters(self.model, plan.max_steps), checkpoint)
+            write_back_marker_rows(self.model)  # a tied head reads them from the embedding
         for end in plan.phase_ends:
             if step < end:
                 self._train_phase(stage, plan, arguments, sampler, step, end, checkpoint)

@@ -15,7 +15,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from smvl.data.collator import FAILURES, SAMPLE_IDS, PackCollator
 from smvl.data.packing import PackedDataset, PackSampler
-from smvl.model.marker_rows import ATTRIBUTE
+from smvl.model.marker_rows import ATTRIBUTE, write_back_marker_rows
 from smvl.train.checkpoint import complete_checkpoint, remove_broken_checkpoint
 from smvl.train.health import Health
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
@@ -239,6 +239,5 @@ class WriteBackMarkerRows(TrainerCallback):
     """Keeps the embedding equal to the marker rows after every step, so that evaluation and checkpoints hold them."""
 
     def on_optimizer_step(self, args: TrainingArguments, state: Any, control: Any, model: PackedModel, **kwargs: Any) -> None:
-        if hasattr(model.model, ATTRIBUTE):
-            getattr(model.model, ATTRIBUTE).write_back()
+        write_back_marker_rows(model.model)
         model.clock.lap("optimizer")

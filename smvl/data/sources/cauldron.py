@@ -43,7 +43,8 @@ class Cauldron:
             parts = [{"type": "image"} for _ in images] + [{"type": "text", "text": question}]
             messages.append({"role": "user", "content": question if turn else parts})
             messages.append({"role": "assistant", "content": text["assistant"] or ""})
-        return Sample(id=f"{self.name}:{row}", messages=messages, images=images, source=self.name)
+        subset = content["texts"][0].get("source") if content["texts"] else None
+        return Sample(id=f"{self.name}:{row}", messages=messages, images=images, source=subset or self.name)
 
 
 def _subset_folders(path: Path, subsets: Sequence[str]) -> list[Path]:

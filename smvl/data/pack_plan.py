@@ -12,8 +12,8 @@ import numpy as np
 
 SLACK = 1 / 200
 """Share of a pack that may stay empty without a search for better: short samples spent on the last token are missing later."""
-NUM_CANDIDATES = 24
-"""Samples among which the rest of a pack is chosen, spread over all lengths; more takes longer and fills no better."""
+NUM_CANDIDATES = 48
+"""Samples among which the rest of a pack is chosen, spread over all lengths. With 24, mixes of short samples fill one part in a hundred less."""
 
 
 class RowCost(NamedTuple):

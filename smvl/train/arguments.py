@@ -66,8 +66,12 @@ def training_arguments(config: Config, stage: StageConfig, folder: Path, *, max_
         raise ConfigError(f"stage {stage.name}: TrainingArguments refuses its `trainer` keys: {error}") from error
 
 
-def count_steps(stage: StageConfig, sampler: PackSampler, *, num_processes: int) -> int:
-    """Optimizer steps of a stage. Epochs are counted in packs, which depend on the seed and not on the number of processes."""
+def count_steps(stage: StageConfig, sampler: PackSampler, *, num_processes: int, steps_done: int = 0, packs_done: int = 0) -> int:
+    """Optimizer steps of a stage. Epochs are counted in packs, which depend on the seed and not on the number of processes.
+
+    Args:
+        steps_done, packs_done: where a resumed stage stands; with another number of processes, what is left takes other steps.
+    """
     if "max_steps" in stage.trainer:
         return _positive(stage, "max_steps", stage.trainer["max_steps"])
     epochs = float(_positive(stage, "num_train_epochs", stage.trainer["num_train_epochs"]))
@@ -75,7 +79,7 @@ def count_steps(stage: StageConfig, sampler: PackSampler, *, num_processes: int)
     rows_per_step = (
         num_processes * stage.trainer.get("per_device_train_batch_size", 8) * stage.trainer.get("gradient_accumulation_steps", 1)
     )
-    return max(1, math.ceil(num_packs / rows_per_step))
+    return steps_done + max(0 if steps_done else 1, math.ceil((num_packs - packs_done) / rows_per_step))
 
 
 def _count_packs(stage: StageConfig, sampler: PackSampler, epochs: float) -> float:

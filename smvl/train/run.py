@@ -46,7 +46,7 @@ from smvl.train.sight import BlindError, SightCheck, SightReport
 from smvl.train.stages import StagePlan, plan_stage
 from smvl.train.step_clock import StepClock
 from smvl.train.tracking import Shown, TrackingCallback, open_tracker
-from smvl.train.trainer import EvaluateAt, SmVLMTrainer, StopAt, WriteBackMarkerRows
+from smvl.train.trainer import EvaluateAt, SmVLMTrainer, StopAt, WriteBackMarkerRows, read_position
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Run:
         self.done = [stage.name for stage in config.stages if (folder / stage.name / MODEL_FOLDER).is_dir()]
         self.model, self.processor = self._begin()
         self.packed_model = PackedModel(self.model, StepClock(process_state().device))
-        self.encoder = Encoder(self.processor, config.data.max_length)
+        self.encoder = Encoder(self.processor, config.data.max_length, config.data.max_tiles)
         self.quarantine = Quarantine(folder / "quarantine.jsonl" if self.is_main else None, config.data.max_drop_share)
         self.heldout = self._open_heldout()
         self.sight = SightCheck(self.encoder, self.heldout[: config.evaluation.max_samples]) if self.heldout else None
@@ -131,7 +131,9 @@ class Run:
             return
         folder = self.folder / stage.name
         sampler = self._open_sampler(stage)
-        max_steps = count_steps(stage, sampler, num_processes=process_state().num_processes)
+        checkpoint = last_complete_checkpoint(folder)
+        step, num_packs = read_position(checkpoint) if checkpoint else (0, 0)
+        max_steps = count_steps(stage, sampler, num_processes=process_state().num_processes, steps_done=step, packs_done=num_packs)
         arguments = training_arguments(self.config, stage, folder, max_steps=max_steps)
         plan = plan_stage(
             stage,
@@ -141,8 +143,6 @@ class Run:
             default_learning_rate=arguments.learning_rate,
         )
         logger.info("%s", plan.describe(self.model))
-        checkpoint = last_complete_checkpoint(folder)
-        step = 0 if checkpoint is None else int(checkpoint.name.rsplit("-", 1)[1])
         if checkpoint is not None:
             logger.info("Going on from %s.", checkpoint)
             plan.freeze(self.model, plan.max_steps)  # in the type in which they were saved
@@ -164,6 +164,9 @@ class Run:
             packing=self.config.data.packing,
             seed=self.config.seed,
             quarantine=self.quarantine,
+            max_tiles=self.config.data.max_tiles,
+            look_ahead=self.config.data.look_ahead,
+            workers=self.config.data.workers,
         )
 
     def _train_phase(

@@ -213,6 +213,12 @@ class SmVLMTrainer(Trainer):
         gc.collect()
 
 
+def read_position(checkpoint: Path) -> tuple[int, int]:
+    """The optimizer step of a checkpoint, and the packs of its stage that were trained on until then, over all processes."""
+    position = json.loads((checkpoint / POSITION_FILE).read_text(encoding="utf-8"))
+    return position["step"], position["num_packs"]
+
+
 class StopAt(TrainerCallback):
     """Ends a phase: saves at its last step, then stops."""
 

@@ -142,6 +142,28 @@ class UnfreezeConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoraConfig:
+    rank: int = 16
+    """Rank of the two matrices that learn beside each frozen one."""
+    alpha: float = 32.0
+    """The adapter's output is multiplied by alpha / rank."""
+    dropout: float = 0.0
+    """Share of the adapter's inputs that are zeroed while training."""
+    layers: str = "[:]"
+    """A slice of the text layers, written as in `text.layers[-4:]`."""
+    modules: list[str] = field(default_factory=lambda: "q_proj k_proj v_proj o_proj gate_proj up_proj down_proj".split())
+    """Names of the linear maps in a text layer that get an adapter."""
+    quantize: Literal["nf4"] | None = None
+    """Hold the text layers' frozen matrices in four bits (QLoRA); needs a CUDA card and bitsandbytes."""
+
+    def __post_init__(self) -> None:
+        check(self.rank > 0, "rank", self.rank, "at least 1")
+        check(0 < self.alpha < math.inf, "alpha", self.alpha, "a finite number above 0")
+        check(0 <= self.dropout < 1, "dropout", self.dropout, "a share from 0 to below 1")
+        check(bool(self.modules), "modules", self.modules, "at least one linear map of a text layer, for example q_proj")
+
+
+@dataclass(frozen=True, kw_only=True)
 class StageConfig:
     name: str
     """Name of the stage and of its folder: letters, digits, - and _."""
@@ -153,6 +175,8 @@ class StageConfig:
     """Parts that start to learn later, in order of `at`."""
     lr: dict[str, float] = field(default_factory=dict)
     """Learning rate by part, where it differs from `trainer.learning_rate`."""
+    lora: LoraConfig | None = None
+    """Adapters beside the text layers, merged into them at the end of the stage; then `lora` is a part to train."""
     trainer: dict[str, Any] = field(default_factory=dict)
     """Handed to Hugging Face's TrainingArguments, with its names."""
 
@@ -172,6 +196,12 @@ class StageConfig:
         parts = [*self.train, *(part for step in self.unfreeze for part in step.add)]
         for part in parts:
             check(parts.count(part) == 1, "train", part, "each part once in `train` and `unfreeze` together")
+        if self.lora is not None:
+            check("lora" in parts, "train", parts, "lora among them (the stage has `lora` settings)")
+            texts = [part for part in parts if part.startswith("text")]
+            check(not texts, "train", texts, "either lora or the text layers themselves")
+        else:
+            check("lora" not in parts, "lora", self.lora, "settings, for example {rank: 16} (lora is a part of this stage)")
         for part, rate in self.lr.items():
             check(part in parts, "lr", part, f"a part that this stage trains: {', '.join(parts)}")
             check(0 < rate < math.inf, f"lr.{part}", rate, "a finite rate above 0")

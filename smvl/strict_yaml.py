@@ -124,7 +124,7 @@ def build(kind: Any, value: Any, key: str = "") -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, value, key)
-    if origin is types.UnionType:
+    if origin in (types.UnionType, typing.Union):  # Literal[...] | None is the second
         return None if value is None else build(arguments[0], value, key)
     if origin is typing.Literal:
         return _build_choice(arguments, value, key)

@@ -1,26 +1,36 @@
 """smvl/train/lora, lora_merge and nf4: which layers learn, what they start from, and that nothing is lost when they are merged or saved."""
 
 import importlib.util
+import logging
+import os
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoConfig, AutoModelForImageTextToText, Qwen3ForCausalLM, SmolVLMForConditionalGeneration
 
 import smvl
+from smvl.config import LoraConfig, load_config
 from smvl.model.marker_rows import attach_marker_rows, detach_marker_rows
 from smvl.model.saving import save_model
 from smvl.processing.tokens import marker_ids
 from smvl.train import lora, lora_merge
-from smvl.train.lora import LoraSettings, attach_lora, is_lora_attached, lora_parameters, save_adapter
+from smvl.train.lora import attach_lora, is_lora_attached, lora_parameters, save_adapter
 from smvl.train.lora_merge import MergeError, merge_lora, merged_state_dict
 from smvl.train.nf4 import is_quantized, plain_weight, quantize_linears, quantize_text_layers
 from tests.donors import save_text_donor, save_vision_donor
 from tests.test_processing_smvl import answer, picture, question
+from tests.tiny_run import write_run
+from train import main
 
-SETTINGS = LoraSettings(rank=4, alpha=8)
+ROOT = Path(__file__).parent.parent
+SETTINGS = LoraConfig(rank=4, alpha=8)
 LEAVES = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
 
 
@@ -97,7 +107,7 @@ def test_only_the_text_layers_get_adapters(spliced):
 @pytest.mark.parametrize(("layers", "indices"), [("[:]", {0, 1}), ("[-1:]", {1}), ("[:1]", {0}), ("[0]", {0})])
 def test_a_slice_of_the_layers_and_some_of_their_modules(spliced, layers, indices):
     model, _ = spliced
-    attach_lora(model, LoraSettings(rank=2, layers=layers, modules=("q_proj", "v_proj")), seed=0)
+    attach_lora(model, LoraConfig(rank=2, layers=layers, modules=["q_proj", "v_proj"]), seed=0)
     names = {name.rsplit(".lora_", 1)[0] for name in lora_parameters(model)}
     assert names == {f"model.text_model.layers.{index}.self_attn.{leaf}" for index in indices for leaf in ("q_proj", "v_proj")}
 
@@ -106,7 +116,7 @@ def test_a_slice_of_the_layers_and_some_of_their_modules(spliced, layers, indice
 def test_at_the_start_the_logits_are_the_bases_bit_for_bit_and_the_adapters_float32(donors, dtype):
     model, processor = smvl.splice(*donors[True], dtype=dtype)
     before = logits(model, processor)
-    learning = attach_lora(model, LoraSettings(rank=4, dropout=0.5), seed=0)
+    learning = attach_lora(model, LoraConfig(rank=4, dropout=0.5), seed=0)
     assert all(torch.equal(a, b) for a, b in zip(logits(model, processor), before))
     assert {parameter.dtype for parameter in learning} == {torch.float32} and all(parameter.requires_grad for parameter in learning)
     assert model.model.text_model.layers[0].mlp.up_proj.base_layer.weight.dtype == dtype
@@ -127,7 +137,7 @@ def test_the_same_seed_makes_the_same_start_whatever_was_drawn_before_and_draws_
 
 def test_dropout_is_at_rest_in_a_model_that_does_not_train(spliced):
     model, processor = spliced
-    learning = attach_lora(model, LoraSettings(rank=4, dropout=0.5), seed=0)
+    learning = attach_lora(model, LoraConfig(rank=4, dropout=0.5), seed=0)
     for parameter in learning:
         nn.init.normal_(parameter, std=0.1)
     assert largest_difference(logits(model, processor), logits(model, processor)) == 0
@@ -137,11 +147,11 @@ def test_what_cannot_be_attached_is_refused_and_leaves_the_model_stock(spliced):
     model, _ = spliced
     names = list(model.state_dict())
     with pytest.raises(ValueError, match=r"text.layers\[5:\] holds no layer: the text model has 2"):
-        attach_lora(model, LoraSettings(layers="[5:]"), seed=0)
+        attach_lora(model, LoraConfig(layers="[5:]"), seed=0)
     with pytest.raises(ValueError, match="no module of a text layer is named 'out_proj'; its Linears are q_proj, k_proj"):
-        attach_lora(model, LoraSettings(modules=("q_proj", "out_proj")), seed=0)
+        attach_lora(model, LoraConfig(modules=["q_proj", "out_proj"]), seed=0)
     with pytest.raises(ValueError, match="self_attn is a Qwen3Attention; only a Linear can have an adapter"):
-        attach_lora(model, LoraSettings(modules=("self_attn",)), seed=0)
+        attach_lora(model, LoraConfig(modules=["self_attn"]), seed=0)
     assert list(model.state_dict()) == names and not is_lora_attached(model)
     attach_lora(model, SETTINGS, seed=0)
     with pytest.raises(ValueError, match="attached to this model already"):
@@ -149,18 +159,22 @@ def test_what_cannot_be_attached_is_refused_and_leaves_the_model_stock(spliced):
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("override", "message"),
     [
-        ({"rank": 0}, "rank is 0; it must be at least 1"),
-        ({"alpha": 0}, "alpha is 0; it must be more than 0"),
-        ({"dropout": 1.0}, "dropout is 1.0; it must be at least 0 and less than 1"),
-        ({"modules": ()}, "modules is empty"),
-        ({"quantize": "int8"}, "quantize is 'int8'; it must be nf4"),
+        ("lora={rank: 0}", "rank: found 0, expected at least 1"),
+        ("lora={alpha: 0}", "alpha: found 0.0, expected a finite number above 0"),
+        ("lora={dropout: 1.0}", "dropout: found 1.0, expected a share from 0 to below 1"),
+        ("lora={modules: []}", "modules: found \\[\\], expected at least one linear map"),
+        ("lora={quantize: int8}", "quantize"),
+        ("train=[connector]", "expected lora among them"),
+        ("train=[lora, 'text.layers[0]']", "expected either lora or the text layers themselves"),
+        ("lora=null", "expected settings, for example"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(settings, message):
+def test_settings_that_make_no_sense_are_refused(tmp_path, override, message):
+    path = write_run(tmp_path)
     with pytest.raises(ValueError, match=message):
-        LoraSettings(**settings)
+        load_config(path, ["stages.1.unfreeze=[]", "stages.1.lora={}", "stages.1.train=[connector, lora]", f"stages.1.{override}"])
 
 
 def test_without_peft_the_error_names_what_to_install(spliced, monkeypatch):
@@ -239,7 +253,7 @@ def test_merging_makes_the_model_stock_again_with_the_same_logits(donors, tmp_pa
     model, processor = smvl.splice(*donors[True], dtype=dtype)
     names, kind = list(model.state_dict()), type(model)
     modules = [(name, type(module)) for name, module in model.named_modules()]
-    attach_lora(model, LoraSettings(rank=4, layers="[-1:]"), seed=0)
+    attach_lora(model, LoraConfig(rank=4, layers="[-1:]"), seed=0)
     train(model, processor)
     live, expected = logits(model, processor), merged_state_dict(model)
     difference = merge_lora(model, samples(processor))
@@ -322,7 +336,7 @@ def test_stock_peft_loads_the_adapter_with_connector_and_marker_rows(donors, tmp
 def test_stock_peft_loads_an_adapter_without_marker_rows(spliced, tmp_path):
     model, processor = spliced
     save_model(model, tmp_path / "base")
-    attach_lora(model, LoraSettings(rank=2, layers="[-1:]", modules=("q_proj",)), seed=0)
+    attach_lora(model, LoraConfig(rank=2, layers="[-1:]", modules=["q_proj"]), seed=0)
     train(model, processor)
     save_adapter(model, tmp_path / "adapter")
     again = PeftModel.from_pretrained(AutoModelForImageTextToText.from_pretrained(tmp_path / "base"), tmp_path / "adapter").eval()
@@ -361,7 +375,7 @@ def test_without_a_card_or_bitsandbytes_the_error_says_what_to_do(spliced, monke
     names = list(model.state_dict())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="no CUDA device was found, and 4-bit training .* needs one.*leave quantize out"):
-        attach_lora(model, LoraSettings(quantize="nf4"), seed=0)
+        attach_lora(model, LoraConfig(quantize="nf4"), seed=0)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(ValueError, match="pip install bitsandbytes"):
@@ -399,7 +413,7 @@ def test_four_bit_text_layers_learn_and_merge_into_a_stock_model(donors, tmp_pat
         monkeypatch.setattr(lora, "quantize_text_layers", quantize_on_cpu)
     model, processor = smvl.splice(donors[True][0], save_text_donor_of_whole_blocks(tmp_path / "text"), dtype=dtype)
     names, exact = list(model.state_dict()), snapshot(model)
-    attach_lora(model, LoraSettings(rank=4, layers="[-1:]", quantize="nf4"), seed=0)
+    attach_lora(model, LoraConfig(rank=4, layers="[-1:]", quantize="nf4"), seed=0)
     quantized = [name.replace(".base_layer", "") for name, module in model.named_modules() if is_quantized(module)]
     assert quantized == [f"model.text_model.layers.{index}.{leaf}" for index in (0, 1) for leaf in LEAVES]
     inputs = [{name: tensor.to(device) for name, tensor in entry.items()} for entry in samples(processor)]
@@ -421,3 +435,42 @@ def test_four_bit_text_layers_learn_and_merge_into_a_stock_model(donors, tmp_pat
     assert largest_difference(logits(again, processor), live) <= 0.05 * size
     assert merge_lora(model, inputs) <= 0.05 * size and list(model.state_dict()) == names
     assert largest_difference(logits(model, processor), logits(again, processor)) == 0
+
+
+# ---- in a run --------------------------------------------------------------------------------------------------------------------
+
+LORA_STAGE = [
+    "stages.1.unfreeze=[]",
+    "stages.1.lora={rank: 4, dropout: 0.1}",
+    "stages.1.train=[connector, markers, lora]",
+    "evaluation.generate=false",
+]
+
+
+def test_a_stage_with_lora_leaves_a_stock_checkpoint_and_an_adapter(tmp_path, caplog):
+    path = write_run(tmp_path)
+    with caplog.at_level(logging.INFO, logger="smvl"):
+        assert main([str(path), *LORA_STAGE]) == 0
+    assert any("LoRA is merged into the text layers; the logits of 4 samples changed by at most" in line for line in caplog.messages)
+    before = load_file(tmp_path / "out/align/model/model.safetensors")
+    after = load_file(tmp_path / "out/finetune/model/model.safetensors")
+    assert before.keys() == after.keys()
+    moved = {name.split(".", 3)[-1] for name in before if not torch.equal(before[name], after[name]) and ".layers." in name}
+    assert moved == {f"{layer}.{leaf}.weight" for layer in (0, 1) for leaf in LEAVES}
+    assert (tmp_path / "out/finetune/adapter/adapter_config.json").exists()
+
+
+def test_a_killed_lora_stage_resumes_to_the_same_weights(tmp_path):
+    """From a checkpoint within the stage, which holds merged weights for others and the adapters for itself."""
+    path = write_run(tmp_path)
+    assert main([str(path), *LORA_STAGE]) == 0
+    command = [sys.executable, "train.py", str(path), *LORA_STAGE, f"output_dir={tmp_path}/killed"]
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (tmp_path / "killed/finetune/checkpoint-2/complete").exists():
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "killed/finetune/model").exists()
+    assert main([*command[2:], "--resume"]) == 0
+    files = [load_file(folder / "model.safetensors") for folder in (tmp_path / "out", tmp_path / "killed")]
+    assert all(torch.equal(files[0][name], files[1][name]) for name in files[0])

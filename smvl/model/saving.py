@@ -3,18 +3,20 @@
 import json
 from pathlib import Path
 
+import torch
 from transformers import SmolVLMForConditionalGeneration
 
 from smvl.model.marker_rows import ATTRIBUTE
 
 
-def save_model(model: SmolVLMForConditionalGeneration, folder: str | Path) -> None:
-    """Write weights, `config.json` and `generation_config.json` into `folder`.
+def save_model(model: SmolVLMForConditionalGeneration, folder: str | Path, state_dict: dict[str, torch.Tensor] | None = None) -> None:
+    """Write weights, `config.json` and `generation_config.json` into `folder`; the weights are the model's own unless they are given.
 
     The fields that transformers 5 no longer writes but other readers take are added: `text_config.rope_theta` (transformers 4 falls back
     to 10000 without a word), the tie of the head in both places, and the padding id at the top.
     """
-    weights = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(f"{ATTRIBUTE}.")}
+    whole = model.state_dict() if state_dict is None else state_dict
+    weights = {name: tensor for name, tensor in whole.items() if not name.startswith(f"{ATTRIBUTE}.")}
     model.save_pretrained(folder, state_dict=weights)
     path = Path(folder) / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))

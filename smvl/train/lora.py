@@ -11,15 +11,15 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
+from smvl.config import LoraConfig
 from smvl.model.marker_rows import ATTRIBUTE
 from smvl.train.nf4 import is_quantized, quantize_text_layers
 from smvl.train.parts import part_parameters
@@ -35,39 +35,10 @@ _PEFT_PREFIX = "base_model.model."
 """What peft writes before a parameter's name, because it wraps the model twice."""
 
 
-@dataclass(frozen=True)
-class LoraSettings:
-    """Which matrices of the text model get an adapter, and how large it is."""
-
-    rank: int = 16
-    alpha: float = 32
-    """The adapter's output is multiplied by alpha / rank."""
-    dropout: float = 0.0
-    """Share of the adapter's inputs that are zeroed while training."""
-    layers: str = "[:]"
-    """A slice of the text layers, written as in `text.layers[-4:]`."""
-    modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-    """Names of the Linears in a text layer."""
-    quantize: Literal["nf4"] | None = None
-    """Hold all Linears of the text layers in four bits; needs a CUDA device and bitsandbytes."""
-
-    def __post_init__(self) -> None:
-        if self.rank < 1:
-            raise ValueError(f"lora: rank is {self.rank}; it must be at least 1.")
-        if not self.alpha > 0:
-            raise ValueError(f"lora: alpha is {self.alpha}; it must be more than 0.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"lora: dropout is {self.dropout}; it must be at least 0 and less than 1.")
-        if not self.modules:
-            raise ValueError("lora: modules is empty; name at least one Linear of a text layer, for example q_proj.")
-        if self.quantize not in (None, "nf4"):
-            raise ValueError(f"lora: quantize is {self.quantize!r}; it must be nf4 or left out.")
-
-
 # ---- attaching -------------------------------------------------------------------------------------------------------------------
 
 
-def attach_lora(model: SmolVLMForConditionalGeneration, settings: LoraSettings, seed: int) -> list[nn.Parameter]:
+def attach_lora(model: SmolVLMForConditionalGeneration, settings: LoraConfig, seed: int) -> list[nn.Parameter]:
     """Put adapters beside the text layers that `settings` names and freeze everything else.
 
     The model computes what it did before, bit for bit (unless it is quantised here), until the adapters learn. They are float32
@@ -110,7 +81,7 @@ def lora_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     }
 
 
-def _target_pattern(model: SmolVLMForConditionalGeneration, settings: LoraSettings) -> str:
+def _target_pattern(model: SmolVLMForConditionalGeneration, settings: LoraConfig) -> str:
     """The regular expression that fits the full names of the layers to adapt, and no other.
 
     A list of leaf names would not do: the vision encoder has a q_proj too, and peft takes a list for endings of names.

@@ -104,6 +104,11 @@ class PackedModel(nn.Module):
         text_model = self.model.model.text_model
         return text_model(inputs_embeds=embeddings, position_ids=position_ids, use_cache=False, **options).last_hidden_state
 
+    def compile_layers(self) -> None:
+        """Compile each layer of both towers for any length; the layers of a tower share their code."""
+        for layer in [*self.model.model.vision_model.encoder.layers, *self.model.model.text_model.layers]:
+            layer.compile(dynamic=True)
+
     # ---- what the Trainer asks of a model ------------------------------------------------------------------------------------------
 
     @property

@@ -8,6 +8,7 @@
     vision.layers[SLICE]  some of its layers
     embeddings            the text model's input table
     lm_head               its output table (the same tensor as `embeddings` in a tied model)
+    lora                  the adapters beside the text layers, in a stage that has `lora` settings
 """
 
 import re
@@ -19,7 +20,8 @@ from transformers import SmolVLMForConditionalGeneration
 from smvl.model.marker_rows import ATTRIBUTE
 
 MARKERS = "markers"
-WHOLE_PARTS = ("connector", MARKERS, "text", "vision", "embeddings", "lm_head")
+LORA = "lora"
+WHOLE_PARTS = ("connector", MARKERS, "text", "vision", "embeddings", "lm_head", LORA)
 
 _LAYERS = re.compile(r"(text|vision)\.layers\[(-?\d+)?(:)?(-?\d+)?\]")
 
@@ -36,6 +38,8 @@ def part_parameters(model: SmolVLMForConditionalGeneration, part: str) -> list[n
         if not modules:
             raise ValueError(f"{part} holds no layer: the {found[1]} model has {len(_layers(model, found[1]))}. Mend the slice.")
         return [parameter for module in modules for parameter in module.parameters()]
+    if part == LORA:
+        return [parameter for name, parameter in model.named_parameters() if ".lora_" in name]
     inner = model.model
     wholes: dict[str, Sequence[nn.Module]] = {
         "connector": [inner.connector],

@@ -4,6 +4,7 @@ import logging
 import math
 import shutil
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from transformers import SmolVLMForConditionalGeneration
 
 from smvl.assemble import load_checkpoint, splice
 from smvl.config import Config, StageConfig, dump_config
-from smvl.data.encode import Encoder, failure_of
+from smvl.data.encode import Encoded, Encoder, failure_of
 from smvl.data.mixture import open_mixture
-from smvl.data.packing import PackSampler
+from smvl.data.packing import PackedDataset, PackSampler
 from smvl.data.quarantine import Quarantine
 from smvl.data.registry import open_source
 from smvl.data.sample import Sample, SampleError
@@ -39,7 +40,10 @@ from smvl.train.checkpoint import (
     write_folder_atomically,
     write_json,
 )
+from smvl.train.lora import attach_lora, is_lora_attached, save_adapter
+from smvl.train.lora_merge import merge_lora, merged_state_dict
 from smvl.train.packed_model import PackedModel
+from smvl.train.parts import LORA, MARKERS
 from smvl.train.processes import process_state
 from smvl.train.progress import ProgressBar
 from smvl.train.sight import BlindError, SightCheck, SightReport
@@ -50,7 +54,7 @@ from smvl.train.trainer import EvaluateAt, SmVLMTrainer, StopAt, WriteBackMarker
 
 logger = logging.getLogger(__name__)
 
-MODEL_FOLDER = "model"
+MODEL_FOLDER, ADAPTER_FOLDER = "model", "adapter"
 NUM_SHOWN = 4
 """Sample answers that each evaluation shows."""
 
@@ -69,6 +73,8 @@ class Run:
         self.done = [stage.name for stage in config.stages if (folder / stage.name / MODEL_FOLDER).is_dir()]
         self.model, self.processor = self._begin()
         self.packed_model = PackedModel(self.model, StepClock(process_state().device))
+        if config.model.compile:
+            self.packed_model.compile_layers()
         self.encoder = Encoder(self.processor, config.data.max_length, config.data.max_tiles)
         self.quarantine = Quarantine(folder / "quarantine.jsonl" if self.is_main else None, config.data.max_drop_share)
         self.heldout = self._open_heldout()
@@ -135,6 +141,8 @@ class Run:
         step, num_packs = read_position(checkpoint) if checkpoint else (0, 0)
         max_steps = count_steps(stage, sampler, num_processes=process_state().num_processes, steps_done=step, packs_done=num_packs)
         arguments = training_arguments(self.config, stage, folder, max_steps=max_steps)
+        if stage.lora is not None:
+            attach_lora(self.model, stage.lora, self.config.seed)
         plan = plan_stage(
             stage,
             self.model,
@@ -154,6 +162,8 @@ class Run:
                 step, checkpoint = end, last_complete_checkpoint(folder)
         self.quarantine.check(final=True)
         logger.info("Stage %s: left out %s; %s", stage.name, self.quarantine.describe(), sampler.statistics.describe())
+        if stage.lora is not None:
+            self._merge_lora(stage, sampler)
         self._finish_stage(stage, max_steps)
 
     def _open_sampler(self, stage: StageConfig) -> PackSampler:
@@ -201,6 +211,18 @@ class Run:
         share = self.config.sight.stop_when_blind
         return None if share is None or self.sight is None else math.ceil(share * max_steps)
 
+    def _merge_lora(self, stage: StageConfig, sampler: PackSampler) -> None:
+        """Write the adapter as peft reads it, then add it into the weights, which must leave the logits of a few samples as they are."""
+        parts = {*stage.train, *(part for step in stage.unfreeze for part in step.add)}
+        if others := sorted(parts - {LORA, MARKERS, "connector"}):
+            logger.info("No adapter folder is written: %s learned besides, which an adapter cannot hold.", ", ".join(others))
+        elif self.is_main:
+            save_adapter(self.model, self.folder / stage.name / ADAPTER_FOLDER)
+        dataset = PackedDataset(sampler.mixture, self.encoder)
+        samples = (entry for pack in sampler.epoch(0) for entry in dataset[pack] if isinstance(entry, Encoded))
+        difference = merge_lora(self.model, [_stock_inputs(entry, self.model.device) for entry in islice(samples, NUM_SHOWN)])
+        logger.info("LoRA is merged into the text layers; the logits of %d samples changed by at most %.1e.", NUM_SHOWN, difference)
+
     def _finish_stage(self, stage: StageConfig, max_steps: int) -> None:
         detach_marker_rows(self.model)
         self.model.requires_grad_(False)
@@ -220,7 +242,7 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         if learning is not None:
             save_learning(learning, folder)
-        save_model(self.model, folder)
+        save_model(self.model, folder, merged_state_dict(self.model) if is_lora_attached(self.model) else None)
         self.processor.save_pretrained(folder)
         (folder / CONFIG_FILE).write_text(dump_config(self.config), encoding="utf-8")
         made_by = {
@@ -260,6 +282,7 @@ class Run:
                 "sight.stop_when_blind: null goes on regardless."
             )
 
+    @torch.compiler.set_stance("force_eager")  # generation has other shapes at each step
     def _show(self, samples: Sequence[Sample]) -> list[Shown]:
         requests = [Request(messages=sample.prompt, images=sample.images, tools=sample.tools) for sample in samples]
         answers = Engine(self.model, self.processor).answer(requests, max_new_tokens=self.config.evaluation.max_new_tokens)
@@ -268,6 +291,7 @@ class Run:
             for sample, answer in zip(samples, answers)
         ]
 
+    @torch.compiler.set_stance("force_eager")
     def score(self) -> dict[str, Any] | None:
         """Score generated answers on the held-out samples and write `results.json`; None where there is nothing to score."""
         if not self.heldout or not self.config.evaluation.generate or not self.is_main:
@@ -279,6 +303,12 @@ class Run:
         write_json(self.folder / RESULTS_FILE, results)
         write_json(self.folder / "answers.json", [vars(entry) for entry in graded])
         return {**results, "table": scores, "example": self._show(self.heldout[:1])[0], "example_sample": self.heldout[0]}
+
+
+def _stock_inputs(sample: Encoded, device: torch.device) -> dict[str, torch.Tensor]:
+    """One sample as transformers' own forward pass takes it."""
+    inputs = {"input_ids": sample.input_ids.unsqueeze(0).to(device)}
+    return inputs | ({"pixel_values": sample.pixel_values.unsqueeze(0).to(device)} if len(sample.pixel_values) else {})
 
 
 def _last_question(sample: Sample) -> str:

@@ -134,6 +134,8 @@ class Run:
         """Train one stage to its end and write its model; a finished stage is passed over."""
         if stage.name in self.done:
             logger.info("Stage %s is finished already.", stage.name)
+            if stage.name == self.done[-1]:
+                self._publish(stage)  # a kill may have come before, or in the midst of it
             return
         folder = self.folder / stage.name
         sampler = self._open_sampler(stage)
@@ -230,8 +232,13 @@ class Run:
         self.steps_done += max_steps
         self.done.append(stage.name)
         if self.is_main:
+            write_folder_atomically(self.folder / stage.name / MODEL_FOLDER, self._save)
+        self._publish(stage)
+
+    def _publish(self, stage: StageConfig) -> None:
+        """Put a finished stage's model at the top of the run folder; what served to resume the stage is not needed any more."""
+        if self.is_main:
             folder = self.folder / stage.name
-            write_folder_atomically(folder / MODEL_FOLDER, self._save)
             publish(folder / MODEL_FOLDER, self.folder)
             for checkpoint in folder.glob("checkpoint-*"):
                 shutil.rmtree(checkpoint)

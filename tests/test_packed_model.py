@@ -165,6 +165,27 @@ def test_activation_checkpointing_changes_memory_and_nothing_else(tmp_path):
     assert all(torch.equal(parameter.grad, expected[name]) for name, parameter in model.named_parameters() if name in expected)
 
 
+def test_compiled_layers_give_the_same_loss_and_gradients_for_any_pack(tmp_path):
+    """Through the compiler's front end and its backward graph; benchmarks/compiled_layers.py does it with its code generator."""
+    model, processor = splice_tiny(tmp_path)
+    packed, encoder = PackedModel(model), Encoder(processor, 10_000)
+    batches = [inputs(encoder, [FIVE]), inputs(encoder, [FIVE[:2]])]
+
+    def run(batch: dict) -> tuple[float, dict[str, torch.Tensor]]:
+        model.zero_grad()
+        loss = packed(**batch)
+        loss.backward()
+        return loss.item(), {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+
+    plain = [run(batch) for batch in batches]
+    packed.compile_layers(backend="aot_eager")
+    for batch, (loss, gradients) in zip(batches, plain):
+        compiled_loss, compiled_gradients = run(batch)
+        assert compiled_loss == pytest.approx(loss, rel=1e-6)
+        for name, gradient in gradients.items():
+            torch.testing.assert_close(compiled_gradients[name], gradient, atol=1e-4, rtol=1e-4)
+
+
 # ---- images ----------------------------------------------------------------------------------------------------------------------
 
 

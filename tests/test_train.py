@@ -249,6 +249,32 @@ def test_a_checkpoint_that_was_cut_short_is_passed_over(finished, tmp_path):
     assert not changed(weights(finished / "out"), weights(tmp_path / "out"))
 
 
+def test_in_bfloat16_what_learns_is_float32_and_resumes_to_the_bit(tmp_path):
+    """The checkpoint's model file is bfloat16; learning.safetensors holds what learns as it was."""
+    path = write_run(tmp_path)
+    mixed = ["model.dtype=bfloat16", "stages.0.trainer.bf16=true", "stages.1.trainer.bf16=true", "evaluation.generate=false"]
+    assert train.main([str(path), *mixed]) == 0
+    assert {tensor.dtype for tensor in weights(tmp_path / "out").values()} == {torch.bfloat16}
+    arguments = ["train.py", str(path), *mixed, f"output_dir={tmp_path}/killed"]
+    process = run_in_process(*arguments)
+    while process.poll() is None and not (tmp_path / "killed/finetune/checkpoint-4/complete").exists():
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    learning = load_file(tmp_path / "killed/finetune/checkpoint-4/learning.safetensors")
+    assert {tensor.dtype for tensor in learning.values()} == {torch.float32}
+    assert {name for name in learning if "layers" not in name} == {CONNECTOR, "marker_rows.rows"}
+    resumed = run_in_process(*arguments, "--resume")
+    output, _ = resumed.communicate(timeout=120)
+    assert resumed.returncode == 0, output
+    assert not changed(weights(tmp_path / "out"), weights(tmp_path / "killed"))
+
+
+def test_bfloat16_weights_ask_for_mixed_precision(tmp_path, capsys):
+    assert train.main([str(write_run(tmp_path)), "model.dtype=bfloat16"]) == 1
+    assert "model.dtype: found 'bfloat16', expected float32, or trainer.bf16: true in stage align" in capsys.readouterr().err
+
+
 def test_two_processes_of_which_one_has_only_text_do_not_hang(tmp_path):
     """Without packing, rows of four texts and four images alternate, so that in some steps one process has no image."""
     path = write_run(tmp_path)

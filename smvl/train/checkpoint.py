@@ -125,6 +125,7 @@ def publish(stage_model: Path, run_folder: Path) -> None:
         except OSError:
             shutil.copy2(file, partial)
         os.replace(partial, run_folder / file.name)
+        partial.unlink(missing_ok=True)  # it is still there where it was the same file as the one to be replaced
 
 
 # ---- states to resume from -------------------------------------------------------------------------------------------------------

@@ -70,8 +70,8 @@ class Health:
         last = last_complete_checkpoint(folder)
         shown = ", ".join(sample_ids[:32]) + (f" and {len(sample_ids) - 32} more" if len(sample_ids) > 32 else "")
         raise DivergedError(
-            f"the gradient of step {step + 1} is {float(norm)}, so the run stops before it changes a weight. Samples of this step: {shown}. "
-            f"Last good state: {last or 'none was saved yet'}. Look at those samples; if they are sound, lower the learning rates or set "
+            f"the gradient of step {step + 1} is {float(norm)}, so the run stops before it changes a weight. "
+            f"Samples of this step: {shown}. Last good state: {last or 'none was saved yet'}. Look at those samples; if they are sound, lower the learning rates or set "
             "trainer.max_grad_norm, and go on with --resume."
         )
 

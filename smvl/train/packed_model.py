@@ -19,6 +19,8 @@ from smvl.train.step_clock import StepClock
 BATCH_KEYS = ("input_ids", "position_ids", "image_positions", "loss_positions", "targets", "sample_lengths", "pixel_values")
 """What of a batch `PackedModel` takes; see `smvl.data.collator`."""
 
+_COMPILED_VARIANTS = 64
+
 
 class PackedModel(nn.Module):
     """A SmolVLM-like model with its loss. The model inside stays stock.
@@ -104,10 +106,15 @@ class PackedModel(nn.Module):
         text_model = self.model.model.text_model
         return text_model(inputs_embeds=embeddings, position_ids=position_ids, use_cache=False, **options).last_hidden_state
 
-    def compile_layers(self) -> None:
-        """Compile each layer of both towers for any length; the layers of a tower share their code."""
+    def compile_layers(self, backend: str = "inductor") -> None:
+        """Compile each layer of both towers for any length; the layers of a tower share their code.
+
+        Attention by sample stays as it is, so that another number of samples compiles nothing anew.
+        """
+        # Both towers' layers have one entry point, and it is compiled again for each set of weights that learn: eight is not enough.
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _COMPILED_VARIANTS)
         for layer in [*self.model.model.vision_model.encoder.layers, *self.model.model.text_model.layers]:
-            layer.compile(dynamic=True)
+            layer.compile(dynamic=True, backend=backend)
 
     # ---- what the Trainer asks of a model ------------------------------------------------------------------------------------------
 
@@ -115,8 +122,12 @@ class PackedModel(nn.Module):
     def config(self) -> Any:
         return self.model.config
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
+    def activation_checkpointing_enable(self, activation_checkpointing_kwargs: dict[str, Any] | None = None, **options: Any) -> None:
         """Compute activations again in the backward pass instead of keeping them: less memory, about a third more time."""
+        self.model.activation_checkpointing_enable(activation_checkpointing_kwargs, **options)
+
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
+        """The same under its older name."""
         self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs)
 
 

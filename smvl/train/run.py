@@ -1,9 +1,9 @@
 """A run: the stages one after another in one folder, each begun from what the last one left, wherever the run was broken off."""
 
+import json
 import logging
-import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,18 @@ from transformers import SmolVLMForConditionalGeneration
 
 from smvl.assemble import load_checkpoint, splice
 from smvl.config import Config, StageConfig, dump_config
-from smvl.data.encode import Encoded, Encoder, failure_of
+from smvl.data.encode import Encoded, Encoder
 from smvl.data.mixture import open_mixture
 from smvl.data.packing import PackedDataset, PackSampler
 from smvl.data.quarantine import Quarantine
-from smvl.data.registry import open_source
-from smvl.data.sample import Sample, SampleError
-from smvl.eval.exact_match import as_json, score
-from smvl.infer.engine import Engine, Request
 from smvl.model.marker_rows import detach_marker_rows, write_back_marker_rows
 from smvl.model.saving import save_model
-from smvl.processing.images import read_image
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import marker_ids
 from smvl.train.arguments import SAVE_TOTAL_LIMIT, count_steps, training_arguments
 from smvl.train.checkpoint import (
     CONFIG_FILE,
     PROVENANCE_FILE,
-    RESULTS_FILE,
     fingerprints,
     last_complete_checkpoint,
     load_learning,
@@ -40,23 +34,23 @@ from smvl.train.checkpoint import (
     write_folder_atomically,
     write_json,
 )
+from smvl.train.evaluation import Evaluation
 from smvl.train.lora import attach_lora, is_lora_attached, save_adapter
 from smvl.train.lora_merge import merge_lora, merged_state_dict
 from smvl.train.packed_model import PackedModel
 from smvl.train.parts import LORA, MARKERS
 from smvl.train.processes import process_state
 from smvl.train.progress import ProgressBar
-from smvl.train.sight import BlindError, SightCheck, SightReport
 from smvl.train.stages import StagePlan, plan_stage
 from smvl.train.step_clock import StepClock
-from smvl.train.tracking import Shown, TrackingCallback, open_tracker
+from smvl.train.tracking import TrackingCallback, open_tracker
 from smvl.train.trainer import EvaluateAt, SmVLMTrainer, StopAt, WriteBackMarkerRows, read_position
 
 logger = logging.getLogger(__name__)
 
 MODEL_FOLDER, ADAPTER_FOLDER = "model", "adapter"
-NUM_SHOWN = 4
-"""Sample answers that each evaluation shows."""
+_MERGE_SAMPLES = 4
+"""Samples on which the merged model is compared with the live one."""
 
 
 class Run:
@@ -77,10 +71,8 @@ class Run:
             self.packed_model.compile_layers()
         self.encoder = Encoder(self.processor, config.data.max_length, config.data.max_tiles)
         self.quarantine = Quarantine(folder / "quarantine.jsonl" if self.is_main else None, config.data.max_drop_share)
-        self.heldout = self._open_heldout()
-        self.sight = SightCheck(self.encoder, self.heldout[: config.evaluation.max_samples]) if self.heldout else None
         self.fingerprints = fingerprints(config) if self.is_main else {}
-        self.steps_done = 0
+        self.steps_done = self._steps_of_finished_stages()
         self.tracker = open_tracker(
             config.tracking,
             run_name=folder.name,
@@ -88,6 +80,7 @@ class Run:
             settings={"config": dump_config(config)},
             is_main_process=self.is_main,
         )
+        self.evaluation = Evaluation(config, self.packed_model, self.encoder, self.quarantine, self.tracker)
 
     # ---- beginning -------------------------------------------------------------------------------------------------------------
 
@@ -110,23 +103,12 @@ class Run:
             seed=self.config.seed,
         )
 
-    def _open_heldout(self) -> list[Sample]:
-        """The held-out samples that can be used, at most `evaluation.max_scored`."""
-        if self.config.evaluation.heldout is None:
-            return []
-        source = open_source(self.config.evaluation.heldout)
-        samples = []
-        for row in range(min(len(source), self.config.evaluation.max_scored)):
-            self.quarantine.saw()
-            try:
-                sample = source[row]
-                self.encoder.encode(sample)
-            except SampleError as error:
-                self.quarantine.add(failure_of(error, row_id=str(row), source=source.name))
-            else:
-                samples.append(sample)
-        self.quarantine.check(final=True)
-        return samples
+    def _steps_of_finished_stages(self) -> int:
+        """Optimizer steps of the stages before this one, so that the curves of a resumed run go on where they were."""
+        if not self.done:
+            return 0
+        made_by = (self.folder / self.done[-1] / MODEL_FOLDER / PROVENANCE_FILE).read_text(encoding="utf-8")
+        return json.loads(made_by)["steps_done"]
 
     # ---- training --------------------------------------------------------------------------------------------------------------
 
@@ -153,6 +135,7 @@ class Run:
             default_learning_rate=arguments.learning_rate,
         )
         logger.info("%s", plan.describe(self.model))
+        self.evaluation.begin_stage(sampler)
         if checkpoint is not None:
             logger.info("Going on from %s.", checkpoint)
             plan.freeze(self.model, plan.max_steps)  # in the type in which they were saved
@@ -187,8 +170,8 @@ class Run:
         """Train from `step` to `end` with the parts that learn there."""
         plan.freeze(self.model, step)
         is_first = stage is self.config.stages[0]
-        sight_step = self._sight_step(plan.max_steps) if is_first else None
-        arguments.eval_on_start = step == 0 and self.sight is not None
+        sight_step = self.evaluation.sight_step(plan.max_steps) if is_first else None
+        arguments.eval_on_start = step == 0 and bool(self.evaluation.sight.samples)
         trainer = SmVLMTrainer(
             self.packed_model,
             arguments,
@@ -208,11 +191,6 @@ class Run:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         trainer.release()
 
-    def _sight_step(self, max_steps: int) -> int | None:
-        """The step from which on the first stage's model must see."""
-        share = self.config.sight.stop_when_blind
-        return None if share is None or self.sight is None else math.ceil(share * max_steps)
-
     def _merge_lora(self, stage: StageConfig, sampler: PackSampler) -> None:
         """Write the adapter as peft reads it, then add it into the weights, which must leave the logits of a few samples as they are."""
         parts = {*stage.train, *(part for step in stage.unfreeze for part in step.add)}
@@ -222,8 +200,8 @@ class Run:
             save_adapter(self.model, self.folder / stage.name / ADAPTER_FOLDER)
         dataset = PackedDataset(sampler.mixture, self.encoder)
         samples = (entry for pack in sampler.epoch(0) for entry in dataset[pack] if isinstance(entry, Encoded))
-        difference = merge_lora(self.model, [_stock_inputs(entry, self.model.device) for entry in islice(samples, NUM_SHOWN)])
-        logger.info("LoRA is merged into the text layers; the logits of %d samples changed by at most %.1e.", NUM_SHOWN, difference)
+        difference = merge_lora(self.model, [_stock_inputs(entry, self.model.device) for entry in islice(samples, _MERGE_SAMPLES)])
+        logger.info("LoRA is merged into the text layers; the logits of %d samples changed by at most %.1e.", _MERGE_SAMPLES, difference)
 
     def _finish_stage(self, stage: StageConfig, max_steps: int) -> None:
         detach_marker_rows(self.model)
@@ -256,6 +234,7 @@ class Run:
             "packages": package_versions(),
             "data": self.fingerprints,
             "stages_done": self.done,
+            "steps_done": self.steps_done,
             "num_processes": process_state().num_processes,
             "seed": self.config.seed,
         }
@@ -264,60 +243,17 @@ class Run:
     # ---- evaluation ------------------------------------------------------------------------------------------------------------
 
     def _evaluate(self, model: PackedModel, step: int, *, must_see_from: int | None) -> dict[str, float]:
-        """Measure sight; a model that cannot see ends the run at once, one that does not end it from `must_see_from` on."""
-        assert self.sight is not None, "check_trainer_keys lets no stage evaluate without held-out samples"
-        report = self.sight.measure(model)
-        level = logging.WARNING if report.all.is_nil and step else logging.INFO
-        logger.log(level, "Step %d. %s", step, report.verdict)
-        self._stop_when_blind(report, step, must_see_from)
+        figures = self.evaluation.measure(model, step, must_see_from=must_see_from)
         if self.is_main:
-            self.tracker.show(self._show(self.heldout[:NUM_SHOWN]), self.steps_done + step)
-        return report.metrics()
+            self.evaluation.show_answers(self.steps_done + step)
+        return figures
 
-    def _stop_when_blind(self, report: SightReport, step: int, must_see_from: int | None) -> None:
-        if self.config.sight.stop_when_blind is None:
-            return
-        if report.all.is_cut_off:
-            raise BlindError(
-                f"{report.verdict} Pixels are cut off somewhere between the vision encoder and the text model: compare image_token_id in "
-                "config.json (it stands on the outer and the inner model) with the tokenizer's, and look for a projector that is zero."
-            )
-        if must_see_from is not None and step >= must_see_from and report.all.is_nil:
-            raise BlindError(
-                f"{report.verdict} By step {must_see_from} it should (sight.stop_when_blind). Check that the answers cannot be guessed from "
-                "the questions and that images belong to their rows, then raise the connector's learning rate or the steps; "
-                "sight.stop_when_blind: null goes on regardless."
-            )
-
-    @torch.compiler.set_stance("force_eager")  # generation has other shapes at each step
-    def _show(self, samples: Sequence[Sample]) -> list[Shown]:
-        requests = [Request(messages=sample.prompt, images=sample.images, tools=sample.tools) for sample in samples]
-        answers = Engine(self.model, self.processor).answer(requests, max_new_tokens=self.config.evaluation.max_new_tokens)
-        return [
-            Shown([read_image(image) for image in sample.images], _last_question(sample), sample.answer, answer.text)
-            for sample, answer in zip(samples, answers)
-        ]
-
-    @torch.compiler.set_stance("force_eager")
     def score(self) -> dict[str, Any] | None:
-        """Score generated answers on the held-out samples and write `results.json`; None where there is nothing to score."""
-        if not self.heldout or not self.config.evaluation.generate or not self.is_main:
-            return None
-        options = {"max_new_tokens": self.config.evaluation.max_new_tokens, "batch_size": self.config.evaluation.batch_size}
-        scores, graded = score(Engine(self.model, self.processor), self.heldout, **options)
-        sight = self.sight.measure(self.packed_model)
-        results = {"scores": as_json(scores), "sight": {**sight.metrics(), "verdict": sight.verdict}}
-        write_json(self.folder / RESULTS_FILE, results)
-        write_json(self.folder / "answers.json", [vars(entry) for entry in graded])
-        return {**results, "table": scores, "example": self._show(self.heldout[:1])[0], "example_sample": self.heldout[0]}
+        """The scores at the end, in the first process; None in others and where there is nothing to score."""
+        return self.evaluation.score(self.folder) if self.is_main else None
 
 
 def _stock_inputs(sample: Encoded, device: torch.device) -> dict[str, torch.Tensor]:
     """One sample as transformers' own forward pass takes it."""
     inputs = {"input_ids": sample.input_ids.unsqueeze(0).to(device)}
     return inputs | ({"pixel_values": sample.pixel_values.unsqueeze(0).to(device)} if len(sample.pixel_values) else {})
-
-
-def _last_question(sample: Sample) -> str:
-    content = next(message for message in reversed(sample.prompt) if message["role"] == "user")["content"]
-    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)

@@ -1,0 +1,151 @@
+"""What is asked of a model on the way and at the end: whether it sees, what it answers, and how much of that is right."""
+
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from smvl.config import Config
+from smvl.data.encode import Encoder, failure_of
+from smvl.data.packing import PackSampler
+from smvl.data.quarantine import Quarantine
+from smvl.data.registry import open_source
+from smvl.data.sample import Sample, SampleError
+from smvl.eval.exact_match import as_json, score
+from smvl.infer.engine import Engine, Request
+from smvl.processing.images import read_image
+from smvl.train.checkpoint import RESULTS_FILE, write_json
+from smvl.train.packed_model import PackedModel
+from smvl.train.sight import BlindError, SightCheck, SightReport
+from smvl.train.tracking import NoTracker, Shown
+
+logger = logging.getLogger(__name__)
+
+NUM_SHOWN = 4
+"""Sample answers that each evaluation shows."""
+_ROWS_SEARCHED = 256
+
+
+class Evaluation:
+    """The held-out samples of a run, and what is measured on them.
+
+    Args:
+        quarantine: where held-out rows go that cannot be used.
+    """
+
+    def __init__(self, config: Config, packed_model: PackedModel, encoder: Encoder, quarantine: Quarantine, tracker: NoTracker):
+        self.config, self.settings = config, config.evaluation
+        self.packed_model, self.encoder, self.quarantine, self.tracker = packed_model, encoder, quarantine, tracker
+        self.heldout = self._open_heldout()
+        self.sight = SightCheck(encoder, self._readable(self.heldout[: self.settings.max_samples]))
+
+    def _open_heldout(self) -> list[Sample]:
+        """The held-out samples that can be laid out, at most `max_scored`. Pixels are not read: it must not take long."""
+        if self.settings.heldout is None:
+            return []
+        source = open_source(self.settings.heldout)
+        samples = []
+        for row in range(min(len(source), self.settings.max_scored)):
+            self.quarantine.saw()
+            try:
+                sample = source[row]
+                self.encoder.lay_out(sample)
+            except SampleError as error:
+                self.quarantine.add(failure_of(error, row_id=str(row), source=source.name))
+            else:
+                samples.append(sample)
+        self.quarantine.check(final=True)
+        return samples
+
+    def _readable(self, samples: Sequence[Sample]) -> list[Sample]:
+        """Those whose pixels can be read too; the others go into quarantine."""
+        readable = []
+        for sample in samples:
+            try:
+                self.encoder.encode(sample)
+            except SampleError as error:
+                self.quarantine.add(failure_of(error, row_id=sample.id, source=sample.source))
+            else:
+                readable.append(sample)
+        return readable
+
+    # ---- sight -------------------------------------------------------------------------------------------------------------------
+
+    def begin_stage(self, sampler: PackSampler) -> None:
+        """Where nothing is held out, sight is measured on rows of the stage: they are trained on, so the gap says less."""
+        if self.heldout:
+            return
+        keys = (key for pack in sampler.epoch(0, first_rows=_ROWS_SEARCHED) for key in pack)
+        samples = [sample for sample in (sampler.mixture[key] for key in keys) if sample.images]
+        self.sight = SightCheck(self.encoder, self._readable(samples[: self.settings.max_samples]))
+
+    def sight_step(self, max_steps: int) -> int | None:
+        """The step from which on the model of the first stage must see; None where it need not, or cannot be asked."""
+        share = self.config.sight.stop_when_blind
+        return math.ceil(share * max_steps) if share is not None and self.sight.samples else None
+
+    def measure(self, model: PackedModel, step: int, *, must_see_from: int | None) -> dict[str, float]:
+        """Measure sight at a step; a model that cannot see ends the run at once, one that does not ends it from `must_see_from` on.
+
+        Raises:
+            BlindError: with the figures, and what to look at.
+        """
+        report = self.sight.measure(model)
+        level = logging.WARNING if report.all.is_nil and step else logging.INFO
+        logger.log(level, "Step %d. %s", step, report.verdict)
+        if self.config.sight.stop_when_blind is not None:
+            _stop_when_blind(report, step, must_see_from)
+        return report.metrics()
+
+    # ---- answers -----------------------------------------------------------------------------------------------------------------
+
+    def show_answers(self, step: int) -> None:
+        """Put a few answers on the dashboard."""
+        self.tracker.show(self._answers(self.heldout[:NUM_SHOWN]), step)
+
+    @torch.compiler.set_stance("force_eager")  # each word that is generated has another shape
+    def _answers(self, samples: Sequence[Sample]) -> list[Shown]:
+        requests = [Request(messages=sample.prompt, images=sample.images, tools=sample.tools) for sample in samples]
+        answers = self._engine().answer(requests, max_new_tokens=self.settings.max_new_tokens)
+        return [
+            Shown([read_image(image) for image in sample.images], _last_question(sample), sample.answer, answer.text)
+            for sample, answer in zip(samples, answers)
+        ]
+
+    @torch.compiler.set_stance("force_eager")
+    def score(self, folder: Path) -> dict[str, Any] | None:
+        """Score generated answers on the held-out samples and write `results.json`; None where there is nothing to score."""
+        if not self.heldout or not self.settings.generate:
+            return None
+        samples = self._readable(self.heldout)
+        scores, graded = score(self._engine(), samples, max_new_tokens=self.settings.max_new_tokens, batch_size=self.settings.batch_size)
+        sight = self.sight.measure(self.packed_model)
+        results = {"scores": as_json(scores), "sight": {**sight.metrics(), "verdict": sight.verdict}}
+        write_json(folder / RESULTS_FILE, results)
+        write_json(folder / "answers.json", [vars(entry) for entry in graded])
+        return {**results, "table": scores, "example": self._answers(samples[:1])[0], "example_sample": samples[0]}
+
+    def _engine(self) -> Engine:
+        return Engine(self.packed_model.model, self.encoder.processor)
+
+
+def _stop_when_blind(report: SightReport, step: int, must_see_from: int | None) -> None:
+    if report.all.is_cut_off:
+        raise BlindError(
+            f"{report.verdict} Pixels are cut off somewhere between the vision encoder and the text model: compare image_token_id in "
+            "config.json (it stands on the outer and the inner model) with the tokenizer's, and look for a projector that is zero."
+        )
+    if must_see_from is not None and step >= must_see_from and report.all.is_nil:
+        raise BlindError(
+            f"{report.verdict} By step {must_see_from} it should (sight.stop_when_blind). Check that the answers cannot be guessed "
+            "from the questions and that images belong to their rows, then raise the connector's learning rate or the steps; "
+            "sight.stop_when_blind: null goes on regardless."
+        )
+
+
+def _last_question(sample: Sample) -> str:
+    content = next(message for message in reversed(sample.prompt) if message["role"] == "user")["content"]
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)

@@ -26,6 +26,9 @@ OWNED_TRAINER_KEYS = {
     "report_to": "set `tracking.mode`",
     "run_name": "set `tracking.project`; a run is named after `output_dir` and the stage's `name`",
     "resume_from_checkpoint": "give `--resume` on the command line of train.py",
+    "fsdp": "launch with accelerate and configs/accelerate/fsdp2.yaml",
+    "fsdp_config": "launch with accelerate and configs/accelerate/fsdp2.yaml",
+    "deepspeed": "launch with accelerate and configs/accelerate/deepspeed_zero2.yaml",
     "remove_unused_columns": "remove it, smvl always keeps its columns",
 }
 

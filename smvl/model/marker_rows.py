@@ -11,6 +11,8 @@ from torch import nn
 from torch.nn import functional
 from transformers import SmolVLMForConditionalGeneration
 
+from smvl.model.sharded_tensors import full_tensor, set_rows
+
 ATTRIBUTE = "marker_rows"
 """Under this name the rows hang on the model while they learn; a saved checkpoint has no such entry."""
 
@@ -34,11 +36,9 @@ class MarkerRows(nn.Module):
         learned = functional.embedding(row.clamp(min=0), self.rows).to(output.dtype)  # (B, L, D)
         return torch.where((row >= 0).unsqueeze(-1), learned, output)
 
-    @torch.no_grad()
     def write_back(self) -> None:
         """Copy the rows into the embedding (and into a head that is tied to it)."""
-        weight = self._embedding[0].weight
-        weight[self.ids] = self.rows.to(weight.dtype)
+        set_rows(self._embedding[0].weight, self.ids, full_tensor(self.rows.detach()))
 
     def remove(self) -> None:
         self.write_back()

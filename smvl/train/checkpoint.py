@@ -185,7 +185,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 def save_learning(parameters: Mapping[str, torch.Tensor], folder: Path) -> None:
     """Write what learns, exactly as it is in memory: the model's own file may hold it in a shorter type."""
-    save_file({name: full_tensor(parameter).detach().contiguous().cpu() for name, parameter in parameters.items()}, folder / LEARNING_FILE)
+    save_file({name: parameter.detach().contiguous().cpu() for name, parameter in parameters.items()}, folder / LEARNING_FILE)
 
 
 @torch.no_grad()
@@ -199,11 +199,6 @@ def load_learning(parameters: Mapping[str, torch.Tensor], folder: Path) -> None:
         if name not in parameters or parameters[name].shape != saved.shape:
             raise RunFolderError(f"{folder / LEARNING_FILE} holds {name} {tuple(saved.shape)}, which this stage does not train so.")
         parameters[name].copy_(saved)
-
-
-def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
-    """The whole of a tensor that is spread over processes; any other as it is."""
-    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
 # ---- what a checkpoint says of itself --------------------------------------------------------------------------------------------

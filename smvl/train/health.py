@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from transformers import SmolVLMForConditionalGeneration
 
+from smvl.model.sharded_tensors import full_tensor
 from smvl.train.checkpoint import last_complete_checkpoint
 from smvl.train.flops import BatchSize, card_peak, training_flops
 from smvl.train.stages import LearningPart
@@ -61,17 +62,18 @@ class Health:
         for part in parts:
             gradients = [parameter.grad for parameter in part.parameters if parameter.grad is not None]
             if gradients:
-                self._gradient_norms[part.name] = torch.nn.utils.get_total_norm(gradients)
+                self._gradient_norms[part.name] = full_tensor(torch.nn.utils.get_total_norm(gradients))
 
     def check_finite(self, norm: Any, *, step: int, sample_ids: Sequence[str], folder: Path) -> None:
         """Raise `DivergedError` when the gradient of a step is not finite; the weights are still those of the step before."""
-        if math.isfinite(float(norm)):
+        norm = float(full_tensor(norm))
+        if math.isfinite(norm):
             return
         last = last_complete_checkpoint(folder)
         shown = ", ".join(sample_ids[:32]) + (f" and {len(sample_ids) - 32} more" if len(sample_ids) > 32 else "")
         raise DivergedError(
-            f"the gradient of step {step + 1} is {float(norm)}, so the run stops before it changes a weight. "
-            f"Samples of this step: {shown}. Last good state: {last or 'none was saved yet'}. Look at those samples; if they are sound, lower the learning rates or set "
+            f"the gradient of step {step + 1} is {norm}, so the run stops before it changes a weight. Samples of this step: {shown}. "
+            f"Last good state: {last or 'none was saved yet'}. Look at those samples; if they are sound, lower the learning rates or set "
             "trainer.max_grad_norm, and go on with --resume."
         )
 

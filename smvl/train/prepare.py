@@ -14,7 +14,7 @@ from smvl.model.donors import DonorError, check_donor_folder
 from smvl.train.arguments import check_trainer_keys
 from smvl.train.checkpoint import claim_run_folder
 from smvl.train.parts import check_part_name
-from smvl.train.processes import process_state
+from smvl.train.processes import check_launch, process_state
 from smvl.train.progress import BarHandler
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ def prepare(config: Config, *, resume: bool) -> Path:
         ValueError: weights or data are missing, a `trainer` key is unknown, or the run folder is in use.
     """
     quieten()
+    check_launch(config)
     check_trainer_keys(config)
     for stage in config.stages:
         for part in [*stage.train, *(part for step in stage.unfreeze for part in step.add)]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from accelerate import PartialState
 
+    from smvl.config import Config
+
 
 def has_card() -> bool:
     """Whether there is an accelerator to train on."""
@@ -24,6 +26,31 @@ def process_state() -> PartialState:
     from accelerate import PartialState
 
     return PartialState(cpu=not has_card())
+
+
+def shards_model() -> bool:
+    """Whether `accelerate launch` was told to use FSDP."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
+
+
+def check_launch(config: Config) -> None:
+    """Raise `ValueError` for a way of launching that this project cannot train with, before anything is loaded."""
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true" and os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3":
+        raise ValueError(
+            "DeepSpeed ZeRO-3 takes the embedding apart, into which marker rows are written after every step. "
+            "Launch with configs/accelerate/fsdp2.yaml, which spreads the weights too, or with deepspeed_zero2.yaml."
+        )
+    if not shards_model():
+        return
+    if os.environ.get("FSDP_VERSION") != "2":
+        raise ValueError(f"found FSDP_VERSION {os.environ.get('FSDP_VERSION')}; expected 2, as in configs/accelerate/fsdp2.yaml.")
+    if not has_card():
+        raise ValueError("FSDP needs cards: without one, accelerate leaves it out and says nothing. Launch with torchrun instead.")
+    if config.model.compile:
+        raise ValueError("model.compile is not supported together with FSDP2. Set model.compile: false.")
+    for stage in config.stages:
+        if stage.lora is not None and stage.lora.quantize is not None:
+            raise ValueError(f"stage {stage.name}: lora.quantize is not supported together with FSDP2. Set it to null, or use ddp.yaml.")
 
 
 def start_all_processes(script: str, arguments: Sequence[str]) -> None:

@@ -39,8 +39,9 @@ from smvl.train.lora import attach_lora, is_lora_attached, save_adapter
 from smvl.train.lora_merge import merge_lora, merged_state_dict
 from smvl.train.packed_model import PackedModel
 from smvl.train.parts import LORA, MARKERS
-from smvl.train.processes import process_state
+from smvl.train.processes import process_state, shards_model
 from smvl.train.progress import ProgressBar
+from smvl.train.sharding import ShardedTrainer
 from smvl.train.stages import StagePlan, plan_stage
 from smvl.train.step_clock import StepClock
 from smvl.train.tracking import TrackingCallback, open_tracker
@@ -172,7 +173,7 @@ class Run:
         is_first = stage is self.config.stages[0]
         sight_step = self.evaluation.sight_step(plan.max_steps) if is_first else None
         arguments.eval_on_start = step == 0 and bool(self.evaluation.sight.samples)
-        trainer = SmVLMTrainer(
+        trainer = (ShardedTrainer if shards_model() else SmVLMTrainer)(
             self.packed_model,
             arguments,
             plan=plan,
@@ -244,7 +245,7 @@ class Run:
 
     def _evaluate(self, model: PackedModel, step: int, *, must_see_from: int | None) -> dict[str, float]:
         figures = self.evaluation.measure(model, step, must_see_from=must_see_from)
-        if self.is_main:
+        if self.is_main and not shards_model():  # one process alone cannot generate with a model that is spread over all
             self.evaluation.show_answers(self.steps_done + step)
         return figures
 

@@ -187,6 +187,7 @@ class SmVLMTrainer(Trainer):
         folder = Path(self.args.output_dir, f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}")
         try:
             super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()  # until each has written its random state
             if self.args.should_save:
                 position = {
                     "num_packs": self.packs_trained,
@@ -207,6 +208,9 @@ class SmVLMTrainer(Trainer):
         """Give back what several processes share, so that the next phase can wrap the model anew."""
         self.accelerator.unwrap_model(self.model_wrapped, keep_fp32_wrapper=False, keep_torch_compile=False)
         self.model_wrapped = self.model
+        self._free()
+
+    def _free(self) -> None:
         self.callback_handler.train_dataloader = None
         self.optimizer = self.lr_scheduler = self.callback_handler.optimizer = self.callback_handler.lr_scheduler = None
         self.accelerator.free_memory()

@@ -5,6 +5,7 @@
     accelerate launch --num_processes 8 train.py train.yaml           # several cards
     python train.py train.yaml stages.0.trainer.max_steps=20          # any key of the YAML
     python train.py train.yaml --resume                               # go on after a kill
+    python train.py train.yaml --dry-run                              # what it will do, and whether it fits; writes nothing
 """
 
 import argparse
@@ -25,7 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         start_all_processes(__file__, sys.argv[1:])
         config = load_config(options.config, options.overrides)
-        run(config, resume=options.resume)
+        if options.dry_run:
+            from smvl.train.dry_run import dry_run
+
+            dry_run(config, budget=options.memory_budget)
+        else:
+            run(config, resume=options.resume)
     except ValueError as error:  # the user's mistakes; anything else is ours and keeps its traceback
         print(f"train.py: {error}", file=sys.stderr)
         return 1
@@ -37,6 +43,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("config", help="YAML file, for example configs/demo.yaml or train.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="any key of the YAML, dotted: stages.0.trainer.max_steps=20")
     parser.add_argument("--resume", action="store_true", help="go on with the run in output_dir")
+    parser.add_argument("--dry-run", action="store_true", help="show samples, packs, memory and time of the run; train and write nothing")
+    parser.add_argument("--memory-budget", type=float, metavar="GB", help="with --dry-run: memory to plan for, in place of this machine's")
     return parser.parse_intermixed_args(arguments)
 
 

@@ -31,6 +31,22 @@ def prepare(config: Config, *, resume: bool) -> Path:
     Raises:
         ValueError: weights or data are missing, a `trainer` key is unknown, or the run folder is in use.
     """
+    prepare_checks(config)
+    state = process_state()
+    folder = Path(config.output_dir)
+    if state.is_main_process:
+        folder = claim_run_folder(config, resume=resume)
+        draw_scenes(config)
+    state.wait_for_everyone()
+    return folder
+
+
+def prepare_checks(config: Config) -> None:
+    """All that `prepare` checks, for a run that shall leave nothing behind.
+
+    Raises:
+        ValueError: weights or data are missing, or a `trainer` key is unknown.
+    """
     quieten()
     check_launch(config)
     check_trainer_keys(config)
@@ -38,14 +54,7 @@ def prepare(config: Config, *, resume: bool) -> Path:
         for part in [*stage.train, *(part for step in stage.unfreeze for part in step.add)]:
             check_part_name(part)
     check_resources(config)
-    state = process_state()
-    logging.getLogger("smvl").setLevel(logging.INFO if state.is_main_process else logging.ERROR)
-    folder = Path(config.output_dir)
-    if state.is_main_process:
-        folder = claim_run_folder(config, resume=resume)
-        draw_scenes(config)
-    state.wait_for_everyone()
-    return folder
+    logging.getLogger("smvl").setLevel(logging.INFO if process_state().is_main_process else logging.ERROR)
 
 
 def check_resources(config: Config) -> None:

@@ -1,0 +1,331 @@
+"""What a run will do, before its first step: `python train.py train.yaml --dry-run`.
+
+Reads samples, shows one as the model will see it, counts, packs, predicts memory and time, and refuses a plan that cannot fit. It claims
+no run folder and writes nothing but to the screen; data that the configuration asks to draw is drawn into a temporary folder.
+"""
+
+import logging
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain, groupby
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase, SmolVLMForConditionalGeneration, TrainingArguments
+
+from smvl.assemble import splice
+from smvl.config import Config, SourceConfig, StageConfig
+from smvl.data.collator import PackCollator
+from smvl.data.encode import Encoder
+from smvl.data.mixture import open_mixture
+from smvl.data.packing import Pack, PackedDataset, PackingStatistics, PackSampler
+from smvl.data.quarantine import Quarantine
+from smvl.processing.layout import IGNORED_LABEL, Layout
+from smvl.processing.tokens import IMAGE_TOKEN, marker_ids
+from smvl.train.arguments import count_steps, training_arguments
+from smvl.train.lora import attach_lora
+from smvl.train.memory_forecast import (
+    GIGABYTE,
+    MemoryPlanError,
+    StageMemory,
+    autocast,
+    check_memory,
+    gigabytes,
+    measure_pack,
+    memory_budget,
+)
+from smvl.train.packed_model import BATCH_KEYS, PackedModel
+from smvl.train.parts import part_parameters
+from smvl.train.prepare import draw_scenes, prepare_checks
+from smvl.train.processes import process_state
+from smvl.train.stages import plan_stage
+
+logger = logging.getLogger(__name__)
+
+NUM_READ, NUM_MEASURED = 64, 512
+"""Samples that are looked at whole, and samples whose lengths are measured."""
+NUM_TIMED = 2
+"""Passes that are timed, after one that is not."""
+BAR_WIDTH, NUM_BINS = 40, 8
+
+
+def dry_run(config: Config, *, budget: float | None = None) -> None:
+    """Log the report of every stage.
+
+    Args:
+        budget: memory to plan for in GB, in place of what this machine has now.
+
+    Raises:
+        MemoryPlanError: a stage cannot fit.
+        ValueError: what `prepare` raises.
+    """
+    prepare_checks(config)
+    refusals = []
+    with tempfile.TemporaryDirectory() as folder:
+        config = _with_data_drawn(config, Path(folder))
+        parts = None
+        for stage in config.stages:
+            if parts is None:
+                parts = load_model(config)
+            try:
+                StageForecast(config, stage, *parts, budget=budget).report()
+            except MemoryPlanError as error:
+                refusals.append(str(error))
+            if stage.lora is not None:  # adapters cannot be taken off again without adding them up
+                parts = None
+    if refusals:
+        raise MemoryPlanError("\n".join(refusals))
+
+
+def load_model(config: Config) -> tuple[SmolVLMForConditionalGeneration, Any]:
+    """The model as a run begins with it. Later stages have other weights, but as many."""
+    model = config.model
+    return splice(
+        model.vision,
+        model.text,
+        projector=model.projector,
+        scale_factor=model.scale_factor,
+        tile=config.data.image.tile,
+        longest_edge=config.data.image.longest_edge,
+        attention=model.attention,
+        dtype=getattr(torch, model.dtype),
+        seed=config.seed,
+    )
+
+
+def _with_data_drawn(config: Config, folder: Path) -> Config:
+    """The configuration with the data of `data.scenes` in `folder`, unless there is none or it was drawn by an earlier run."""
+    scenes = config.data.scenes
+    if scenes is None or Path(scenes.folder).exists():
+        return config
+    drawn = replace(config, data=replace(config.data, scenes=replace(scenes, folder=str(folder / "drawn"))))
+    draw_scenes(drawn)
+
+    def moved(source: SourceConfig) -> SourceConfig:
+        path = Path(source.path)
+        inside = Path(scenes.folder) in path.parents
+        return replace(source, path=str(folder / "drawn" / path.relative_to(scenes.folder))) if inside else source
+
+    return replace(drawn, stages=[replace(stage, mixture=[moved(source) for source in stage.mixture]) for stage in drawn.stages])
+
+
+class StageForecast:
+    """One stage, planned as a run would plan it.
+
+    Args:
+        budget: memory in GB; None takes what this machine has now.
+    """
+
+    def __init__(self, config: Config, stage: StageConfig, model: SmolVLMForConditionalGeneration, processor: Any, *, budget: float | None):
+        self.config, self.stage, self.model, self.processor = config, stage, model, processor
+        state = process_state()
+        self.device, self.num_processes = state.device, state.num_processes
+        self.encoder = Encoder(processor, config.data.max_length, config.data.max_tiles)
+        self.quarantine = Quarantine(None, config.data.max_drop_share)
+        self.sampler = self._open_sampler()
+        max_steps = count_steps(stage, self.sampler, num_processes=self.num_processes)
+        self.arguments = training_arguments(config, stage, Path(config.output_dir) / stage.name, max_steps=max_steps)
+        if stage.lora is not None:
+            attach_lora(model, stage.lora, config.seed)
+        self.plan = plan_stage(
+            stage,
+            model,
+            marker_ids=marker_ids(processor.tokenizer).trained,
+            max_steps=max_steps,
+            default_learning_rate=self.arguments.learning_rate,
+        )
+        self.budget = memory_budget(self.device, self.num_processes) if budget is None else round(budget * GIGABYTE)
+
+    def _open_sampler(self) -> PackSampler:
+        data = self.config.data
+        return PackSampler(
+            open_mixture(self.stage.mixture, seed=self.config.seed),
+            self.encoder,
+            max_length=data.max_length,
+            packing=data.packing,
+            seed=self.config.seed,
+            quarantine=self.quarantine,
+            max_tiles=data.max_tiles,
+            look_ahead=data.look_ahead,
+        )
+
+    def report(self) -> None:
+        """Log what the stage will do; the time last, for it takes longest.
+
+        Raises:
+            MemoryPlanError: the stage does not fit.
+        """
+        packs = list(self.sampler.epoch(0, first_rows=NUM_MEASURED))
+        logger.info("\n==== Stage %s, dry run ====\n", self.stage.name)
+        for text in (*self._examples(packs), *self._histograms(packs), self._packing(packs), describe_parts(self.model)):
+            logger.info("%s\n", text)
+        logger.info("%s\n", self.plan.describe(self.model))
+        memory = self.memory()
+        forecast = check_memory(memory, self.budget)
+        logger.info("At the peak, in the last phase: %s. %s\n", forecast.describe(), self._other_phases(memory))
+        logger.info("%s", self._time(packs))
+
+    def memory(self) -> StageMemory:
+        """What its memory depends on."""
+        pack = measure_pack(self.sampler, num_rows=NUM_MEASURED)
+        return StageMemory(self.model, self.plan, self.arguments, pack, self.device, num_processes=self.num_processes)
+
+    # ---- samples -----------------------------------------------------------------------------------------------------------------
+
+    def _examples(self, packs: Sequence[Pack]) -> Iterator[str]:
+        """One sample with an image, and one without if there is any."""
+        keys = list(chain.from_iterable(packs))
+        costs = [self.sampler.cost(key) for key in keys]
+        for has_image, name in ((True, "A sample with an image"), (False, "A sample without an image")):
+            if key := next((key for key, cost in zip(keys, costs) if (cost.tiles > 0) is has_image), None):
+                sample = self.sampler.mixture[key]
+                layout = self.encoder.lay_out(sample)
+                yield (
+                    f"{name}, {sample.source}/{sample.id}: {len(layout.input_ids)} ids, {layout.num_supervised} of them supervised "
+                    f"[[so]]; {layout.num_tiles} tiles{_describe_grids(layout)}\n{marked_text(layout, self.processor.tokenizer)}"
+                )
+
+    def _histograms(self, packs: Sequence[Pack]) -> Iterator[str]:
+        keys = list(chain.from_iterable(packs))
+        costs = [self.sampler.cost(key) for key in keys]
+        yield histogram(f"Tokens of {len(costs)} samples", [cost.tokens for cost in costs])
+        yield histogram(f"Tiles of {len(costs)} samples", [cost.tiles for cost in costs])
+        layouts = [self.encoder.lay_out(self.sampler.mixture[key]) for key in keys[:NUM_READ]]
+        num_supervised, num_tokens = sum(layout.num_supervised for layout in layouts), sum(len(layout.input_ids) for layout in layouts)
+        yield f"Supervised: {num_supervised / num_tokens:.1%} of the tokens of {len(layouts)} samples."
+
+    def _packing(self, packs: Sequence[Pack]) -> str:
+        planned = PackingStatistics(self.config.data.max_length)
+        for pack in packs:
+            planned = planned.plus([self.sampler.cost(key) for key in pack])
+        return f"Packing the first {self.quarantine.num_seen} rows: {planned.describe()} Left out: {self.quarantine.describe()}."
+
+    # ---- memory and time -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def _phase_starts(self) -> list[int]:
+        return [0, *self.plan.phase_ends[:-1]]
+
+    def _other_phases(self, memory: StageMemory) -> str:
+        """The peaks of the phases before the last."""
+        earlier = [(start, memory.forecast_at(start).peak) for start in self._phase_starts[:-1]]
+        return "; ".join(f"from step {start} {gigabytes(peak)}" for start, peak in earlier)
+
+    def _time(self, packs: Sequence[Pack]) -> str:
+        """Steps and hours, from a few forward and backward passes of one batch on this machine."""
+        batch, encoding = self._encode(packs[: self.arguments.per_device_train_batch_size])
+        if workers := self.config.data.workers:
+            encoding /= workers
+        hours = 0.0
+        for start, end in zip(self._phase_starts, self.plan.phase_ends):
+            passing = self._time_pass(batch, start)
+            seconds = max(passing, encoding) if workers else passing + encoding
+            hours += (end - start) * self.arguments.gradient_accumulation_steps * seconds / 3600
+        return (
+            f"Stage {self.stage.name}: {self.plan.max_steps:,} steps, about {hours:.2g} hours on this machine (an estimate: the last phase "
+            f"takes {passing:.2g} s a batch, its data {encoding:.2g} s{f' with {workers} workers' if workers else ''}; evaluation and "
+            "checkpoints come on top)."
+        )
+
+    def _encode(self, packs: Sequence[Pack]) -> tuple[dict[str, Any], float]:
+        """One batch on the device, and the seconds that one process takes to make it."""
+        dataset, collate = PackedDataset(self.sampler.mixture, self.encoder), PackCollator(self.model.config.image_token_id)
+        began = time.perf_counter()
+        batch = collate([dataset[pack] for pack in packs])
+        seconds = time.perf_counter() - began
+        kept = {key: batch[key] for key in BATCH_KEYS if key in batch}
+        return {key: value.to(self.device) if torch.is_tensor(value) else value for key, value in kept.items()}, seconds
+
+    def _time_pass(self, batch: dict[str, Any], step: int) -> float:
+        """Median seconds of a forward and backward pass with what learns at `step`; no weight changes."""
+        self.plan.freeze(self.model, step)
+        packed = PackedModel(self.model.to(self.device)).train()
+        seconds = []
+        with _checkpointing(packed, self.arguments):
+            for _ in range(1 + NUM_TIMED):
+                began = time.perf_counter()
+                with autocast(self.arguments, self.device):
+                    loss = packed(**batch)
+                loss.backward()
+                if self.device.type == "cuda":
+                    torch.cuda.synchronize()
+                seconds.append(time.perf_counter() - began)
+                self.model.zero_grad()
+        return statistics.median(seconds[1:])
+
+
+@contextmanager
+def _checkpointing(packed: PackedModel, arguments: TrainingArguments) -> Iterator[None]:
+    if arguments.activation_checkpointing:
+        packed.activation_checkpointing_enable(arguments.activation_checkpointing_kwargs)
+    try:
+        yield
+    finally:
+        packed.model.activation_checkpointing_disable()
+
+
+# ---- text ----------------------------------------------------------------------------------------------------------------------------
+
+
+def marked_text(layout: Layout, tokenizer: PreTrainedTokenizerBase) -> str:
+    """The tokens as text: [[supervised]], and the run of one tile's image tokens as `<|image_pad|> x 64` with a line break."""
+    image_id = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
+
+    def kind(pair: tuple[int, int]) -> tuple[bool, bool]:
+        return pair[1] != IGNORED_LABEL, pair[0] == image_id
+
+    pieces = []
+    for (is_supervised, is_image), pairs in groupby(zip(layout.input_ids, layout.labels), kind):
+        ids = [token for token, _ in pairs]
+        text = f"{IMAGE_TOKEN} x {len(ids)}\n" if is_image else tokenizer.decode(ids, skip_special_tokens=False)
+        pieces.append(f"[[{text}]]" if is_supervised else text)
+    return "".join(pieces)
+
+
+def _describe_grids(layout: Layout) -> str:
+    return "".join(
+        f", an image of {grid.rows} x {grid.columns} and the whole" if grid.rows else ", an image of one" for grid in layout.grids
+    )
+
+
+def histogram(title: str, values: Sequence[int]) -> str:
+    """How often values fall into ranges, as bars of text."""
+    low, high = min(values), max(values)
+    size = max(1, -(-(high - low + 1) // NUM_BINS))
+    bins = [(start, min(start + size - 1, high)) for start in range(low, high + 1, size)]
+    counts = [sum(start <= value <= end for value in values) for start, end in bins]
+    labels = [f"{start}" if start == end else f"{start} to {end}" for start, end in bins]
+    width = max(map(len, labels))
+    lines = [
+        f"  {label:>{width}}  {count:>5}  {'#' * round(BAR_WIDTH * count / max(counts))}".rstrip() for label, count in zip(labels, counts)
+    ]
+    return "\n".join([f"{title}: median {statistics.median(values):g}, at most {high}", *lines])
+
+
+@dataclass(frozen=True)
+class _PartSize:
+    name: str
+    parameters: int
+    num_bytes: int
+
+
+def describe_parts(model: SmolVLMForConditionalGeneration) -> str:
+    """Parameters and megabytes of each part; a table that two parts share counts once."""
+    sizes, counted = [], set()
+    for name in ("vision", "connector", "text", "embeddings", "lm_head"):
+        parameters = [parameter for parameter in part_parameters(model, name) if id(parameter) not in counted]
+        counted.update(map(id, parameters))
+        sizes.append(_size_of(name, parameters))
+    sizes.append(_size_of("markers (while they learn)", [parameter for parameter in model.parameters() if id(parameter) not in counted]))
+    sizes.append(_PartSize("all", sum(size.parameters for size in sizes), sum(size.num_bytes for size in sizes)))
+    lines = [f"  {size.name:26}  {size.parameters:>13,}  {size.num_bytes / 1e6:>9,.1f} MB" for size in sizes if size.parameters]
+    return "\n".join(["The model by part", *lines])
+
+
+def _size_of(name: str, parameters: Sequence[torch.nn.Parameter]) -> _PartSize:
+    return _PartSize(name, sum(parameter.numel() for parameter in parameters), sum(parameter.nbytes for parameter in parameters))

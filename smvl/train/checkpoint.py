@@ -146,15 +146,17 @@ def complete_checkpoint(folder: Path, *, keep: int | None) -> None:
 
 
 def last_complete_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; those that a kill cut short are deleted."""
-    complete = []
+    """The newest checkpoint that was written to its end. Deletes nothing: all processes ask, and one of them may be deleting."""
+    complete = [checkpoint for checkpoint in _checkpoints(folder) if (checkpoint / COMPLETE).exists()]
+    return complete[-1] if complete else None
+
+
+def remove_incomplete_checkpoints(folder: Path) -> None:
+    """Delete the checkpoints that a kill cut short; for one process alone."""
     for checkpoint in _checkpoints(folder):
-        if (checkpoint / COMPLETE).exists():
-            complete.append(checkpoint)
-        else:
+        if not (checkpoint / COMPLETE).exists():
             logger.warning("%s was cut short while it was written; it is deleted.", checkpoint)
             shutil.rmtree(checkpoint)
-    return complete[-1] if complete else None
 
 
 def remove_broken_checkpoint(folder: Path, error: Exception) -> None:

@@ -30,6 +30,7 @@ from smvl.train.checkpoint import (
     load_learning,
     package_versions,
     publish,
+    remove_incomplete_checkpoints,
     save_learning,
     write_folder_atomically,
     write_json,
@@ -122,6 +123,8 @@ class Run:
             return
         folder = self.folder / stage.name
         sampler = self._open_sampler(stage)
+        if self.is_main:
+            remove_incomplete_checkpoints(folder)
         checkpoint = last_complete_checkpoint(folder)
         step, num_packs = read_position(checkpoint) if checkpoint else (0, 0)
         max_steps = count_steps(stage, sampler, num_processes=process_state().num_processes, steps_done=step, packs_done=num_packs)
@@ -251,7 +254,10 @@ class Run:
 
     def score(self) -> dict[str, Any] | None:
         """The scores at the end, in the first process; None in others and where there is nothing to score."""
-        return self.evaluation.score(self.folder) if self.is_main else None
+        if not self.is_main:
+            return None
+        self.model.to(process_state().device)  # after sharded training it is not there yet
+        return self.evaluation.score(self.folder)
 
 
 def _stock_inputs(sample: Encoded, device: torch.device) -> dict[str, torch.Tensor]:

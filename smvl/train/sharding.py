@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import distribute_tensor
 from transformers import TrainingArguments
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
@@ -31,9 +31,9 @@ class ShardedTrainer(SmVLMTrainer):
         self.whole_model, self._whole_plan = model, plan
         copied = copy.deepcopy(model, {id(model.clock): model.clock})
         super().__init__(copied, args, plan=with_parameters_of(plan, model, copied), **options)
-        if self.accelerator.mixed_precision != "no":  # accelerate's own would add gradients up in bfloat16, and round the loss
-            policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32, output_dtype=torch.float32)
-            self.accelerator.state.fsdp_plugin.mixed_precision_policy = policy
+        plugin = self.accelerator.state.fsdp_plugin
+        if plugin.mixed_precision_policy is not None:  # accelerate's adds gradients up in bfloat16, and rounds the loss
+            plugin.mixed_precision_policy = replace(plugin.mixed_precision_policy, reduce_dtype=torch.float32, output_dtype=None)
 
     def _prepare_for_training(self, *arguments: Any, **options: Any) -> Any:
         prepared = super()._prepare_for_training(*arguments, **options)

@@ -2,7 +2,8 @@
 
     python -m torch.distributed.run --standalone --nproc_per_node 2 -m tests.gradients FOLDER
 
-runs every case of `TWO_PROCESSES` in as many processes and leaves their gradients in FOLDER; tests/test_gradients.py compares.
+runs every case of `TWO_PROCESSES` in as many processes and leaves their gradients in FOLDER, with `sharded` after it under FSDP2;
+tests/test_gradients.py compares.
 """
 
 import itertools
@@ -21,13 +22,16 @@ from smvl.data.encode import Encoder
 from smvl.data.mixture import Mixture, RowKey, open_mixture
 from smvl.data.packing import Pack
 from smvl.data.quarantine import Quarantine
+from smvl.model.sharded_tensors import full_tensor
 from smvl.processing.tokens import marker_ids
 from smvl.train.arguments import training_arguments
 from smvl.train.packed_model import PackedModel
-from smvl.train.processes import process_state
+from smvl.train.processes import process_state, shards_model
+from smvl.train.sharding import ShardedTrainer
 from smvl.train.stages import plan_stage
 from smvl.train.trainer import SmVLMTrainer
 from tests.donors import TILE, save_text_donor, save_vision_donor
+from tests.sharded_train import shard_on_cpus
 from tests.tiny_data import write_json_lines
 
 MAX_LENGTH = 4096
@@ -79,7 +83,7 @@ class KeepGradients(TrainerCallback):
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any, **kwargs: Any) -> None:
         named = model.named_parameters()
-        self.gradients = {name: parameter.grad.clone() for name, parameter in named if parameter.grad is not None}
+        self.gradients = {name: full_tensor(parameter.grad).clone() for name, parameter in named if parameter.grad is not None}
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def take_step(case: Case, folder: Path) -> Step:
     plan = plan_stage(stage, model, marker_ids=marker_ids(processor.tokenizer).trained, max_steps=1, default_learning_rate=1e-3)
     plan.freeze(model, 0)
     keeper = KeepGradients()
-    trainer = SmVLMTrainer(
+    trainer = (ShardedTrainer if shards_model() else SmVLMTrainer)(
         PackedModel(model),
         training_arguments(config, stage, folder / "out", max_steps=1),
         plan=plan,
@@ -145,13 +149,15 @@ def write_inputs(folder: Path) -> None:
     write_json_lines(folder / "data")
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, *, is_sharded: bool) -> None:
+    if is_sharded:
+        shard_on_cpus()
     for number, case in enumerate(TWO_PROCESSES.values()):
         step = take_step(case, folder)
         if process_state().is_main_process:
-            torch.save((step.loss, step.gradients), folder / f"step-{number}.pt")
+            torch.save((step.loss, step.gradients), folder / f"{'sharded' if is_sharded else 'whole'}-{number}.pt")
         process_state().wait_for_everyone()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), is_sharded="sharded" in sys.argv[2:])

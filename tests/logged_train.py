@@ -17,7 +17,7 @@ from smvl.data.collator import SAMPLE_IDS
 _get_batch_samples = Trainer.get_batch_samples
 
 
-def _note_batches(trainer: Trainer, *arguments: Any) -> tuple[list, Any]:
+def note_batches(trainer: Trainer, *arguments: Any) -> tuple[list, Any]:
     """As Trainer's; writes a line of step, process and sample ids for each batch, or ends the process."""
     step = trainer.state.global_step
     if step == int(os.environ.get("SMVL_TEST_STOP", -1)):
@@ -31,5 +31,5 @@ def _note_batches(trainer: Trainer, *arguments: Any) -> tuple[list, Any]:
 
 
 if __name__ == "__main__":
-    Trainer.get_batch_samples = _note_batches
+    Trainer.get_batch_samples = note_batches
     sys.exit(train.main())

@@ -3,7 +3,7 @@
     python -m torch.distributed.run --standalone --nproc_per_node 2 -m tests.sharded_train run.yaml
 
 torch shards on CPUs as it does on cards; only accelerate leaves FSDP out where there is no card, and smvl refuses it. Both are told here
-that it is meant.
+that it is meant. `SMVL_TEST_LOG` and `SMVL_TEST_STOP` are those of logged_train.py.
 """
 
 import os
@@ -15,9 +15,11 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 from accelerate.utils.launch import prepare_multi_gpu_env
+from transformers import Trainer
 
 import train
 from smvl.train import prepare
+from tests.logged_train import note_batches
 
 CONFIGS = Path(__file__).parent.parent / "configs/accelerate"
 
@@ -49,4 +51,6 @@ def _init_with_fsdp(state: AcceleratorState, *arguments: Any, **options: Any) ->
 
 if __name__ == "__main__":
     shard_on_cpus()
+    if "SMVL_TEST_LOG" in os.environ:
+        Trainer.get_batch_samples = note_batches
     sys.exit(train.main())

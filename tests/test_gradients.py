@@ -27,11 +27,29 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def of_two_processes(folder) -> dict[str, Step]:
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "tests.gradients", str(folder)]
+    return launch(folder)
+
+
+@pytest.fixture(scope="module")
+def of_two_shards(folder) -> dict[str, Step]:
+    return launch(folder, "sharded")
+
+
+def launch(folder: Path, *options: str) -> dict[str, Step]:
+    """Take the step of every case in two processes."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "tests.gradients", str(folder), *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run([sys.executable, *launcher], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    return {name: Step(*torch.load(folder / f"step-{number}.pt")) for number, name in enumerate(TWO_PROCESSES)}
+    way = "sharded" if options else "whole"
+    return {name: Step(*torch.load(folder / f"{way}-{number}.pt")) for number, name in enumerate(TWO_PROCESSES)}
+
+
+@pytest.fixture(scope="module")
+def alone(folder) -> dict[str, Step]:
+    """The same steps in one process, which accumulates what two take at once."""
+    cases = {name: replace(case, accumulation=len(case.packs) // case.batch_size) for name, case in TWO_PROCESSES.items()}
+    return {name: take_step(case, folder) for name, case in cases.items()}
 
 
 def check_same(found: Step, expected: Step) -> None:
@@ -50,10 +68,14 @@ def kinds_with_gradient(step: Step) -> set[str]:
 
 
 @pytest.mark.parametrize("name", TWO_PROCESSES)
-def test_two_processes_have_the_gradient_and_the_loss_of_one_on_the_same_samples(folder, of_two_processes, name):
-    case = TWO_PROCESSES[name]
-    alone = take_step(replace(case, accumulation=len(case.packs) // case.batch_size), folder)
-    check_same(of_two_processes[name], alone)
+def test_two_processes_have_the_gradient_and_the_loss_of_one_on_the_same_samples(of_two_processes, alone, name):
+    check_same(of_two_processes[name], alone[name])
+
+
+@pytest.mark.parametrize("name", TWO_PROCESSES)
+def test_so_do_two_processes_that_hold_a_part_of_each_weight(of_two_shards, alone, name):
+    """FSDP2, as configs/accelerate/fsdp2.yaml asks for it."""
+    check_same(of_two_shards[name], alone[name])
 
 
 def test_text_alone_gives_the_tower_a_gradient_of_zero_and_images_one_that_is_not(of_two_processes):

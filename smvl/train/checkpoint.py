@@ -89,11 +89,19 @@ def _check_same(recorded: str, wanted: str, folder: Path) -> None:
 
 
 def write_folder_atomically(folder: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a folder that appears under its name only when it is whole."""
+    """Let `write` fill a folder that appears under its name only when it is whole.
+
+    Raises:
+        DiskFullError: there was no room for it.
+    """
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    write(partial)
+    try:
+        write(partial)
+    except Exception as error:  # whatever a full disk makes torch, safetensors and json throw
+        remove_broken(partial, error)
+        raise
     os.replace(partial, folder)
 
 
@@ -159,18 +167,19 @@ def remove_incomplete_checkpoints(folder: Path) -> None:
             shutil.rmtree(checkpoint)
 
 
-def remove_broken_checkpoint(folder: Path, error: Exception) -> None:
-    """Delete what an error left of a checkpoint.
+def remove_broken(folder: Path, error: Exception) -> None:
+    """Delete what an error left of a checkpoint or a model.
 
     Raises:
         DiskFullError: the error was that the disk is full.
     """
+    is_disk_full = _is_disk_full(error, folder.parent)
     shutil.rmtree(folder, ignore_errors=True)
-    last = last_complete_checkpoint(folder.parent) if folder.parent.is_dir() else None
-    if _is_disk_full(error, folder.parent):
+    if is_disk_full:
         raise DiskFullError(
-            f"the disk that holds {folder.parent} is full, so {folder.name} could not be written. Last good state: "
-            f"{last or 'none was saved yet'}. Make room, or set a smaller trainer.save_total_limit, and go on with --resume."
+            f"the disk that holds {folder.parent} is full, so {folder.name.removesuffix('.partial')} could not be written. Last good state: "
+            f"{last_complete_checkpoint(folder.parent) or 'none was saved yet'}. Make room, or set a smaller trainer.save_total_limit, "
+            "and go on with --resume."
         ) from error
 
 

@@ -16,7 +16,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from smvl.data.collator import FAILURES, SAMPLE_IDS, PackCollator
 from smvl.data.packing import PackedDataset, PackSampler
 from smvl.model.marker_rows import ATTRIBUTE, write_back_marker_rows
-from smvl.train.checkpoint import complete_checkpoint, remove_broken_checkpoint
+from smvl.train.checkpoint import complete_checkpoint, remove_broken
 from smvl.train.health import Health
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.stages import LearningPart, StagePlan
@@ -197,7 +197,7 @@ class SmVLMTrainer(Trainer):
                 Path(folder, POSITION_FILE).write_text(json.dumps(position), encoding="utf-8")
                 complete_checkpoint(folder, keep=self._save_total_limit)
         except Exception as error:  # whatever a full disk makes torch, safetensors and json throw
-            remove_broken_checkpoint(folder, error)
+            remove_broken(folder, error)
             raise
         self.accelerator.wait_for_everyone()
 

@@ -1,0 +1,96 @@
+"""Is a sound model ever called blind? The demo's align stage with one seed after another, and what sight said at each evaluation.
+
+    python -m benchmarks.sight_seeds              # 20 seeds, two at a time: about half an hour on two cores
+
+The seed decides the new weights and the order of the data; pictures are drawn once. Exit status 1 if a run was ended for blindness, or
+if sight was still called nil in the second half of a stage.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def run_seed(seed: int) -> list[dict[str, float]]:
+    """Train the demo's first stage and return its evaluations; each has step, gap, standard error and whether it was called nil."""
+    from smvl.config import load_config
+    from smvl.train import evaluation
+    from smvl.train.prepare import prepare
+    from smvl.train.run import Run
+
+    seen: list[dict[str, float]] = []
+    plain = evaluation._stop_when_blind
+
+    def note(report, step, must_see_from) -> None:
+        sight = report.all
+        seen.append({"step": step, "gap": sight.gap, "error": sight.standard_error, "nil": sight.is_nil, "cut_off": sight.is_cut_off})
+        plain(report, step, must_see_from)
+
+    evaluation._stop_when_blind = note
+    with tempfile.TemporaryDirectory() as folder:
+        overrides = [
+            f"seed={seed}",
+            f"output_dir={folder}/run",
+            "data.scenes=null",
+            "tracking.mode=disabled",
+            "stages.0.trainer.eval_steps=50",
+        ]
+        config = load_config(ROOT / "configs/demo.yaml", [*overrides, "stages.0.trainer.save_strategy=no"])
+        config = dataclasses.replace(config, stages=config.stages[:1])
+        run = Run(config, prepare(config, resume=False))
+        run.train_stage(config.stages[0])
+    return seen
+
+
+def draw_demo_data() -> None:
+    from smvl.config import load_config
+    from smvl.train.prepare import draw_scenes
+
+    draw_scenes(load_config(ROOT / "configs/demo.yaml"))
+
+
+def start_seed(seed: int, threads: int) -> list[dict[str, float]] | None:
+    """`run_seed` in a process of its own; None where the run was ended."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
+    command = [sys.executable, "-m", "benchmarks.sight_seeds", "--seed", str(seed)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+
+
+def describe(seed: int, seen: list[dict[str, float]] | None) -> str:
+    if seen is None:
+        return f"seed {seed:3}  ENDED"
+    gaps = "  ".join(f"{entry['step']}: {entry['gap']:+.3f} ± {entry['error']:.3f}{' nil' if entry['nil'] else ''}" for entry in seen)
+    return f"seed {seed:3}  {gaps}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time; the cores are shared between them")
+    parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.seed is not None:
+        print(json.dumps(run_seed(options.seed)))
+        return 0
+    draw_demo_data()
+    threads = max(1, (os.cpu_count() or 1) // options.jobs)
+    faults = 0
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for seed, seen in enumerate(pool.map(lambda seed: start_seed(seed, threads), range(options.seeds))):
+            print(describe(seed, seen), flush=True)
+            faults += seen is None or any(entry["nil"] for entry in seen if entry["step"] >= 150) or any(entry["cut_off"] for entry in seen)
+    print(f"{options.seeds - faults} of {options.seeds} runs were never called blind.")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

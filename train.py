@@ -45,7 +45,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="go on with the run in output_dir")
     parser.add_argument("--dry-run", action="store_true", help="show samples, packs, memory and time of the run; train and write nothing")
     parser.add_argument("--memory-budget", type=float, metavar="GB", help="with --dry-run: memory to plan for, in place of this machine's")
-    return parser.parse_intermixed_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
+    if options.memory_budget is not None and not options.dry_run:
+        parser.error("--memory-budget goes with --dry-run; a run checks the memory that there is")
+    if options.resume and options.dry_run:
+        parser.error("--dry-run looks at a whole run; leave --resume out")
+    return options
 
 
 def run(config: Config, *, resume: bool) -> None:

@@ -3,9 +3,9 @@
     python -m benchmarks.memory_forecast                    # all
     python -m benchmarks.memory_forecast --only align bf16  # some
 
-Forecast: smvl/train/memory_forecast.py in a process that trains nothing. Measured: `train.py` on the same configuration for three steps; its
-peak is the resident memory of that process (VmHWM), or on a card what torch has allocated there. Exit status 1 where they differ by more than
-a tenth.
+Forecast: smvl/train/memory_forecast.py in a process that trains nothing. Measured: `train.py` on the same configuration for three steps,
+as resident memory of that process (VmHWM), or on a card what torch has allocated there. The exit status is 1 where they differ by more
+than a tenth.
 """
 
 import argparse
@@ -39,7 +39,7 @@ class Case:
     vision: VisionShape
     train: list[str]
     trainer: dict[str, Any]
-    max_length: int = 1024
+    max_length: int = 960
     longest_edge: int = 384
     model: dict[str, Any] = field(default_factory=dict)
     stage: dict[str, Any] = field(default_factory=dict)
@@ -53,6 +53,7 @@ CASES = {
         vision=WIDE_VISION,
         train=["connector", "markers"],
         trainer={"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2},
+        max_length=1152,
     ),
     "finetune": Case(
         text=TextShape(vocabulary=16_384, width=512, layers=10, heads=8, key_heads=4, head_size=64, inner_width=1536),
@@ -66,7 +67,7 @@ CASES = {
         train=["connector", "markers"],
         stage={"unfreeze": [{"at": 0.6, "add": ["text"]}]},
         trainer={"per_device_train_batch_size": 2, "gradient_checkpointing": True},
-        max_length=4096,
+        max_length=3712,
     ),
     "vocabulary": Case(
         text=TextShape(vocabulary=151_936, width=256, layers=4, heads=4, key_heads=2, head_size=64, inner_width=768),
@@ -121,6 +122,7 @@ def write(case: Case, folder: Path) -> Path:
             "workers": 0,
         },
         "stages": [{"name": "stage", "mixture": mixture, "train": case.train, "trainer": trainer, **case.stage}],
+        "evaluation": {"max_samples": 2},
         "sight": {"stop_when_blind": None},
         "tracking": {"mode": "disabled"},
         "output_dir": str(folder / "out"),

@@ -226,10 +226,10 @@ class StageForecast:
             passing = self._time_pass(batch, start)
             seconds = max(passing, encoding) if workers else passing + encoding
             hours += (end - start) * self.arguments.gradient_accumulation_steps * seconds / 3600
+        by_workers = f" with {workers} workers" if workers else ""
         return (
-            f"Stage {self.stage.name}: {self.plan.max_steps:,} steps, about {hours:.2g} hours on this machine (an estimate: the last phase "
-            f"takes {passing:.2g} s a batch, its data {encoding:.2g} s{f' with {workers} workers' if workers else ''}; evaluation and "
-            "checkpoints come on top)."
+            f"Stage {self.stage.name}: {self.plan.max_steps:,} steps, about {_duration(hours)} on this machine (an estimate: the last "
+            f"phase takes {passing:.2g} s a batch, its data {encoding:.2g} s{by_workers}; evaluation and checkpoints come on top)."
         )
 
     def _encode(self, packs: Sequence[Pack]) -> tuple[dict[str, Any], float]:
@@ -305,6 +305,10 @@ def histogram(title: str, values: Sequence[int]) -> str:
         f"  {label:>{width}}  {count:>5}  {'#' * round(BAR_WIDTH * count / max(counts))}".rstrip() for label, count in zip(labels, counts)
     ]
     return "\n".join([f"{title}: median {statistics.median(values):g}, at most {high}", *lines])
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:.1f} hours" if hours >= 1 else f"{max(1, round(60 * hours))} minutes"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ from smvl.train.nf4 import is_quantized
 CARD_BLOCK = 512
 """Bytes in whose multiples torch allocates on a card."""
 
+SMALL_BLOCK = 32 << 20
+"""glibc gives larger blocks back to the system when they are freed; others leave holes in its heap (`man mallopt`, M_MMAP_THRESHOLD)."""
+
 
 class MemoryMeter(TorchDispatchMode):
     """Counts the bytes of all tensors that are made while it is on, until they are freed.
@@ -33,6 +36,8 @@ class MemoryMeter(TorchDispatchMode):
     def __init__(self, block: int = 1):
         super().__init__()
         self.now = self.peak = 0
+        self.now_small = self.small_at_peak = 0
+        """Of blocks of at most `SMALL_BLOCK` bytes."""
         self._block = block
         self._living: dict[int, weakref.ref] = {}
 
@@ -52,14 +57,22 @@ class MemoryMeter(TorchDispatchMode):
         if key in self._living:
             return
         size = -(-storage.nbytes() // self._block) * self._block
+        small = size if size <= SMALL_BLOCK else 0
 
         def forget(_: Any) -> None:
             del self._living[key]
             self.now -= size
+            self.now_small -= small
 
         self._living[key] = weakref.ref(storage, forget)
         self.now += size
-        self.peak = max(self.peak, self.now)
+        self.now_small += small
+        if self.now > self.peak:
+            self.start_peak()
+
+    def start_peak(self) -> None:
+        """Forget an earlier peak."""
+        self.peak, self.small_at_peak = self.now, self.now_small
 
 
 @contextmanager

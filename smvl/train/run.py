@@ -38,6 +38,7 @@ from smvl.train.checkpoint import (
 from smvl.train.evaluation import Evaluation
 from smvl.train.lora import attach_lora, is_lora_attached, save_adapter
 from smvl.train.lora_merge import merge_lora, merged_state_dict
+from smvl.train.memory_forecast import StageMemory, check_memory, measure_pack, memory_budget
 from smvl.train.packed_model import PackedModel
 from smvl.train.parts import LORA, MARKERS
 from smvl.train.processes import process_state, shards_model
@@ -140,6 +141,7 @@ class Run:
         )
         logger.info("%s", plan.describe(self.model))
         self.evaluation.begin_stage(sampler)
+        self._check_memory(plan, arguments, sampler)
         if checkpoint is not None:
             logger.info("Going on from %s.", checkpoint)
             plan.freeze(self.model, plan.max_steps)  # in the type in which they were saved
@@ -154,6 +156,14 @@ class Run:
         if stage.lora is not None:
             self._merge_lora(stage, sampler)
         self._finish_stage(stage, max_steps)
+
+    def _check_memory(self, plan: StagePlan, arguments: Any, sampler: PackSampler) -> None:
+        """Refuse a stage that cannot fit; a sharded one holds too little of the model on each card for the forecast to say."""
+        if shards_model():
+            return
+        state = process_state()
+        memory = StageMemory(self.model, plan, arguments, measure_pack(sampler), state.device, num_processes=state.num_processes)
+        check_memory(memory, memory_budget(state.device, state.num_processes))
 
     def _open_sampler(self, stage: StageConfig) -> PackSampler:
         return PackSampler(

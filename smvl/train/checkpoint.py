@@ -176,8 +176,9 @@ def remove_broken(folder: Path, error: Exception) -> None:
     is_disk_full = _is_disk_full(error, folder.parent)
     shutil.rmtree(folder, ignore_errors=True)
     if is_disk_full:
+        name = folder.name.removesuffix(".partial")
         raise DiskFullError(
-            f"the disk that holds {folder.parent} is full, so {folder.name.removesuffix('.partial')} could not be written. Last good state: "
+            f"the disk that holds {folder.parent} is full, so {name} could not be written. Last good state: "
             f"{last_complete_checkpoint(folder.parent) or 'none was saved yet'}. Make room, or set a smaller trainer.save_total_limit, "
             "and go on with --resume."
         ) from error

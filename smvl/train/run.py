@@ -144,8 +144,8 @@ class Run:
         self._check_memory(plan, arguments, sampler)
         if checkpoint is not None:
             logger.info("Going on from %s.", checkpoint)
-            plan.freeze(self.model, plan.max_steps)  # in the type in which they were saved
-            load_learning(plan.named_parameters(self.model, plan.max_steps), checkpoint)
+            plan.freeze(self.model, step)  # in the type in which they were saved
+            load_learning(plan.named_parameters(self.model, step), checkpoint)
             write_back_marker_rows(self.model)  # a tied head reads them from the embedding
         for end in plan.phase_ends:
             if step < end:
@@ -220,7 +220,8 @@ class Run:
     def _finish_stage(self, stage: StageConfig, max_steps: int) -> None:
         detach_marker_rows(self.model)
         self.model.requires_grad_(False)
-        self.model.to(getattr(torch, self.config.model.dtype))
+        for parameter in self.model.parameters():  # not the buffers: rotary frequencies stay float32
+            parameter.data = parameter.data.to(getattr(torch, self.config.model.dtype))
         self.steps_done += max_steps
         self.done.append(stage.name)
         if self.is_main:

@@ -208,6 +208,7 @@ class SmVLMTrainer(Trainer):
         """Give back what several processes share, so that the next phase can wrap the model anew."""
         self.accelerator.unwrap_model(self.model_wrapped, keep_fp32_wrapper=False, keep_torch_compile=False)
         self.model_wrapped = self.model
+        self.model._is_accelerate_prepared = False  # or the next phase would train without mixed precision
         self._free()
 
     def _free(self) -> None:

@@ -12,6 +12,7 @@ from smvl.config import load_config
 from smvl.processing.tokens import marker_ids
 from smvl.train import memory_forecast
 from smvl.train.arguments import training_arguments
+from smvl.train.heap import HeapReplay
 from smvl.train.memory_forecast import MemoryPlanError, PackShape, StageMemory, check_memory, process_bytes
 from smvl.train.memory_meter import fake_copy, fake_run
 from smvl.train.stages import plan_stage
@@ -68,6 +69,22 @@ def test_weights_gradients_and_optimizer_of_a_stage_are_what_its_parameters_need
     assert forecast.batches == batches * (pixels + ids)
 
 
+@pytest.mark.skipif(not HeapReplay().works, reason="the C library is not glibc")
+def test_a_heap_replay_holds_blocks_as_long_as_their_owners_live_and_takes_no_memory():
+    heap, size = HeapReplay(), 1 << 30
+    owners = [nn.Module() for _ in range(4)]
+    before = process_bytes(owners[0])
+    heap.start()
+    for owner in owners:
+        heap.hold(owner, size)
+    assert 4 * size <= heap.growth < 4.01 * size
+    assert process_bytes(owners[0]) - before < size / 100
+    owners.clear()
+    del owner
+    heap.hold(nn.Module(), size)
+    assert heap.growth < 4.01 * size
+
+
 def test_a_later_phase_takes_more(tmp_path):
     memory = stage_memory(tmp_path)
     first, last = memory.forecast_at(0).tensors, memory.forecast().tensors
@@ -106,9 +123,7 @@ def test_several_processes_hold_the_gradients_twice(tmp_path):
 
 
 def test_a_plan_over_the_budget_is_refused_with_the_first_key_that_helps(tmp_path, monkeypatch):
-    monkeypatch.setattr(memory_forecast, "process_bytes", lambda model: 0)
-    monkeypatch.setattr(memory_forecast, "CPU_LIBRARY_BYTES", 0)
-    monkeypatch.setattr(memory_forecast, "CPU_HEAP_WASTE", 0)
+    monkeypatch.setattr(memory_forecast.StageMemory, "_process_bytes", lambda memory, waste: 0)
     memory = stage_memory(tmp_path, per_device_train_batch_size=4)
     halved = next(changed for keys, changed in memory.cheaper())
     check_memory(memory, memory.forecast().peak)

@@ -5,12 +5,11 @@ needs no formulas here: gradients, optimizer state, casts of autocast, activatio
 the Trainer fetches all at once. The batch is the largest that the stage may meet: full packs, and the most tiles of the measured ones.
 
 On a card that is what torch allocates, and CONTEXT_BYTES for the driver. On CPU it is the resident memory of the training process, with
-what Python and its libraries take already; worker processes come on top and are not counted.
+what Python and its libraries take already and what glibc's heap holds of freed blocks (heap.py); worker processes come on top and are
+not counted.
 """
 
 import copy
-import ctypes
-import gc
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -35,9 +34,10 @@ CONTEXT_BYTES = 500_000_000
 CPU_LIBRARY_BYTES = 140_000_000
 """What a CPU process grows by with its first step for other than tensors: libraries' first use, kernels, caches. Measured 115 to 152 MB
 with torch 2.13 (resident memory after training, trimmed, less the same before and the optimizer's state)."""
-CPU_HEAP_WASTE = 0.25
-"""Holes in glibc's heap at the peak, as a share of the tensors in blocks small enough to lie there. Measured on one configuration
-(`finetune` of benchmarks/memory_forecast.py); the others there check it."""
+MORE_CPU_PASSES = (0.96, 0.98, 1.0)
+"""Shares of a full pack that pass through on CPU after a first one: a heap that meets other sizes each time grows more than with one."""
+_SMALL_STEP_BYTES = 100_000_000
+"""A step that needs no more than this is not worth them."""
 NUM_MEASURED_ROWS = 256
 _NUM_LAID_OUT_ROWS = 64
 """Rows whose supervised tokens are counted."""
@@ -55,6 +55,10 @@ class PackShape:
     tiles: int
     loss_tokens: int
     """Supervised ones."""
+
+    def scaled(self, share: float) -> "PackShape":
+        """With fewer tokens and as many tiles."""
+        return replace(self, tokens=round(share * self.tokens), loss_tokens=round(share * self.loss_tokens))
 
     def halved(self, tokens_per_tile: int) -> "PackShape":
         """With half the tokens, which hold no more tiles than there is room for."""
@@ -74,7 +78,7 @@ class MemoryForecast:
     """What the peak holds beyond the others: activations, casts of weights, workspace. Some of it may be smaller than it seems, for not
     all gradients are there at the moment of the peak."""
     process: int
-    """Beside torch's tensors: Python and its libraries on CPU, the context on a card."""
+    """Beside torch's tensors: Python, its libraries and what the heap holds of freed tensors on CPU, the context on a card."""
 
     @property
     def tensors(self) -> int:
@@ -121,13 +125,18 @@ class StageMemory:
         exchanged = gradients if self.num_processes > 1 else 0
         with fake_run(self.device) as meter:
             model = self._packed(fake_copy(self.model, learning, self.device, self.dtype))
-            weights, small_weights = meter.now, meter.now_small
+            weights = meter.now
+            if meter.heap is not None:
+                meter.heap.start()
             optimizer, state = self._start_optimizer(model)
             optimizer_bytes = meter.now - weights
             batches = [self._batch() for _ in range(self._num_batches)]
             batch_bytes = meter.now - weights - optimizer_bytes
-            meter.start_peak()
+            meter.peak = meter.now
             self._step(model, optimizer, batches[0])
+            if meter.heap is not None and meter.peak - weights > _SMALL_STEP_BYTES:
+                for share in MORE_CPU_PASSES:
+                    self._step(model, optimizer, replace(self, pack=self.pack.scaled(share))._batch())
             del state
         # The batches of a step are fetched while those of the step before are still held.
         fetching = weights + optimizer_bytes + 2 * batch_bytes
@@ -141,14 +150,12 @@ class StageMemory:
             optimizer=optimizer_bytes,
             batches=batch_bytes,
             activations=max(activations, 0),
-            process=self._process_bytes(meter.small_at_peak - small_weights),
+            process=CONTEXT_BYTES if meter.heap is None else self._process_bytes(meter.heap.growth - (peak - weights)),
         )
 
-    def _process_bytes(self, small: int) -> int:
-        """What there is beside tensors, of which `small` bytes come and go in small blocks."""
-        if self.device.type == "cuda":
-            return CONTEXT_BYTES
-        return process_bytes(self.model) + CPU_LIBRARY_BYTES + round(CPU_HEAP_WASTE * small)
+    def _process_bytes(self, waste: int) -> int:
+        """On CPU: what there is beside tensors, with what the heap holds of freed ones."""
+        return process_bytes(self.model) + CPU_LIBRARY_BYTES + max(0, waste)
 
     def cheaper(self) -> Iterator[tuple[str, "StageMemory"]]:
         """Changes of keys that need less memory, each alone, those first that change nothing but the speed."""
@@ -233,6 +240,7 @@ class StageMemory:
         loss.backward()
         if optimizer is not None:
             optimizer.step()
+        model.zero_grad()
 
 
 class _MaskedModel(PackedModel):
@@ -272,16 +280,8 @@ def measure_pack(sampler: PackSampler, *, num_rows: int = NUM_MEASURED_ROWS) -> 
 
 def process_bytes(model: torch.nn.Module) -> int:
     """Resident memory of this process beside the model's tensors."""
-    _give_back_free_memory()
     storages = {tensor.untyped_storage()._cdata: tensor.nbytes for tensor in chain(model.parameters(), model.buffers()) if tensor.is_cpu}
     return max(0, psutil.Process().memory_info().rss - sum(storages.values()))
-
-
-def _give_back_free_memory() -> None:
-    """Let glibc's heap shrink to what is in use: what loading has left there is used again. Other libraries have no such call."""
-    gc.collect()
-    if hasattr(library := ctypes.CDLL(None), "malloc_trim"):
-        library.malloc_trim(0)
 
 
 def memory_budget(device: torch.device, num_processes: int = 1) -> int:

@@ -17,13 +17,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from smvl.train.heap import HeapReplay
 from smvl.train.nf4 import is_quantized
 
 CARD_BLOCK = 512
 """Bytes in whose multiples torch allocates on a card."""
-
-SMALL_BLOCK = 32 << 20
-"""glibc gives larger blocks back to the system when they are freed; others leave holes in its heap (`man mallopt`, M_MMAP_THRESHOLD)."""
 
 
 class MemoryMeter(TorchDispatchMode):
@@ -31,13 +29,13 @@ class MemoryMeter(TorchDispatchMode):
 
     Args:
         block: sizes are rounded up to its multiples.
+        heap: told of every tensor too.
     """
 
-    def __init__(self, block: int = 1):
+    def __init__(self, block: int = 1, heap: HeapReplay | None = None):
         super().__init__()
         self.now = self.peak = 0
-        self.now_small = self.small_at_peak = 0
-        """Of blocks of at most `SMALL_BLOCK` bytes."""
+        self.heap = heap
         self._block = block
         self._living: dict[int, weakref.ref] = {}
 
@@ -57,28 +55,22 @@ class MemoryMeter(TorchDispatchMode):
         if key in self._living:
             return
         size = -(-storage.nbytes() // self._block) * self._block
-        small = size if size <= SMALL_BLOCK else 0
 
         def forget(_: Any) -> None:
             del self._living[key]
             self.now -= size
-            self.now_small -= small
 
         self._living[key] = weakref.ref(storage, forget)
         self.now += size
-        self.now_small += small
-        if self.now > self.peak:
-            self.start_peak()
-
-    def start_peak(self) -> None:
-        """Forget an earlier peak."""
-        self.peak, self.small_at_peak = self.now, self.now_small
+        self.peak = max(self.peak, self.now)
+        if self.heap is not None:
+            self.heap.hold(storage, size)
 
 
 @contextmanager
 def fake_run(device: torch.device) -> Iterator[MemoryMeter]:
     """Within, tensors have sizes but no storage, and the meter counts them as `device` would hold them."""
-    meter = MemoryMeter(CARD_BLOCK if device.type == "cuda" else 1)
+    meter = MemoryMeter(CARD_BLOCK) if device.type == "cuda" else MemoryMeter(heap=HeapReplay())
     gc.collect()
     gc.freeze()  # many small objects are made: without this, the collector would walk through all modules again and again
     try:

@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(SIDES[options.side](options.config)))
         return 0
     print(f"torch {torch.__version__} on {torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'}")
-    print(f"{'':14}{'forecast, MB':>14}{'measured, MB':>14}{'error':>8}{'start, MB':>11}{'seconds':>9}", flush=True)
+    print(f"{'':14}{'forecast, MB':>14}{'measured, MB':>14}{'error':>8}{'process, MB':>13}{'seconds':>9}", flush=True)
     errors = []
     for name in options.only:
         with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             predicted, measured = measure("forecast", config), measure("train", config)
         errors.append(abs(predicted["peak"] / measured["peak"] - 1))
         numbers = f"{predicted['peak'] / 1e6:14,.0f}{measured['peak'] / 1e6:14,.0f}{predicted['peak'] / measured['peak'] - 1:8.1%}"
-        print(f"{name:14}{numbers}{predicted['process'] / 1e6:11,.0f}{predicted['seconds']:9.1f}", flush=True)
+        print(f"{name:14}{numbers}{predicted['process'] / 1e6:13,.0f}{predicted['seconds']:9.1f}", flush=True)
     return int(max(errors) > TOLERANCE)
 
 

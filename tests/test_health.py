@@ -1,4 +1,4 @@
-"""smvl/train/health and flops: arithmetic is counted as torch counts it, and a loss that is no number stops a run with its samples' names."""
+"""smvl/train/health and flops: arithmetic is counted as torch does, and a loss that is no number stops a run and names the samples."""
 
 import logging
 

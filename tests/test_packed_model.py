@@ -159,7 +159,7 @@ def test_activation_checkpointing_changes_memory_and_nothing_else(tmp_path):
     packed(**batch).backward()
     expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
     model.zero_grad()
-    packed.gradient_checkpointing_enable({"use_reentrant": False})
+    packed.activation_checkpointing_enable({"use_reentrant": False})
     packed.train()
     packed(**batch).backward()
     assert all(torch.equal(parameter.grad, expected[name]) for name, parameter in model.named_parameters() if name in expected)

@@ -14,7 +14,7 @@ from smvl.data.sources.json_lines import JsonLines
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.sight import Sight, SightCheck, SightReport
 from tests.donors import save_text_donor, save_vision_donor
-from tests.tiny_data import image_row, text_row, write_images, write_json_lines, write_rows
+from tests.tiny_data import image_row, write_images, write_json_lines, write_rows
 from tests.tiny_run import write_run
 
 

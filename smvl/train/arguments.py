@@ -66,6 +66,12 @@ def training_arguments(config: Config, stage: StageConfig, folder: Path, *, max_
         raise ConfigError(f"stage {stage.name}: TrainingArguments refuses its `trainer` keys: {error}") from error
 
 
+def activation_checkpointing(arguments: TrainingArguments) -> dict[str, Any] | None:
+    """How activations are computed again in the backward pass; None where they are kept. transformers 5.23 has renamed both keys."""
+    name = "activation_checkpointing" if hasattr(arguments, "activation_checkpointing") else "gradient_checkpointing"
+    return (getattr(arguments, f"{name}_kwargs", None) or {"use_reentrant": False}) if getattr(arguments, name) else None
+
+
 def count_steps(stage: StageConfig, sampler: PackSampler, *, num_processes: int, steps_done: int = 0, packs_done: int = 0) -> int:
     """Optimizer steps of a stage. Epochs are counted in packs, which depend on the seed and not on the number of processes.
 

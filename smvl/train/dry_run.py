@@ -27,7 +27,7 @@ from smvl.data.packing import Pack, PackedDataset, PackingStatistics, PackSample
 from smvl.data.quarantine import Quarantine
 from smvl.processing.layout import IGNORED_LABEL, Layout
 from smvl.processing.tokens import IMAGE_TOKEN, marker_ids
-from smvl.train.arguments import count_steps, training_arguments
+from smvl.train.arguments import activation_checkpointing, count_steps, training_arguments
 from smvl.train.lora import attach_lora
 from smvl.train.memory_forecast import (
     GIGABYTE,
@@ -261,12 +261,13 @@ class StageForecast:
 
 @contextmanager
 def _checkpointing(packed: PackedModel, arguments: TrainingArguments) -> Iterator[None]:
-    if arguments.activation_checkpointing:
-        packed.activation_checkpointing_enable(arguments.activation_checkpointing_kwargs)
+    options = activation_checkpointing(arguments)
+    if options is not None:
+        packed.activation_checkpointing_enable(options)
     try:
         yield
     finally:
-        packed.model.activation_checkpointing_disable()
+        packed.activation_checkpointing_disable()
 
 
 # ---- text ----------------------------------------------------------------------------------------------------------------------------

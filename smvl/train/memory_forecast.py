@@ -22,6 +22,7 @@ import torch
 from transformers import SmolVLMForConditionalGeneration, Trainer, TrainingArguments
 
 from smvl.data.packing import PackSampler
+from smvl.train.arguments import activation_checkpointing
 from smvl.train.memory_meter import bytes_saved_by_quantizing, fake_copy, fake_run
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.stages import StagePlan
@@ -164,7 +165,7 @@ class StageMemory:
             keys = f"trainer.per_device_train_batch_size: {size // 2} with gradient_accumulation_steps: {-(-size * steps // (size // 2))}"
             changed = dict(per_device_train_batch_size=size // 2, gradient_accumulation_steps=-(-size * steps // (size // 2)))
             yield keys, self._with_arguments(**changed)
-        if not self.arguments.activation_checkpointing:
+        if activation_checkpointing(self.arguments) is None:
             yield "trainer.gradient_checkpointing: true", self._with_arguments(activation_checkpointing=True)
         if self.pack.tokens > 1:
             yield f"data.max_length: {self.pack.tokens // 2}", replace(self, pack=self.pack.halved(tokens_per_tile(self.model)))
@@ -190,8 +191,7 @@ class StageMemory:
                 config._attn_implementation = "sdpa"  # keeps as much, and takes fake tensors
         packed = _MaskedModel(model)
         packed.train()
-        if self.arguments.activation_checkpointing:
-            options = self.arguments.activation_checkpointing_kwargs or {"use_reentrant": False}  # transformers' default
+        if (options := activation_checkpointing(self.arguments)) is not None:
             packed.activation_checkpointing_enable({**options, "preserve_rng_state": False})
         return packed
 

@@ -124,11 +124,18 @@ class PackedModel(nn.Module):
 
     def activation_checkpointing_enable(self, activation_checkpointing_kwargs: dict[str, Any] | None = None, **options: Any) -> None:
         """Compute activations again in the backward pass instead of keeping them: less memory, about a third more time."""
-        self.model.activation_checkpointing_enable(activation_checkpointing_kwargs, **options)
+        self._stock("checkpointing_enable")(activation_checkpointing_kwargs, **options)
 
     def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
-        """The same under its older name."""
-        self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs)
+        """The same under the name that transformers had for it before 5.23."""
+        self.activation_checkpointing_enable(gradient_checkpointing_kwargs)
+
+    def activation_checkpointing_disable(self) -> None:
+        """Keep activations again."""
+        self._stock("checkpointing_disable")()
+
+    def _stock(self, name: str) -> Any:
+        return getattr(self.model, f"activation_{name}", None) or getattr(self.model, f"gradient_{name}")
 
 
 def _encode_tiles(tower: nn.Module, tiles: torch.Tensor) -> torch.Tensor:

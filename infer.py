@@ -9,7 +9,8 @@
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # both are read when transformers is imported
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait take the cores from those that work
+if "OMP_WAIT_POLICY" not in os.environ:  # threads that spin long while they wait take the cores from those that work
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import argparse

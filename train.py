@@ -14,7 +14,8 @@ import sys
 from collections.abc import Sequence
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is ever fetched while training
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait take the cores from those that work
+if "OMP_WAIT_POLICY" not in os.environ:  # threads that spin long while they wait take the cores from those that work
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the worker processes are the parallelism
 
 from smvl.config import Config, load_config

@@ -26,7 +26,7 @@ from benchmarks.donors import TextShape, VisionShape, save_text_donor, save_visi
 from benchmarks.photographs import read_texts, write_samples
 
 ROOT = Path(__file__).parent.parent
-ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false"}
+ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "GOMP_SPINCOUNT": "3000", "TOKENIZERS_PARALLELISM": "false"}
 TOLERANCE = 0.1
 NUM_SAMPLES, NUM_STEPS = 96, 3
 

@@ -1,4 +1,4 @@
-"""Why train.py and infer.py set OMP_WAIT_POLICY=PASSIVE: small layers on all cores, alone and beside other busy processes.
+"""Why train.py and infer.py set GOMP_SPINCOUNT=3000: small layers on all cores, alone and beside other busy processes.
 
     python benchmarks/thread_waiting.py
 """
@@ -22,16 +22,18 @@ print(sorted(seconds)[len(seconds) // 2])
 """
 
 
+WAYS = {"default": {}, "GOMP_SPINCOUNT=3000": {"GOMP_SPINCOUNT": "3000"}, "PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE"}}
+
+
 def main() -> None:
-    print(f"{'':30}  {'spinning (default)':>18}  {'PASSIVE':>9}  ratio   (milliseconds a step, median of 3 runs)")
+    print(f"{'milliseconds a step, median of 3 runs':40}" + "".join(f"{name:>22}" for name in WAYS))
     for name, num_busy in (("alone", 0), ("beside as many busy processes", os.cpu_count() or 1)):
         busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(num_busy)]
         try:
-            spinning, passive = median_seconds({}), median_seconds({"OMP_WAIT_POLICY": "PASSIVE"})
+            print(f"{name:40}" + "".join(f"{median_seconds(changes) * 1e3:22.1f}" for changes in WAYS.values()), flush=True)
         finally:
             for process in busy:
                 process.kill()
-        print(f"{name:30}  {spinning * 1e3:18.1f}  {passive * 1e3:9.1f}  {spinning / passive:4.1f}x")
 
 
 def median_seconds(changes: dict[str, str]) -> float:

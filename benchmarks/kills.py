@@ -43,6 +43,8 @@ class Kill:
     after: float
     save: int | None = None
     delay: float = 0.0
+    stage: str = STAGES[0]
+    """The stage that must have begun."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     num_kills = num_ends = 0
     killed = folder / "killed"
     while num_kills < options.kills:
-        kill = draw_kill(random_moments, num_kills, duration / 8)
+        kill = draw_kill(random_moments, num_kills, duration / 4, STAGES[2 * num_kills // options.kills])
         process = start(config, killed)
         if not wait_and_kill(process, killed, kill):
             num_ends += 1
@@ -126,16 +128,17 @@ def run_unbroken(config: Path, output: Path) -> float:
 # ---- killing it ------------------------------------------------------------------------------------------------------------------
 
 
-def draw_kill(random_moments: random.Random, number: int, longest: float) -> Kill:
-    """Two of three at any moment within `longest` seconds from the start of training, the third in a save."""
+def draw_kill(random_moments: random.Random, number: int, longest: float, stage: str) -> Kill:
+    """Two of three at any moment within `longest` seconds from the start of training, the third in a save; from `stage` on."""
     if number % 3 < 2:
-        return Kill(after=random_moments.uniform(0, longest))
-    return Kill(after=0, save=random_moments.randint(1, 3), delay=random_moments.uniform(0, LONGEST_DELAY))
+        return Kill(after=random_moments.uniform(0, longest), stage=stage)
+    return Kill(after=0, save=random_moments.randint(1, 3), delay=random_moments.uniform(0, LONGEST_DELAY), stage=stage)
 
 
 def wait_and_kill(process: subprocess.Popen, output: Path, kill: Kill) -> bool:
     """Whether the process was killed; False where it ended before."""
     wait_for_training(process, output)
+    wait(process, lambda: (output / kill.stage).is_dir())
     if kill.save is None:
         wait(process, lambda: False, seconds=kill.after)
     for _ in range(kill.save or 0):
@@ -150,8 +153,8 @@ def wait_and_kill(process: subprocess.Popen, output: Path, kill: Kill) -> bool:
 
 
 def wait_for_training(process: subprocess.Popen, output: Path) -> None:
-    """Until the run has said which parts learn: everything before is start-up."""
-    wait(process, lambda: "everything else" in errors(output))
+    """Until the run has said what memory it needs: everything before is start-up."""
+    wait(process, lambda: "Peak memory forecast" in errors(output))
 
 
 def wait(process: subprocess.Popen, is_so, *, seconds: float = LONGEST_RUN) -> None:

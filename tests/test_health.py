@@ -13,6 +13,7 @@ from smvl.train.health import DivergedError, Health
 from smvl.train.packed_model import PackedModel
 from smvl.train.parts import part_parameters
 from smvl.train.step_clock import StepClock
+from smvl.train.trainer import SmVLMTrainer
 from tests.donors import save_text_donor, save_vision_donor
 from tests.test_packed_model import FIVE, Encoder, collate, inputs
 from tests.tiny_run import write_run
@@ -106,14 +107,12 @@ def test_a_gradient_that_is_no_number_names_samples_and_the_last_good_state(spli
 
 
 def test_a_run_whose_loss_is_no_number_stops_before_it_changes_a_weight(tmp_path, capsys, monkeypatch):
-    plain = PackedModel.forward
+    plain = SmVLMTrainer.compute_loss
 
-    def broken(self, **batch):
-        loss = plain(self, **batch)
-        return loss * float("nan") if self.training and self.steps.append(1) is None and len(self.steps) > 2 else loss
+    def broken(self, *arguments, **options):
+        return plain(self, *arguments, **options) * (float("nan") if self.state.global_step == 2 else 1.0)
 
-    monkeypatch.setattr(PackedModel, "forward", broken)
-    monkeypatch.setattr(PackedModel, "steps", [], raising=False)
+    monkeypatch.setattr(SmVLMTrainer, "compute_loss", broken)
     assert train.main([str(write_run(tmp_path))]) == 1
     message = capsys.readouterr().err
     assert "the gradient of step 3 is nan" in message and "Samples of this step: tiny/" in message

@@ -30,6 +30,9 @@ from typing import Any
 
 import torch
 
+if not __package__:  # run by its path, not with -m
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+
 from benchmarks.throughput_presets import PRESETS, STAGES, Preset
 from benchmarks.throughput_side import NUM_COMPARED, SIDES, run_side
 from smvl.train.prepare import quieten

@@ -2,6 +2,7 @@
 
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -110,7 +111,7 @@ def peak_memory() -> dict[str, int]:
 # ---- the two sides -----------------------------------------------------------------------------------------------------------------
 
 
-class Side:
+class Side(ABC):
     """Model, encoder and schedule, which both sides build alike; `measure` trains.
 
     Args:
@@ -160,13 +161,13 @@ class Side:
             torch.cuda.reset_peak_memory_stats()
         return {"loss": total / count, **self.train(), **peak_memory()}
 
+    @abstractmethod
     def sum_losses(self) -> tuple[float, int]:
         """Sum of token losses of the schedule's compared samples, and the number of those tokens."""
-        raise NotImplementedError
 
+    @abstractmethod
     def train(self) -> dict[str, Any]:
         """Train on the schedule, and the figures of its measured part."""
-        raise NotImplementedError
 
     def to_device(self, batch: dict[str, Any]) -> dict[str, Any]:
         return {name: value.to(self.device) if torch.is_tensor(value) else value for name, value in batch.items()}

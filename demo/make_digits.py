@@ -9,7 +9,7 @@ import numpy
 from PIL import Image
 from sklearn.datasets import load_digits as load_uci_digits
 
-from smvl.data.scenes.digits import COLUMNS, FOLDER, FULL_INK, SIDE
+from smvl.data.demo_scenes.digits import COLUMNS, FOLDER, FULL_INK, SIDE
 
 
 def main() -> None:

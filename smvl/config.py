@@ -102,7 +102,7 @@ class DataConfig:
     workers: int = 4
     """Processes that encode samples, and one for every four that measures their lengths; 0 does both in the training process."""
     max_drop_share: float = 0.05
-    """Share of samples that may be unreadable or too long before the run stops."""
+    """Share of each source's samples that may be unreadable or too long before the run stops."""
     scenes: ScenesConfig | None = None
     """Data to draw before the run, so that it needs no download; null draws nothing."""
 
@@ -115,18 +115,84 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TextAugmentConfig:
+    synonyms: float = 0.0
+    """Share of samples in whose text some words are replaced by synonyms."""
+    rephrase: float = 0.0
+    """Share of samples whose question is put in other words."""
+    traditional: float = 0.0
+    """Share of samples turned into traditional script."""
+    min_overlap: float = 0.5
+    """Least overlap of character bigrams between a text and its augmented form; a form below it is not taken."""
+    max_overlap: float = 0.95
+    """Largest such overlap; a form above it is as good as the text itself."""
+
+    def __post_init__(self) -> None:
+        for name in ("synonyms", "rephrase", "traditional", "min_overlap", "max_overlap"):
+            check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a share from 0 to 1")
+        check(self.min_overlap < self.max_overlap, "min_overlap", self.min_overlap, f"less than max_overlap ({self.max_overlap})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistortionConfig:
+    """How strongly an image is spoilt; each strength from 0 (never) to 1 (hardly legible for a person)."""
+
+    perspective: float = 0.0
+    """Seen from the side."""
+    tilt: float = 0.0
+    """Turned."""
+    curl: float = 0.0
+    """Paper that is not flat."""
+    blur: float = 0.0
+    """Out of focus or in motion."""
+    dim: float = 0.0
+    """Too little light, or light from one side."""
+    noise: float = 0.0
+    """Grain of a sensor in the dark."""
+    jpeg: float = 0.0
+    """Compressed too much."""
+
+    def __post_init__(self) -> None:
+        for field_ in dataclasses.fields(DistortionConfig):
+            check(0 <= getattr(self, field_.name) <= 1, field_.name, getattr(self, field_.name), "a strength from 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageAugmentConfig(DistortionConfig):
+    share: float = 0.5
+    """Share of the images that are distorted at all."""
+    spare: list[str] = field(default_factory=lambda: ["chart", "dial"])
+    """Tasks whose images stay as they are: where a line's place is the answer, a bent picture is a wrong one."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(0 <= self.share <= 1, "share", self.share, "a share from 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceConfig:
-    source: str
-    """Name of the data format in the registry: cauldron, jsonl."""
+    source: str = "auto"
+    """Format of the data: auto looks at the files, or a name that the registry knows."""
     path: str
-    """Folder or file that holds the data."""
+    """Folder or file that holds the data, or a data set's id on the hub."""
     subsets: list[str] = field(default_factory=list)
-    """Folders below `path` to read; empty reads all that the source finds."""
+    """Folders below `path`, or configurations of a data set on the hub, to read; empty reads all that the source finds."""
+    split: str = "train"
+    """Split of a data set that has several."""
+    stream: int | None = None
+    """Rows to take of a data set on the hub as a stream, so that no more is downloaded; null downloads all of it."""
+    text: bool = False
+    """Pure text: counts towards the stage's `text_share`; a row with an image is refused."""
     weight: float = 1.0
     """Relative share of this source in its mixture."""
+    augment_text: TextAugmentConfig | None = None
+    """Changes to the Chinese text of its samples; null leaves it as it is."""
+    augment_images: ImageAugmentConfig | None = None
+    """Changes to the images of its samples, others in each epoch; null leaves them as they are."""
 
     def __post_init__(self) -> None:
         check(0 < self.weight < math.inf, "weight", self.weight, "a finite number above 0")
+        check(self.stream is None or self.stream > 0, "stream", self.stream, "at least 1 row, or null")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +238,10 @@ class StageConfig:
     """Name of the stage and of its folder: letters, digits, - and _."""
     mixture: list[SourceConfig]
     """Sources that are mixed, each with its weight."""
+    mix_by: Literal["samples", "tokens"] = "samples"
+    """What the weights are shares of."""
+    text_share: float | None = None
+    """Share of the sources with `text: true` together; their weights then count among themselves. null: weights decide alone."""
     train: list[str]
     """Parts that learn from the first step on."""
     unfreeze: list[UnfreezeConfig] = field(default_factory=list)
@@ -189,8 +259,17 @@ class StageConfig:
         check(bool(self.mixture), "mixture", self.mixture, "at least one source")
         check(bool(self.train), "train", self.train, "at least one part, for example [connector, markers]")
         self._check_parts()
+        self._check_text_share()
         for key in sorted(OWNED_TRAINER_KEYS.keys() & self.trainer.keys()):
             raise ConfigError(f"trainer.{key}: smvl sets this one itself; {OWNED_TRAINER_KEYS[key]}")
+
+    def _check_text_share(self) -> None:
+        if self.text_share is None:
+            return
+        check(0 < self.text_share < 1, "text_share", self.text_share, "a share above 0 and below 1, or null")
+        kinds = [source.text for source in self.mixture]
+        expected = "a mixture with at least one source of `text: true` and one without"
+        check(len(set(kinds)) == 2, "text_share", self.text_share, expected)
 
     def _check_parts(self) -> None:
         shares = [step.at for step in self.unfreeze]

@@ -9,7 +9,7 @@ import transformers
 
 from smvl.config import Config
 from smvl.data.registry import SOURCES
-from smvl.data.scenes.draw import write_demo_data
+from smvl.data.demo_scenes.draw import write_demo_data
 from smvl.model.donors import DonorError, check_donor_folder
 from smvl.train.arguments import check_trainer_keys
 from smvl.train.checkpoint import claim_run_folder

@@ -1,17 +1,17 @@
 """Draws the demo's data into a folder.
 
-    python -m smvl.data.scenes --out data/demo --seed 1
+    python -m smvl.data.demo_scenes --out data/demo --seed 1
 """
 
 import argparse
 import logging
 from pathlib import Path
 
-from smvl.data.scenes.draw import write_demo_data
+from smvl.data.demo_scenes.draw import write_demo_data
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m smvl.data.scenes", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m smvl.data.demo_scenes", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder to draw into")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--num-align", type=int, default=1500)

@@ -2,9 +2,9 @@
 
 import random
 
-from smvl.data.scenes.digits import split_digits
-from smvl.data.scenes.picture import DIGIT, GLYPH, LONG_EDGE, Mark, Picture
-from smvl.data.scenes.words import SIGN_CHARACTERS, split_of_text
+from smvl.data.demo_scenes.digits import split_digits
+from smvl.data.demo_scenes.picture import DIGIT, GLYPH, LONG_EDGE, Mark, Picture
+from smvl.data.demo_scenes.words import SIGN_CHARACTERS, split_of_text
 
 HEIGHT = LONG_EDGE // 2
 SLOTS = 4

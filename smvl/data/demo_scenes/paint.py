@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy
 from PIL import Image, ImageDraw, ImageFont
 
-from smvl.data.scenes.digits import FULL_INK, load_digits
-from smvl.data.scenes.picture import DIGIT, GLYPH, Mark, Picture
-from smvl.data.scenes.words import COLOURS
+from smvl.data.demo_scenes.digits import FULL_INK, load_digits
+from smvl.data.demo_scenes.picture import DIGIT, GLYPH, Mark, Picture
+from smvl.data.demo_scenes.words import COLOURS
 
 FONT = Path(__file__).parent / "NotoSansCJK-demo-subset.otf"
 ZOOMS = (1.0, 1.0, 1.25, 1.5, 2.0)

@@ -4,8 +4,8 @@ The text donor is pretrained on these, and the finetune stage mixes some in, so 
 
 import random
 
-from smvl.data.scenes.picture import Scene, Turn
-from smvl.data.scenes.words import CHARACTERS, COLOURS, TRAIN, split_of_text
+from smvl.data.demo_scenes.picture import Scene, Turn
+from smvl.data.demo_scenes.words import CHARACTERS, COLOURS, TRAIN, split_of_text
 
 NAMES = ("小明", "小红", "小华", "小李", "小王", "小张")
 FRUITS = ("苹果", "桃子", "香蕉", "西瓜", "橘子")

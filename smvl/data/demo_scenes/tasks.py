@@ -3,8 +3,8 @@
 import random
 from collections.abc import Callable
 
-from smvl.data.scenes import shapes, writing
-from smvl.data.scenes.picture import Picture, Scene, Turn
+from smvl.data.demo_scenes import shapes, writing
+from smvl.data.demo_scenes.picture import Picture, Scene, Turn
 
 SAY_FIRST, SAY_SECOND = "第一张", "第二张"
 

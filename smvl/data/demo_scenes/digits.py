@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
-from smvl.data.scenes.words import HELDOUT, TRAIN
+from smvl.data.demo_scenes.words import HELDOUT, TRAIN
 
 SIDE = 8
 COLUMNS = 60

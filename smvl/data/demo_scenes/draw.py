@@ -16,11 +16,11 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from smvl.data.scenes.chats import draw_chat
-from smvl.data.scenes.paint import paint
-from smvl.data.scenes.picture import DIGIT, GLYPH, Picture, Scene
-from smvl.data.scenes.tasks import draw_captions, draw_scene
-from smvl.data.scenes.words import HELDOUT, TRAIN
+from smvl.data.demo_scenes.chats import draw_chat
+from smvl.data.demo_scenes.paint import paint
+from smvl.data.demo_scenes.picture import DIGIT, GLYPH, Picture, Scene
+from smvl.data.demo_scenes.tasks import draw_captions, draw_scene
+from smvl.data.demo_scenes.words import HELDOUT, TRAIN
 
 logger = logging.getLogger(__name__)
 

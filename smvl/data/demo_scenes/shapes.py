@@ -2,8 +2,8 @@
 
 import random
 
-from smvl.data.scenes.picture import LONG_EDGE, SHAPE, Mark, Picture
-from smvl.data.scenes.words import COLOURS, SHAPES, say_shape
+from smvl.data.demo_scenes.picture import LONG_EDGE, SHAPE, Mark, Picture
+from smvl.data.demo_scenes.words import COLOURS, SHAPES, say_shape
 
 BOARD = 3
 CELL = LONG_EDGE / BOARD

@@ -1,11 +1,12 @@
 """A sample becomes tensors here, in the worker processes: its layout, then its pixels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from smvl.data.quarantine import Failure
-from smvl.data.sample import Sample, SampleError
+from smvl.data.sample import Sample, SampleError, image_label
 from smvl.processing.images import ImageError, image_size, read_image
 from smvl.processing.layout import Layout, TooLongError
 from smvl.processing.processing_smvl import SmVLMProcessor
@@ -31,21 +32,25 @@ class Encoder:
     """Turns samples into tensors, one rule for training and evaluation.
 
     Args:
-        max_length: tokens of the longest sample.
+        max_length: tokens of the longest sample; None sets no limit.
         max_tiles: tiles of the sample with the most; None sets no limit.
     """
 
-    def __init__(self, processor: SmVLMProcessor, max_length: int, max_tiles: int | None = None):
+    def __init__(self, processor: SmVLMProcessor, max_length: int | None, max_tiles: int | None = None):
         self.processor, self.max_length, self.max_tiles = processor, max_length, max_tiles
 
-    def lay_out(self, sample: Sample) -> Layout:
+    def lay_out(self, sample: Sample, sizes: Sequence[tuple[int, int]] | None = None) -> Layout:
         """Ids, labels and grids, from image headers alone.
+
+        Args:
+            sizes: (height, width) of each image, where they are known; None opens the headers.
 
         Raises:
             SampleError: an image cannot be opened, or the sample is too long, or nothing in it is asked of the model.
         """
         try:
-            sizes = [image_size(image, name=_name(sample, index)) for index, image in enumerate(sample.images)]
+            if sizes is None:
+                sizes = [image_size(image, name=image_label(sample, index)) for index, image in enumerate(sample.images)]
             layout = self.processor.lay_out(
                 sample.messages, sizes, tools=sample.tools, max_length=self.max_length, max_tiles=self.max_tiles
             )
@@ -61,7 +66,7 @@ class Encoder:
         """Decode, cut and tokenize; raises `SampleError` as `lay_out` does, and for damaged pixels."""
         layout = self.lay_out(sample)
         try:
-            images = {index: read_image(sample.images[index], name=_name(sample, index)) for index in layout.kept_images}
+            images = {index: read_image(sample.images[index], name=image_label(sample, index)) for index in layout.kept_images}
         except ImageError as error:
             raise SampleError("unreadable image", str(error)) from error
         return Encoded(
@@ -77,10 +82,3 @@ class Encoder:
 def failure_of(error: SampleError, *, row_id: str, source: str) -> Failure:
     """The record of a row that broke a rule."""
     return Failure(id=row_id, source=source, rule=error.rule, reason=str(error))
-
-
-def _name(sample: Sample, index: int) -> str | None:
-    """How messages call an image that has no path of its own."""
-    image = sample.images[index]
-    has_path = isinstance(image, str) and not image.startswith("data:") or isinstance(image, dict) and image.get("path")
-    return None if has_path else f"image {index} of {sample.source} {sample.id}"

@@ -70,6 +70,13 @@ def text_of(message: dict[str, Any]) -> str:
     return "".join(part.get("text", "") for part in content or ())
 
 
+def image_label(sample: Sample, index: int) -> str | None:
+    """How messages call an image that has no path of its own; None for one that has."""
+    image = sample.images[index]
+    has_path = isinstance(image, str) and not image.startswith("data:") or isinstance(image, dict) and image.get("path")
+    return None if has_path else f"image {index} of {sample.source} {sample.id}"
+
+
 def _check_message(message: Any, index: int) -> None:
     if not isinstance(message, dict) or "role" not in message:
         raise SampleError("message form", f'message {index} has no "role"; expected {{"role": ..., "content": ...}}')

@@ -3,11 +3,14 @@
 Ids and loss mask are born here together, for training and for inference alike, so that the two cannot drift apart.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from smvl.processing.tiles import TileGrid
+if TYPE_CHECKING:  # tiles.py loads transformers, and who only counts images needs none of it
+    from smvl.processing.tiles import TileGrid
 
 IGNORED_LABEL = -100
 """The label of a position that the loss leaves out, as in torch and transformers."""

@@ -8,6 +8,8 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 
+from smvl.data.scenes.fonts import Fonts, machine_fonts
+
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
 
@@ -27,12 +29,14 @@ class Contents:
     Args:
         seed: names the scene; the same seed gives the same scene.
         split: which texts it may hold.
+        fonts: what it may be written with; None takes all of this machine.
     """
 
-    def __init__(self, seed: str, split: str):
+    def __init__(self, seed: str, split: str, fonts: Fonts | None = None):
         self.random = random.Random(seed)
         """For what is not text: places, colours, counts, fonts."""
         self.split = split
+        self.fonts = fonts or machine_fonts()
         self.texts: set[str] = set()
         """Every text that was given out."""
 

@@ -1,23 +1,175 @@
-"""The Chinese fonts of this machine, by style, and the one that pip brings everywhere."""
+"""The Chinese fonts of this machine, by style, and the one that pip brings everywhere.
 
-from functools import cache
+Which fonts there are decides how a scene looks, never what it says. `pip_fonts` alone gives the same picture on every machine.
+"""
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
 from PIL import ImageFont
 
-Style = Literal["sans", "serif", "brush"]
+logger = logging.getLogger(__name__)
+
+Style = Literal["sans", "serif", "brush", "heavy"]
+"""Plain letters, letters with thick and thin strokes (songti), letters as a brush writes them (kaiti, lishu, xingshu), and bold ones."""
+
+# Words in a font's names that tell its style, the first that fits; a Chinese font with none of them counts as sans.
+_STYLE_WORDS: dict[str, tuple[str, ...]] = {
+    "brush": (
+        "kai", "楷", "xingshu", "xingkai", "行楷", "行书", "lishu", "lisu", "stliti", "隶", "caoshu", "mao cao", "草", "shufa", "书法",
+        "ma shan zheng", "zhi mang xing", "long cang", "brush", "毛笔", "weibei", "魏碑", "手写",
+    ),
+    "serif": ("song", "宋", "ming", "明", "serif", "simsun", "mincho", "sungti"),
+    "sans": ("hei", "黑", "sans", "gothic", "pingfang", "苹方", "dengxian", "等线", "puhui"),
+}  # fmt: skip
+_BOLD_WORDS = ("bold", "heavy", "black", "粗")
+_FOLDERS = {
+    "darwin": ("/System/Library/Fonts", "/Library/Fonts", "~/Library/Fonts"),
+    "win32": ("${WINDIR}/Fonts", "${LOCALAPPDATA}/Microsoft/Windows/Fonts"),
+}
+_LINUX_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
+_SUFFIXES = {".ttf", ".otf", ".ttc", ".otc"}
+_LEAST_BYTES = 1_000_000
+"""Outlines of 3,755 characters take more than this; what is smaller is not opened."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One font to write with."""
+
+    family: str
+    style: Style
+    file: Path
+    index: int = 0
+    """Which of the fonts in the file."""
+    axes: tuple[float, ...] = ()
+    """Where a variable font's axes are set; empty for one that is not variable."""
+    characters: frozenset[int] = field(default=frozenset(), repr=False, compare=False)
+    """Code points that it has."""
+
+    def covers(self, text: str) -> bool:
+        return all(ord(character) in self.characters for character in text)
+
+    @property
+    def name(self) -> str:
+        """What the manifest calls it; no path of the machine."""
+        weight = f" {self.axes[0]:g}" if self.axes else ""
+        return f"{self.family}{weight} ({self.file.name})"
+
+
+@dataclass(frozen=True)
+class Fonts:
+    """The faces that scenes are drawn with."""
+
+    faces: tuple[Face, ...]
+
+    def of(self, style: Style) -> tuple[Face, ...]:
+        """Faces of a style in a fixed order; those of `sans` where a style has none."""
+        return tuple(face for face in self.faces if face.style == style) or tuple(face for face in self.faces if face.style == "sans")
 
 
 @cache
-def font_files(style: Style) -> tuple[Path, ...]:
-    """Fonts of a style in a fixed order; those of `sans` where a style has none."""
-    import cvttf_NotoSansCJK_Regular
+def pip_fonts() -> Fonts:
+    """Noto Sans CJK in five weights, from the package that requirements.txt names (SIL Open Font License 1.1).
 
-    return (next(Path(cvttf_NotoSansCJK_Regular.__file__).parent.glob("*.otf")),)
+    Raises:
+        ValueError: the package is not installed.
+    """
+    try:
+        import manimgx_fonts_cjk
+    except ImportError as error:
+        raise ValueError("the scenes need a Chinese font: pip install manimgx-fonts-cjk") from error
+    file = next(Path(manimgx_fonts_cjk.__file__).parent.glob("*.ttc"))
+    face = _read_face(file)
+    weights = {"sans": (300, 400, 500), "heavy": (700, 900)}
+    return Fonts(tuple(Face(face.family, style, file, face.index, (w,), face.characters) for style in weights for w in weights[style]))
 
 
 @cache
-def load_font(file: Path, pixels: int) -> ImageFont.FreeTypeFont:
-    """A font at a size; kept, as loading one takes longer than drawing with it."""
-    return ImageFont.truetype(str(file), pixels, layout_engine=ImageFont.Layout.BASIC)
+def machine_fonts() -> Fonts:
+    """The pip fonts, and every font of this machine that has the common Chinese characters."""
+    faces = [_read_face(file) for file in _find_files()]
+    chinese = [face for face in faces if face is not None]
+    logger.info("Chinese fonts of this machine: %s", ", ".join(sorted({face.family for face in chinese})) or "none")
+    return Fonts(pip_fonts().faces + tuple(sorted(chinese, key=lambda face: (face.file.name, face.index))))
+
+
+@lru_cache(maxsize=1024)
+def load_font(face: Face, pixels: int) -> ImageFont.FreeTypeFont:
+    """A face at a size; kept, as loading one takes longer than drawing with it."""
+    font = ImageFont.truetype(str(face.file), pixels, index=face.index, layout_engine=ImageFont.Layout.BASIC)
+    if face.axes:
+        font.set_variation_by_axes(list(face.axes))
+    return font
+
+
+@cache
+def _required() -> frozenset[int]:
+    """The 3,755 common characters (GB 2312, first level), Chinese punctuation, letters and digits."""
+    common = bytes(byte for row in range(0xB0, 0xD8) for cell in range(0xA1, 0xFF) for byte in (row, cell))
+    ascii_letters = "".join(map(chr, range(0x21, 0x7F)))
+    return frozenset(map(ord, common.decode("gb2312", errors="ignore") + "，。：；！？（）《》、" + ascii_letters))
+
+
+def _find_files() -> list[Path]:
+    """Font files of this machine that may hold Chinese, in a fixed order."""
+    if shutil.which("fc-list"):
+        listed = subprocess.run(["fc-list", "--format", "%{file}\n", ":lang=zh"], capture_output=True, text=True, check=True).stdout
+        files = {Path(line) for line in listed.splitlines() if line}
+    else:
+        folders = _FOLDERS.get(sys.platform, _LINUX_FOLDERS)
+        files = {file for folder in folders for file in Path(os.path.expandvars(folder)).expanduser().rglob("*")}
+    return sorted(file for file in files if file.suffix.lower() in _SUFFIXES and file.stat().st_size >= _LEAST_BYTES)
+
+
+def _read_face(file: Path) -> Face | None:
+    """The face in a file that simplified Chinese is best written with; None where none has the common characters or the file is broken."""
+    from fontTools.ttLib import TTFont, TTLibError
+
+    best = None
+    for index in _indices(file):
+        try:
+            with TTFont(file, fontNumber=index, lazy=True) as font:
+                characters = frozenset(font.getBestCmap() or ())
+                names = _names(font)
+                axes = tuple(400.0 if axis.axisTag == "wght" else axis.defaultValue for axis in font["fvar"].axes) if "fvar" in font else ()
+        except (TTLibError, OSError, AssertionError) as error:
+            logger.warning("The font %s cannot be read: %s", file.name, error)
+            return None
+        face = Face(names[0], _style_of(" ".join(names).lower()), file, index, axes, characters)
+        if _required() <= characters and (best is None or _is_simplified(face.family) > _is_simplified(best.family)):
+            best = face
+    return best
+
+
+def _indices(file: Path) -> Iterator[int]:
+    if file.suffix.lower() not in (".ttc", ".otc"):
+        return iter((0,))
+    with file.open("rb") as header:
+        header.seek(8)
+        return iter(range(int.from_bytes(header.read(4), "big")))
+
+
+def _names(font) -> list[str]:
+    """Family first, then every other family and style name of the font."""
+    table = font["name"]
+    family = table.getBestFamilyName() or "unnamed"
+    return [family, *sorted({record.toUnicode(errors="ignore") for record in table.names if record.nameID in (1, 2, 16, 17)} - {family})]
+
+
+def _is_simplified(family: str) -> bool:
+    return any(word in family.split() for word in ("SC", "CN", "GB", "GB18030", "S"))
+
+
+def _style_of(names: str) -> Style:
+    style = next((style for style, words in _STYLE_WORDS.items() if any(word in names for word in words)), "sans")
+    bold = style == "sans" and any(word in names for word in _BOLD_WORDS)
+    return "heavy" if bold else style

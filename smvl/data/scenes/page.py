@@ -1,14 +1,15 @@
 """A picture that text is written on, and that remembers what was written."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from smvl.data.scenes.contents import Contents
-from smvl.data.scenes.fonts import Style, font_files, load_font
+from smvl.data.scenes.fonts import Face, Style, load_font
+from smvl.data.scenes.wrapping import wrap_text
 
 Colour = tuple[int, int, int]
+Box = tuple[int, int, int, int]
 INK: Colour = (28, 28, 32)
 
 
@@ -18,15 +19,20 @@ class Page:
     Args:
         contents: decides the fonts.
         size: (width, height) in pixels.
+        background: a colour, or a picture of that size.
     """
 
-    def __init__(self, contents: Contents, size: tuple[int, int], background: Colour = (255, 255, 255)):
-        self.image = Image.new("RGB", size, background)
+    def __init__(self, contents: Contents, size: tuple[int, int], background: Colour | Image.Image = (255, 255, 255)):
+        self.image = background.copy() if isinstance(background, Image.Image) else Image.new("RGB", size, background)
+        if self.image.size != tuple(size) or self.image.mode != "RGB":
+            raise ValueError(f"the background is {self.image.mode} of {self.image.size}; expected RGB of {tuple(size)}.")
         self.pen = ImageDraw.Draw(self.image)
         """For lines and shapes; text goes through `write`."""
         self.texts: list[str] = []
+        self.boxes: list[Box] = []
+        """Where each of the texts stands: left, top, right, bottom in pixels."""
         self._contents = contents
-        self._files: dict[str, Path] = {}
+        self._faces: dict[str, Face] = {}
 
     @property
     def width(self) -> int:
@@ -36,30 +42,71 @@ class Page:
     def height(self) -> int:
         return self.image.height
 
-    def font(self, style: Style, pixels: float) -> ImageFont.FreeTypeFont:
-        """A font of a style; the same face for the whole page, chosen once."""
-        if style not in self._files:
-            self._files[style] = self._contents.random.choice(font_files(style))
-        return load_font(self._files[style], max(6, round(pixels)))
+    def choose_face(self, style: Style, text: str) -> None:
+        """Take a face of a style that has all of this text, for the whole page; before the style is first written in.
+
+        Raises:
+            ValueError: no face of any style has it.
+        """
+        fitting = [face for face in self._contents.fonts.of(style) if face.covers(text)]
+        self._faces[style] = self._contents.random.choice(fitting) if fitting else self._any_face(text)
+
+    def face(self, style: Style, text: str = "") -> Face:
+        """The page's face of a style, chosen once; for a text with a character that it lacks, another one."""
+        if style not in self._faces:
+            self._faces[style] = self._contents.random.choice(self._contents.fonts.of(style))
+        face = self._faces[style]
+        return face if face.covers(text) else self._any_face(text, style)
+
+    def _any_face(self, text: str, style: Style = "sans") -> Face:
+        fonts = self._contents.fonts
+        for face in (*fonts.of(style), *fonts.faces):
+            if face.covers(text):
+                return face
+        lacking = [character for character in text if not any(face.covers(character) for face in fonts.faces)]
+        raise ValueError(f"no font has all characters of {text!r}: {lacking or 'each is in some font, but all are in none'}.")
+
+    def font(self, style: Style, pixels: float, text: str = "") -> ImageFont.FreeTypeFont:
+        """A font of a style; the same face for the whole page unless it lacks a character of the text."""
+        return load_font(self.face(style, text), max(6, round(pixels)))
 
     def measure(self, text: str, style: Style, pixels: float) -> tuple[int, int]:
         """(width, height) in pixels that a run of text takes: its advance, and the font's line height."""
-        font = self.font(style, pixels)
+        font = self.font(style, pixels, text)
         ascent, descent = font.getmetrics()
         return round(font.getlength(text)), ascent + descent
 
-    def write(
-        self, position: tuple[float, float], text: str, style: Style, pixels: float, *, fill: Colour = INK, anchor: str = "la"
-    ) -> tuple[int, int, int, int]:
+    def write(self, position: tuple[float, float], text: str, style: Style, pixels: float, *, fill: Colour = INK, anchor: str = "la") -> Box:
         """Write one run of text in one line. Returns its box (left, top, right, bottom).
 
         Args:
             position: where the anchor is.
             anchor: Pillow's: `la` left and top, `mm` the middle, `ra` right and top, `ls` left on the baseline.
         """
-        font = self.font(style, pixels)
-        self.pen.text(position, text, font=font, fill=fill, anchor=anchor)
+        box = self._put(position, text, self.font(style, pixels, text), fill, anchor)
         self.texts.append(text)
+        self.boxes.append(box)
+        return box
+
+    def write_column(self, position: tuple[float, float], text: str, style: Style, pixels: float, *, step: float = 1.1, fill: Colour = INK) -> Box:
+        """Write a run of text from top to bottom. Returns its box.
+
+        Args:
+            position: the middle of the column's upper edge.
+            step: from one character to the next, as a share of the size.
+        """
+        x, y = position
+        font = self.font(style, pixels, text)
+        places = [(x, y + pixels * (0.5 + step * row)) for row in range(len(text))]
+        boxes = [self._put(place, character, font, fill, "mm") for place, character in zip(places, text)]
+        lefts, tops, rights, bottoms = zip(*boxes)
+        box = min(lefts), min(tops), max(rights), max(bottoms)
+        self.texts.append(text)
+        self.boxes.append(box)
+        return box
+
+    def _put(self, position: tuple[float, float], text: str, font: ImageFont.FreeTypeFont, fill: Colour, anchor: str) -> Box:
+        self.pen.text(position, text, font=font, fill=fill, anchor=anchor)
         left, top, right, bottom = self.pen.textbbox(position, text, font=font, anchor=anchor)
         return round(left), round(top), round(right), round(bottom)
 
@@ -69,14 +116,8 @@ class Page:
         return pixels if taken <= width else max(6, pixels * width / taken)
 
     def wrap(self, text: str, style: Style, pixels: float, width: float) -> list[str]:
-        """Lines of at most `width` pixels; Chinese breaks anywhere but before closing punctuation."""
-        font, lines, line = self.font(style, pixels), [], ""
-        for character in text:
-            if line and character not in ",。、;:!?)》」%" and font.getlength(line + character) > width:
-                lines.append(line)
-                line = ""
-            line += character
-        return [*lines, line] if line else lines
+        """Lines of at most `width` pixels, broken as Chinese typesetting does; joined they are the text again."""
+        return wrap_text(text, self.font(style, pixels, text), width)
 
     def write_lines(
         self, position: tuple[float, float], lines: Sequence[str], style: Style, pixels: float, *, leading: float = 1.4, fill: Colour = INK

@@ -66,5 +66,7 @@ class Kind:
     """A question about two pictures of this kind (`第一张`, `第二张`); None where there is nothing to compare."""
     labels: frozenset[str] = frozenset()
     """Runs of text that belong to the form and stand in every split: headings, units, axis ticks."""
+    papers: tuple[str, ...] = ("plain", "tinted", "worn")
+    """What it may be printed on, of `smvl.data.textures.PAPERS`; empty where the picture is no sheet of paper."""
     bends: bool = True
     """Whether perspective and curl may bend it. Where a line's place is the answer (dials, charts), a bent picture is a wrong one."""

@@ -1,0 +1,158 @@
+"""What a phone's camera does to a picture, in the order in which it happens.
+
+    curl of the paper, perspective, tilt -> light and shadow -> focus or motion -> grain of the sensor -> JPEG
+
+OpenCV does the warps and filters: at 512 pixels the whole chain takes it a few milliseconds, Pillow and numpy five times as long.
+"""
+
+import io
+import math
+import random
+from dataclasses import fields, replace
+from functools import cache
+
+import numpy as np
+from PIL import Image
+
+from smvl.config import DistortionConfig, ImageAugmentConfig
+from smvl.data.camera import draw_view
+from smvl.data.textures import SURROUNDINGS, surroundings
+
+PHONE = DistortionConfig(perspective=0.35, tilt=0.3, curl=0.3, blur=0.35, dim=0.5, noise=0.4, jpeg=0.5)
+"""Strengths up to which a photograph by phone goes; still legible."""
+
+_REFERENCE = 512
+"""Longest edge in pixels at which blur and motion have the lengths below; they grow with the picture."""
+_MAX_BLUR = 2.6
+_MAX_MOTION = 11.0
+_MAX_GRAIN = 42.0
+_BEST_QUALITY, _WORST_QUALITY = 90, 6
+
+
+def distort(image: Image.Image, settings: DistortionConfig, generator: random.Random) -> Image.Image:
+    """The picture as a camera would have taken it, of the same size, RGB.
+
+    Every strength is applied as it is (`draw_strengths` varies them), in a random direction or form; one of 0 leaves no trace, and all
+    of 0 give the very image back.
+    """
+    if not any(getattr(settings, field.name) for field in fields(DistortionConfig)):
+        return image
+    pixels = np.asarray(image.convert("RGB"))
+    if settings.perspective or settings.tilt or settings.curl:
+        pixels = _place(pixels, settings, generator)
+    if settings.dim:
+        pixels = _light(pixels, settings.dim, generator)
+    if settings.blur:
+        pixels = _blur(pixels, settings.blur, generator)
+    if settings.noise:
+        pixels = _add_grain(pixels, settings.noise, generator)
+    distorted = Image.fromarray(pixels)
+    return _compress(distorted, settings.jpeg) if settings.jpeg else distorted
+
+
+def draw_strengths(settings: DistortionConfig, generator: random.Random) -> DistortionConfig:
+    """Strengths from 0 up to each of the settings."""
+    return DistortionConfig(
+        **{field.name: generator.uniform(0, getattr(settings, field.name)) for field in fields(DistortionConfig)}
+    )
+
+
+def augment_image(image: Image.Image, settings: ImageAugmentConfig, *, task: str, generator: random.Random) -> Image.Image:
+    """A share of the images distorted, each as strongly as chance has it up to the settings; spared tasks as they are.
+
+    Args:
+        task: the sample's; `chart` in `settings.spare` spares `chart` and `chart/read`.
+    """
+    if any(task == spared or task.startswith(f"{spared}/") for spared in settings.spare):
+        return image
+    if generator.random() >= settings.share:
+        return image
+    return distort(image, draw_strengths(settings, generator), generator)
+
+
+def without_bending(settings: DistortionConfig) -> DistortionConfig:
+    """The same, with every line where it was."""
+    return replace(settings, perspective=0.0, tilt=0.0, curl=0.0)
+
+
+@cache
+def _opencv():
+    """OpenCV on one thread: its own threads fight with the processes that load data, and hang in forked ones."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    return cv2
+
+
+def _place(pixels: np.ndarray, settings: DistortionConfig, generator: random.Random) -> np.ndarray:
+    """The page, curled and seen from the side, before something else."""
+    cv2 = _opencv()
+    size = pixels.shape[1], pixels.shape[0]
+    view = draw_view(size, perspective=settings.perspective, tilt=settings.tilt, curl=settings.curl, generator=generator)
+    if settings.curl:
+        shade = np.repeat((view.shade() * 255).astype(np.uint8)[None, :, None], 3, axis=2)
+        pixels = cv2.multiply(pixels, np.broadcast_to(shade, pixels.shape).copy(), scale=1 / 255)
+    photograph = np.array(surroundings(generator.choice(SURROUNDINGS), size, generator))
+    return cv2.remap(pixels, *view.page_points(), cv2.INTER_LINEAR, dst=photograph, borderMode=cv2.BORDER_TRANSPARENT)
+
+
+def _light(pixels: np.ndarray, strength: float, generator: random.Random) -> np.ndarray:
+    """Too little light, falling off to one side, of a warm or cold colour, sometimes with a shadow over it."""
+    cv2 = _opencv()
+    across, down = np.meshgrid(np.linspace(-1, 1, 32), np.linspace(-1, 1, 32))
+    angle = generator.uniform(0, 2 * math.pi)
+    along = across * math.cos(angle) + down * math.sin(angle)
+    gain = 1 - strength * (generator.uniform(0.15, 0.55) + generator.uniform(0, 0.3) * (along + 1) / 2)
+    if generator.random() < 0.4:
+        edge = generator.uniform(-0.5, 0.6)
+        softness = generator.uniform(0.08, 0.4)
+        gain = gain * (1 - strength * generator.uniform(0.3, 0.7) / (1 + np.exp((edge - along) / softness)))
+    warmth = strength * generator.uniform(-0.3, 0.3)
+    colour = np.array([1 + min(0, warmth), 1 - abs(warmth) / 3, 1 - max(0, warmth)])
+    field = (np.clip(gain[:, :, None] * colour, 0.05, 1) * 255).astype(np.uint8)
+    field = cv2.resize(field, (pixels.shape[1], pixels.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return cv2.multiply(pixels, field, scale=1 / 255)
+
+
+def _blur(pixels: np.ndarray, strength: float, generator: random.Random) -> np.ndarray:
+    """Out of focus, or moved while the shutter was open."""
+    cv2 = _opencv()
+    scale = max(pixels.shape[:2]) / _REFERENCE
+    if generator.random() < 0.65:
+        return cv2.GaussianBlur(pixels, (0, 0), max(0.05, strength * _MAX_BLUR * scale))
+    return cv2.filter2D(pixels, -1, _motion(strength * _MAX_MOTION * scale, generator.uniform(0, math.pi)))
+
+
+def _motion(length: float, angle: float) -> np.ndarray:
+    """The path of a point while the shutter is open: a line of so many pixels, (side, side) float32 with sum 1."""
+    reach = max(1, math.ceil(length / 2))
+    path = np.zeros((2 * reach + 1, 2 * reach + 1), dtype=np.float32)
+    for place in np.linspace(-length / 2, length / 2, 4 * reach + 1):
+        x, y = reach + place * math.cos(angle), reach + place * math.sin(angle)
+        left, top = min(int(x), 2 * reach - 1), min(int(y), 2 * reach - 1)
+        right, bottom = x - left, y - top
+        path[top : top + 2, left : left + 2] += np.outer((1 - bottom, bottom), (1 - right, right))
+    return path / path.sum()
+
+
+@cache
+def _grain() -> np.ndarray:
+    """Normal noise of deviation 32, of light and of colour, (1024, 1024, 3) int8: cut from it, as drawing noise takes longer than all else."""
+    generator = np.random.default_rng(0)
+    light = generator.standard_normal((1024, 1024, 1), dtype=np.float32) * 0.8
+    colour = generator.standard_normal((1024, 1024, 3), dtype=np.float32) * 0.6
+    return np.clip((light + colour) * 32, -127, 127).astype(np.int8)
+
+
+def _add_grain(pixels: np.ndarray, strength: float, generator: random.Random) -> np.ndarray:
+    cv2 = _opencv()
+    rows, columns = (generator.randrange(1024) + np.arange(length) for length in pixels.shape[:2])
+    grain = _grain().take(rows, 0, mode="wrap").take(columns, 1, mode="wrap")
+    return cv2.addWeighted(pixels, 1, grain, strength * _MAX_GRAIN / 32, 0, dtype=cv2.CV_8U)
+
+
+def _compress(image: Image.Image, strength: float) -> Image.Image:
+    """Through JPEG and back."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=round(_BEST_QUALITY + strength * (_WORST_QUALITY - _BEST_QUALITY)))
+    return Image.open(file).convert("RGB")

@@ -142,7 +142,7 @@ def main() -> None:
         for row in range(len(costs)):
             sampler.cost((0, row))
         began = time.perf_counter()
-        num_packs = sum(1 for _ in sampler.epoch(0))
+        num_packs = len(sampler.first_epoch())
         seconds = time.perf_counter() - began
         lengths = [cost.tokens for cost in costs]
         fills = (

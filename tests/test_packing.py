@@ -15,6 +15,7 @@ from smvl.data.encode import Encoder
 from smvl.data.measuring import RowCosts
 from smvl.data.mixture import Mixture, RowKey
 from smvl.data.pack_plan import RowCost, plan_packs
+from smvl.data.pack_statistics import Tally
 from smvl.data.packing import PackedDataset, PackSampler
 from smvl.data.quarantine import Failure, Quarantine
 from smvl.data.sources.json_lines import JsonLines
@@ -75,7 +76,7 @@ def draw(mix: str, num_rows: int, max_length: int, *, text_share: float = 0.2, s
 def test_packs_of_a_mix_like_the_cauldrons_are_98_percent_full(mix, max_length, text_share):
     """At 2048, and with several large images at 4096, no packing can be: see the column `bound` of benchmarks/packing_fill.py."""
     sampler = make_sampler(draw(mix, 2000, max_length, text_share=text_share), max_length=max_length)
-    packs = list(itertools.islice(sampler, sum(1 for _ in sampler.epoch(0))))
+    packs = list(itertools.islice(sampler, len(sampler.first_epoch())))
     assert len(set(itertools.chain(*packs))) == 2000
     assert sampler.statistics.fill_rate > 0.98
 
@@ -85,7 +86,7 @@ def test_statistics_count_what_the_packs_hold():
     sampler = make_sampler(costs, max_length=100)
     list(itertools.islice(sampler, 2))
     statistics = sampler.statistics
-    assert (statistics.packs, statistics.samples, statistics.tokens, statistics.tiles, statistics.fill_rate) == (2, 3, 150, 3, 0.75)
+    assert (statistics.packs, statistics.total, statistics.fill_rate) == (2, Tally(3, 150, 3, 1, 40), 0.75)
     assert statistics.describe() == (
         "2 packs of 3 samples, 75.0% filled (150 tokens, 3 tiles; room for 100 tokens each); "
         "shortened: early_turns_dropped 1, fewer_tiles 2."
@@ -104,18 +105,20 @@ def sampler_of_files(encoder, folder, *, seed=3, **options) -> PackSampler:
 
 def test_an_epoch_of_packs_holds_every_row_once_and_none_is_too_long(encoder, tmp_path):
     sampler = sampler_of_files(encoder, tmp_path, look_ahead=16)
-    packs = list(sampler.epoch(0))
+    packs = sampler.first_epoch()
     rows = list(itertools.chain(*packs))
-    assert sorted(rows) == sorted(sampler.mixture.order(0)) and len(set(rows)) == len(rows)
+    assert sorted(rows) == sorted([RowKey(0, row) for row in range(30)] + [key for key in rows if key.source == 1])
+    assert len(set(rows)) == len(rows) == 45
     assert all(sum(sampler.cost(key).tokens for key in pack) <= 256 for pack in packs)
     assert len(packs) < len(rows) / 2
 
 
 def test_a_row_waits_for_one_window_at_most():
     sampler = make_sampler(draw("image", 2000, 2048), max_length=2048, look_ahead=64)  # few packs are full here
-    place = {key: number // 64 for number, key in enumerate(sampler.mixture.order(0))}
+    rows = sampler.mixture.stream()
+    place = {rows.next(): number // 64 for number in range(2000)}
     latest = 0
-    for pack in sampler.epoch(0):
+    for pack in sampler.first_epoch():
         latest = max(latest, *(place[key] for key in pack))
         assert min(place[key] for key in pack) >= latest - 1
 
@@ -128,18 +131,16 @@ def test_the_same_seed_gives_the_same_packs_and_another_seed_others(encoder, tmp
 
 def test_epochs_differ_in_order(encoder, tmp_path):
     sampler = sampler_of_files(encoder, tmp_path)
-    assert list(sampler.epoch(0)) != list(sampler.epoch(1))
+    first, second = itertools.islice(sampler.first_epochs(), 2)
+    assert first != second
 
 
 def test_without_packing_every_sample_has_a_sequence_of_its_own_in_the_mixtures_order(encoder, tmp_path):
     sampler = sampler_of_files(encoder, tmp_path, packing=False, look_ahead=16)
-    assert list(sampler.epoch(1)) == [(key,) for key in sampler.mixture.order(1)]
-
-
-def test_an_order_begun_late_is_the_rest_of_the_order(encoder, tmp_path):
-    mixture = sampler_of_files(encoder, tmp_path).mixture
-    for epoch, start in itertools.product((0, 1, 2, 5), (0, 1, 17, len(mixture) - 1, len(mixture))):
-        assert list(mixture.order(epoch, start=start)) == list(mixture.order(epoch))[start:]
+    rows = sampler.mixture.stream()
+    for pack in itertools.islice(sampler, 40):
+        assert pack == (rows.next(),)
+        rows.count(pack[0], 1)
 
 
 def test_the_planned_costs_are_the_encoded_ones(encoder, tmp_path):
@@ -230,7 +231,7 @@ def test_planning_processes_change_nothing_and_end_with_the_stream(encoder, tmp_
     found = []
     for workers in (0, 1, 8):
         sampler = sampler_of_files(encoder, tmp_path, workers=workers, look_ahead=8)
-        sampler.mixture.sources[1] = sampler._measurer.mixture.sources[1] = JsonLines(tmp_path / "bad/bad.jsonl")
+        sampler.mixture.sources[1] = JsonLines(tmp_path / "bad/bad.jsonl")
         packs = iter(sampler)
         found.append((list(itertools.islice(packs, 40)), sampler.statistics, sampler.quarantine.num_seen, dict(sampler.quarantine.rules)))
         assert len(multiprocessing.active_children()) == {0: 0, 1: 1, 8: 2}[workers]
@@ -253,7 +254,7 @@ def test_costs_survive_their_compact_form_and_only_measured_rows_have_one():
 def test_workers_change_nothing(encoder, tmp_path):
     sampler = sampler_of_files(encoder, tmp_path)
     dataset = PackedDataset(sampler.mixture, encoder)
-    packs = list(sampler.epoch(0))
+    packs = sampler.first_epoch()
     batches = []
     for workers in (0, 2):
         loader = torch.utils.data.DataLoader(dataset, sampler=packs, batch_size=2, num_workers=workers, collate_fn=PackCollator(0))
@@ -270,8 +271,9 @@ def test_a_bad_row_goes_into_quarantine_and_the_rest_is_packed(encoder, tmp_path
     source = JsonLines(write_rows(tmp_path / "bad.jsonl", rows))
     quarantine = Quarantine(tmp_path / "quarantine.jsonl", max_share=0.5)
     sampler = PackSampler(Mixture([source], [1], seed=0), encoder, max_length=256, packing=True, seed=0, quarantine=quarantine)
-    assert sorted(itertools.chain(*sampler.epoch(0))) == [RowKey(0, 0), RowKey(0, 2)]
-    list(sampler.epoch(1))
+    first, second = itertools.islice(sampler.first_epochs(), 2)
+    assert sorted(itertools.chain(*first)) == [RowKey(0, 0), RowKey(0, 2)]
+    assert sorted(itertools.chain(*second)) == [RowKey(0, 0, 1), RowKey(0, 2, 1)]
     line = (tmp_path / "quarantine.jsonl").read_text(encoding="utf-8")
     assert line.count("\n") == 1 and '"rule": "row form"' in line
 

@@ -46,7 +46,7 @@ def first_packs(config_path: Path, checkpoint: Path, number: int) -> list[list[s
     """What the stream begins with."""
     config = load_config(config_path)
     encoder = Encoder(SmVLMProcessor.from_pretrained(checkpoint), config.data.max_length, config.data.max_tiles)
-    mixture = open_mixture(config.stages[0].mixture, seed=config.seed)
+    mixture = open_mixture(config.stages[0], seed=config.seed)
     options = {"max_length": config.data.max_length, "packing": config.data.packing, "look_ahead": config.data.look_ahead}
     sampler = PackSampler(mixture, encoder, seed=config.seed, quarantine=Quarantine(None, 1.0), **options)
     dataset = PackedDataset(mixture, encoder)

@@ -1,5 +1,6 @@
 """train.py from end to end: both stages, what moves and what does not, killed and resumed, on two processes, and its errors."""
 
+import itertools
 import json
 import os
 import signal
@@ -193,8 +194,8 @@ def test_epochs_are_counted_in_packs(finished):
     class Sampler:
         mixture = range(30)
 
-        def epoch(self, number):
-            return iter(range(10))
+        def first_epochs(self):
+            return itertools.repeat(range(10))
 
     for epochs, steps in ((1, 5), (2, 10), (0.5, 3), (1.5, 8)):
         config = load_config(finished / "run.yaml", [f"stages.1.trainer={{num_train_epochs: {epochs}, per_device_train_batch_size: 2}}"])
@@ -208,12 +209,12 @@ def test_the_packs_of_a_long_epoch_are_estimated_from_two_thousand_rows_and_it_s
     estimate = count_steps(config.stages[1], sampler, num_processes=1)
     assert sampler.quarantine.num_seen < 10_000 and not sampler.statistics.packs
     assert "the number of steps is an estimate: 2,000 rows" in caplog.text and "Give trainer.max_steps" in caplog.text
-    assert estimate == pytest.approx(2 * sum(1 for _ in sampler.epoch(0)), rel=0.02)
+    assert estimate == pytest.approx(2 * len(sampler.first_epoch()), rel=0.02)
 
 
 def test_the_shares_of_the_stage_are_those_of_its_mixture(finished):
-    mixture = open_mixture(load_config(finished / "run.yaml").stages[1].mixture, seed=0)
-    assert mixture.rows_per_epoch.tolist() == [24, 6]
+    mixture = open_mixture(load_config(finished / "run.yaml").stages[1], seed=0)
+    assert mixture.shares == [0.8, 0.2]
 
 
 # ---- killed, and on several processes --------------------------------------------------------------------------------------------

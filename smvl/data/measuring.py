@@ -10,16 +10,89 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from smvl.data.encode import Encoder, failure_of
-from smvl.data.mixture import Mixture, RowKey
+from smvl.data.mixture import Mixture, MixtureStream, RowKey
 from smvl.data.pack_plan import RowCost
-from smvl.data.quarantine import Failure
+from smvl.data.quarantine import Failure, Quarantine
 from smvl.data.sample import SampleError
 from smvl.processing.layout import EARLY_TURNS_DROPPED, FEWER_TILES
 
 Measured = list[tuple[RowKey, RowCost | Failure]]
+MeasuredGroups = Iterator[Measured]
 
 _NOT_MEASURED, _NOT_USABLE = 0, -1
 _WAYS_TO_SHORTEN = (FEWER_TILES, EARLY_TURNS_DROPPED)
+
+
+class MeasuredCosts:
+    """What each row costs, measured when it is asked for or, in processes of their own, before.
+
+    Which rows are measured ahead is a guess that changes no result: the rows of a mixture depend on the costs of those before them.
+
+    Args:
+        quarantine: where rows go that cannot be used.
+        group_size: rows that a process measures at a time.
+        num_processes: 0 measures here, when asked.
+    """
+
+    def __init__(self, mixture: Mixture, encoder: Encoder, quarantine: Quarantine, *, group_size: int, num_processes: int):
+        self.mixture, self.quarantine = mixture, quarantine
+        self.group_size, self.num_processes = group_size, num_processes
+        self._measurer = RowMeasurer(mixture, encoder)
+        self._costs = RowCosts([len(source) for source in mixture.sources])
+        self._tokens_seen, self._rows_seen = [0] * len(mixture.sources), [0] * len(mixture.sources)
+
+    def __getitem__(self, key: RowKey) -> RowCost | None:
+        """The cost of a row; None for one that cannot be used."""
+        if key not in self._costs:
+            self._record(self._measurer[(key,)])
+        return self._costs[key]
+
+    def wait_for(self, key: RowKey, ahead: MeasuredGroups) -> RowCost | None:
+        """The cost of the row that comes next, from what is measured ahead if it is there."""
+        if key not in self._costs:
+            self._record(next(ahead, []))
+        return self[key]
+
+    def ahead_of(self, rows: MixtureStream) -> MeasuredGroups:
+        """Measured rows that are likely to come soon after where `rows` stands, group by group."""
+        if not self.num_processes:
+            return iter(())
+        return measure_ahead(self._measurer, self._guess(rows), num_processes=self.num_processes)
+
+    def _guess(self, rows: MixtureStream) -> Iterator[Sequence[RowKey]]:
+        """Every row that is not measured yet, in about the order in which they will come, as if each cost what its source's mean is."""
+        guess = self.mixture.stream().restore(rows.state())
+        asked = [np.zeros(len(source), dtype=bool) for source in self.mixture.sources]
+        num_left, group = len(self.mixture), []
+        while num_left:
+            if guess.epoch_is_over:
+                guess.begin_epoch()
+            key = guess.next()
+            guess.count(key, self._mean_tokens(key.source))
+            if not asked[key.source][key.row]:
+                asked[key.source][key.row] = True
+                num_left -= 1
+                if key not in self._costs:
+                    group.append(key)
+            if len(group) == self.group_size or (group and not num_left):
+                yield tuple(group)
+                group = []
+
+    def _mean_tokens(self, source: int) -> int:
+        return max(1, self._tokens_seen[source] // max(1, self._rows_seen[source]))
+
+    def _record(self, measured: Measured) -> None:
+        for key, cost in measured:
+            if key in self._costs:  # asked for a second time before the first answer came
+                continue
+            self.quarantine.saw()
+            if isinstance(cost, Failure):
+                self._costs[key] = None
+                self.quarantine.add(cost)
+            else:
+                self._costs[key] = cost
+                self._tokens_seen[key.source] += cost.tokens
+                self._rows_seen[key.source] += 1
 
 
 class RowCosts:
@@ -40,7 +113,7 @@ class RowCosts:
 
     def __getitem__(self, key: RowKey) -> RowCost | None:
         """The cost of a measured row; None for one that cannot be used. Raises `KeyError` for a row that was not measured."""
-        source, row = key
+        source, row, *_ = key
         tokens = int(self._tokens[source][row])
         if tokens == _NOT_MEASURED:
             raise KeyError(key)
@@ -51,7 +124,7 @@ class RowCosts:
         return RowCost(tokens, int(self._tiles[source][row]), shortened)
 
     def __setitem__(self, key: RowKey, cost: RowCost | None) -> None:
-        source, row = key
+        source, row, *_ = key
         if cost is None:
             self._tokens[source][row] = _NOT_USABLE
             return

@@ -1,68 +1,124 @@
-"""Mixing sources by weight: which row comes when, for a seed, with no randomness anywhere else."""
+"""Mixing sources by weight: which row comes when, for a seed, with no randomness anywhere else.
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+The source that comes next is the one that is furthest behind its share, in samples or in tokens: stride scheduling (Waldspurger and
+Weihl, MIT/LCS/TM-528, 1995), whose shares are never off by more than one sample of each source. A row that cannot be used counts for
+nothing, so that shares hold of what is trained on.
+"""
 
-import numpy as np
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
-from smvl.config import SourceConfig
+from smvl.config import SourceConfig, StageConfig
 from smvl.data.registry import Source, open_source
+from smvl.data.row_order import RowOrder
 from smvl.data.sample import Sample
+
+MixBy = Literal["samples", "tokens"]
 
 
 class RowKey(NamedTuple):
-    """Names one row of a mixture."""
+    """Names one row of a mixture, at one of the times that it comes."""
 
     source: int
     row: int
+    times_before: int = 0
+    """How often it has come before, for augmentation that differs each time."""
 
 
 class Mixture:
-    """Sources whose rows come in the shares that their weights ask for, counted in samples.
+    """Sources and the shares that they shall have.
 
-    An epoch ends when the first source has been read through. The others go on in the next epoch where they stopped, so that no row
-    comes twice before all rows of its source have come once.
-
-    Raises:
-        ValueError: an epoch would hold no row of some source.
+    Args:
+        weights: relative shares, one for each source.
+        mix_by: what they are shares of.
     """
 
-    def __init__(self, sources: Sequence[Source], weights: Sequence[float], *, seed: int):
+    def __init__(self, sources: Sequence[Source], weights: Sequence[float], *, seed: int, mix_by: MixBy = "samples"):
         self.sources = list(sources)
-        self._seed = seed
-        shares = np.asarray(weights, dtype=np.float64) / sum(weights)
-        lengths = np.array([len(source) for source in self.sources])
-        size = min(lengths / shares)
-        self.rows_per_epoch = np.maximum(np.floor(size * shares + 1e-9).astype(int), 1)
+        self.shares = [weight / sum(weights) for weight in weights]
+        self.seed, self.mix_by = seed, mix_by
+        names = [source.name for source in self.sources]
+        self.names = [name if names.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(names)]
+        """Of the sources, each another."""
 
     def __len__(self) -> int:
-        """Samples of one epoch."""
-        return int(self.rows_per_epoch.sum())
+        """Rows of all sources."""
+        return sum(map(len, self.sources))
 
     def __getitem__(self, key: RowKey) -> Sample:
         """Read one row; raises `SampleError` when it breaks a rule."""
         return self.sources[key[0]][key[1]]
 
-    def order(self, epoch: int, *, start: int = 0) -> Iterator[RowKey]:
-        """The rows of an epoch in the order in which they are trained on, from the `start`-th on."""
-        which = np.repeat(np.arange(len(self.sources)), self.rows_per_epoch)
-        np.random.default_rng([self._seed, epoch]).shuffle(which)
-        passed = np.bincount(which[:start], minlength=len(self.sources))
-        rows = [self._rows(source, epoch, start=int(passed[source])) for source in range(len(self.sources))]
-        for source in which[start:]:
-            yield RowKey(int(source), int(next(rows[source])))
-
-    def _rows(self, source: int, epoch: int, *, start: int) -> Iterator[int]:
-        """The rows of one source in one epoch: a stretch of an endless sequence of shuffled passes."""
-        rows_per_epoch, length = int(self.rows_per_epoch[source]), len(self.sources[source])
-        first = epoch * rows_per_epoch + start
-        for draw in range(first, (epoch + 1) * rows_per_epoch):
-            number, position = divmod(draw, length)
-            if draw == first or position == 0:
-                order = np.random.default_rng([self._seed, source, number]).permutation(length)
-            yield order[position]
+    def stream(self) -> "MixtureStream":
+        """The rows from the very first on."""
+        return MixtureStream(self)
 
 
-def open_mixture(configs: Sequence[SourceConfig], *, seed: int) -> Mixture:
+class MixtureStream:
+    """The rows of a mixture one after another. Each must be counted before the next can be known.
+
+    An epoch ends when the source whose turn it is has no row left that this epoch has not had. The others go on in the next epoch where
+    they stopped, so that no row comes twice before all rows of its source have come once.
+    """
+
+    def __init__(self, mixture: Mixture):
+        self.mixture = mixture
+        self.epoch = 0
+        self.num_rows = 0
+        """Usable rows of this epoch so far."""
+        self._taken = [0] * len(mixture.sources)
+        self._orders = [RowOrder(len(source), [mixture.seed, number]) for number, source in enumerate(mixture.sources)]
+
+    @property
+    def epoch_is_over(self) -> bool:
+        return self._orders[self._due()].is_spent
+
+    def next(self) -> RowKey:
+        """The row that comes next; to be followed by `count`. Asked for only while the epoch is not over."""
+        source = self._due()
+        return RowKey(source, *self._orders[source].next())
+
+    def count(self, key: RowKey, tokens: int | None) -> None:
+        """Say what the row took: its tokens, or None for one that cannot be used."""
+        if tokens is not None:
+            self.num_rows += 1
+            self._taken[key.source] += tokens if self.mixture.mix_by == "tokens" else 1
+
+    def begin_epoch(self) -> None:
+        self.epoch += 1
+        self.num_rows = 0
+        for order in self._orders:
+            order.begin_epoch()
+
+    def state(self) -> dict[str, Any]:
+        """Where the stream stands, for `restore`. JSON."""
+        orders = [order.state() for order in self._orders]
+        return {"epoch": self.epoch, "num_rows": self.num_rows, "taken": list(self._taken), "orders": orders}
+
+    def restore(self, state: dict[str, Any]) -> "MixtureStream":
+        """Go on from `state`."""
+        self.epoch, self.num_rows, self._taken = state["epoch"], state["num_rows"], list(state["taken"])
+        for order, of_order in zip(self._orders, state["orders"], strict=True):
+            order.restore(of_order)
+        return self
+
+    def _due(self) -> int:
+        """The source that is furthest behind its share; the first of equals."""
+        shares = self.mixture.shares
+        return min(range(len(shares)), key=lambda source: self._taken[source] / shares[source])
+
+
+def source_weights(mixture: Sequence[SourceConfig], text_share: float | None) -> list[float]:
+    """The weight of each source, where `text_share` goes to the sources of pure text and the rest to the others."""
+    weights = [source.weight for source in mixture]
+    if text_share is None:
+        return weights
+    sums = {is_text: sum(source.weight for source in mixture if source.text == is_text) for is_text in (True, False)}
+    shares = {True: text_share, False: 1 - text_share}
+    return [shares[source.text] * source.weight / sums[source.text] for source in mixture]
+
+
+def open_mixture(stage: StageConfig, *, seed: int) -> Mixture:
     """Open every source of a stage; a source that cannot be opened is an error, never left out."""
-    return Mixture([open_source(config) for config in configs], [config.weight for config in configs], seed=seed)
+    sources = [open_source(source) for source in stage.mixture]
+    return Mixture(sources, source_weights(stage.mixture, stage.text_share), seed=seed, mix_by=stage.mix_by)

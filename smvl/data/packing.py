@@ -1,6 +1,6 @@
 """Packing: several samples in one sequence, without padding.
 
-    mixture.order(epoch) --> rows --> cost of each (no pixels) --> a look-ahead window --> packs --> workers
+    mixture.stream() --> the row that is due --> its cost (no pixels) --> a look-ahead window --> packs --> workers
 
 Packs are planned in the training process from costs alone; workers decode what a pack names. So the packs are the same whatever
 the number of workers or processes, and a resumed run goes on at any pack by planning one window again.
@@ -9,19 +9,19 @@ the number of workers or processes, and a resumed run goes on at any pack by pla
 cache: transformers builds the block mask from that. tests/test_packed_model.py holds it to be exact.
 """
 
-import itertools
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset, Sampler
 
 from smvl.data.encode import Encoded, Encoder, failure_of
-from smvl.data.measuring import Measured, RowCosts, RowMeasurer, measure_ahead
-from smvl.data.mixture import Mixture, RowKey
+from smvl.data.measuring import MeasuredCosts, MeasuredGroups
+from smvl.data.mixture import Mixture, MixtureStream, RowKey
 from smvl.data.pack_plan import RowCost, plan_packs
+from smvl.data.pack_statistics import PackingStatistics
 from smvl.data.quarantine import Failure, Quarantine
 from smvl.data.sample import SampleError
 
@@ -32,70 +32,26 @@ FULL = 0.97
 
 
 @dataclass(frozen=True)
-class PackingStatistics:
-    """What the packs up to some position hold."""
-
-    max_length: int
-    packs: int = 0
-    samples: int = 0
-    tokens: int = 0
-    tiles: int = 0
-    shortened: dict[str, int] = field(default_factory=dict)
-    """Samples by what was done to make them fit."""
-
-    @property
-    def fill_rate(self) -> float:
-        """Tokens per place for a token, 1 where nothing is left empty."""
-        return self.tokens / max(1, self.packs * self.max_length)
-
-    def plus(self, costs: Sequence[RowCost]) -> "PackingStatistics":
-        """With one more pack, whose rows cost `costs`."""
-        return replace(
-            self,
-            packs=self.packs + 1,
-            samples=self.samples + len(costs),
-            tokens=self.tokens + sum(cost.tokens for cost in costs),
-            tiles=self.tiles + sum(cost.tiles for cost in costs),
-            shortened=dict(Counter(self.shortened) + Counter(way for cost in costs for way in cost.shortened)),
-        )
-
-    def describe(self) -> str:
-        """One sentence."""
-        shortened = ", ".join(f"{way} {count:,}" for way, count in sorted(self.shortened.items())) or "none"
-        return (
-            f"{self.packs:,} packs of {self.samples:,} samples, {self.fill_rate:.1%} filled ({self.tokens:,} tokens, {self.tiles:,} tiles; "
-            f"room for {self.max_length:,} tokens each); shortened: {shortened}."
-        )
-
-
-@dataclass(frozen=True)
 class _WindowStart:
     """All that decides a window and what comes after it."""
 
-    epoch: int
-    rows_read: int
-    """Rows of the epoch's order that earlier windows have read."""
+    rows: dict[str, Any]
+    """Where the mixture's rows stand, as `MixtureStream.state` has it."""
     carried: Pack
     """Rows that the window before has left over."""
     statistics: PackingStatistics
     """Of all packs before this window."""
 
-
-@dataclass(frozen=True)
-class _Read:
-    """The rows of the mixture that one window reads."""
-
-    epoch: int
-    rows_read: int
-    """Rows of the epoch that are read when these are."""
-    keys: Pack
-    ends_epoch: bool
+    @property
+    def epoch(self) -> int:
+        return self.rows["epoch"]
 
 
 @dataclass(frozen=True)
 class _Window:
     start: _WindowStart
     packs: Sequence[Pack]
+    ends_epoch: bool = False
 
 
 class PackSampler(Sampler[Pack]):
@@ -128,10 +84,10 @@ class PackSampler(Sampler[Pack]):
     ):
         self.mixture, self.encoder, self.quarantine = mixture, encoder, quarantine
         self.max_length, self.max_tiles, self.packing, self.seed = max_length, max_tiles, packing, seed
-        self.look_ahead, self.num_planners = look_ahead, max(1, workers // 4) if workers else 0
-        self.statistics = PackingStatistics(max_length)
-        self._measurer = RowMeasurer(mixture, encoder)
-        self._costs = RowCosts([len(source) for source in mixture.sources])
+        self.look_ahead = look_ahead
+        self.statistics = self._no_packs()
+        num_planners = max(1, workers // 4) if workers else 0
+        self._costs = MeasuredCosts(mixture, encoder, quarantine, group_size=look_ahead, num_processes=num_planners)
         self._first_state: dict[str, Any] | None = None
         self._recent: deque[_Window] = deque()
 
@@ -142,14 +98,14 @@ class PackSampler(Sampler[Pack]):
         start, num_taken = self._beginning(), 0
         if state is not None:
             carried = tuple(RowKey(*key) for key in state["carried"])
-            start = _WindowStart(state["epoch"], state["rows_read"], carried, PackingStatistics(**state["statistics"]))
+            start = _WindowStart(state["rows"], carried, PackingStatistics.from_json(state["statistics"]))
             num_taken = state["packs_taken"]
         self.statistics = start.statistics
         self._recent.clear()
         return self._stream(start, num_taken)
 
     def _stream(self, start: _WindowStart, num_taken: int) -> Iterator[Pack]:
-        for window in self._windows(start, self._reads(itertools.count(start.epoch), start.rows_read)):
+        for window in self._windows(start):
             self._recent.append(window)
             for number, pack in enumerate(window.packs):
                 self.statistics = self._with(self.statistics, pack)
@@ -157,16 +113,28 @@ class PackSampler(Sampler[Pack]):
                     yield pack
             num_taken = 0
 
-    def epoch(self, epoch: int, *, first_rows: int | None = None) -> Iterator[Pack]:
-        """The packs of one epoch, or of its first rows as if it ended with them, beside the stream."""
-        start = replace(self._beginning(), epoch=epoch)
-        for window in self._windows(start, self._reads([epoch], num_rows=first_rows)):
-            yield from window.packs
+    def first_epochs(self, *, first_rows: int | None = None) -> Iterator[list[Pack]]:
+        """The packs of one epoch after another from the very beginning, beside the stream; epochs may end after their first rows."""
+        packs: list[Pack] = []
+        for window in self._windows(self._beginning(), rows_per_epoch=first_rows):
+            packs += window.packs
+            if window.ends_epoch:
+                yield packs
+                packs = []
+
+    def first_epoch(self, *, first_rows: int | None = None) -> list[Pack]:
+        """The packs of the first epoch, or of its first rows as if it ended with them."""
+        return next(self.first_epochs(first_rows=first_rows))
+
+    def statistics_of(self, packs: Sequence[Pack]) -> PackingStatistics:
+        """What these packs hold."""
+        statistics = self._no_packs()
+        for pack in packs:
+            statistics = self._with(statistics, pack)
+        return statistics
 
     def cost(self, key: RowKey) -> RowCost | None:
         """What a row costs; None for one that cannot be used."""
-        if key not in self._costs:
-            self._record(self._measurer[(key,)])
         return self._costs[key]
 
     # ---- where the stream stands -------------------------------------------------------------------------------------------------
@@ -179,6 +147,25 @@ class PackSampler(Sampler[Pack]):
         Raises:
             ValueError: the position was forgotten already, or the stream has not come to it.
         """
+        window, num_taken = self._window_at(num_packs)
+        return {
+            "rows": window.start.rows,
+            "carried": [list(key) for key in window.start.carried],
+            "statistics": window.start.statistics.to_json(),
+            "packs_taken": num_taken,
+            "made_with": self._made_with(),
+        }
+
+    def statistics_at(self, num_packs: int) -> PackingStatistics:
+        """What the first `num_packs` packs of the stream hold; raises as `state_at` does."""
+        window, num_taken = self._window_at(num_packs)
+        statistics = window.start.statistics
+        for pack in window.packs[:num_taken]:
+            statistics = self._with(statistics, pack)
+        return statistics
+
+    def _window_at(self, num_packs: int) -> tuple[_Window, int]:
+        """The window in which the stream is after so many packs, and how many of the window's packs are among them."""
         while len(self._recent) > 1 and self._recent[1].start.statistics.packs <= num_packs:
             self._recent.popleft()
         window = self._recent[0] if self._recent else _Window(self._beginning(), ())
@@ -186,14 +173,7 @@ class PackSampler(Sampler[Pack]):
         if not 0 <= num_taken <= len(window.packs):
             known = f"{window.start.statistics.packs} to {self.statistics.packs}"
             raise ValueError(f"the position after {num_packs} packs is not known any more, or not yet; known are {known}.")
-        return {
-            "epoch": window.start.epoch,
-            "rows_read": window.start.rows_read,
-            "carried": [list(key) for key in window.start.carried],
-            "statistics": asdict(window.start.statistics),
-            "packs_taken": num_taken,
-            "made_with": self._made_with(),
-        }
+        return window, num_taken
 
     def start_from(self, state: dict[str, Any]) -> None:
         """Let the next `iter()` go on where `state_at` has said. One window of rows is measured again.
@@ -213,39 +193,47 @@ class PackSampler(Sampler[Pack]):
             "max_tiles": self.max_tiles,
             "look_ahead": self.look_ahead,
             "packing": self.packing,
-            "rows_per_epoch": self.mixture.rows_per_epoch.tolist(),
+            "rows": [len(source) for source in self.mixture.sources],
+            "shares": self.mixture.shares,
+            "mix_by": self.mixture.mix_by,
         }
 
     def _beginning(self) -> _WindowStart:
-        return _WindowStart(epoch=0, rows_read=0, carried=(), statistics=PackingStatistics(self.max_length))
+        return _WindowStart(self.mixture.stream().state(), carried=(), statistics=self._no_packs())
+
+    def _no_packs(self) -> PackingStatistics:
+        return PackingStatistics.of_nothing(self.max_length, self.mixture.names)
 
     # ---- windows -----------------------------------------------------------------------------------------------------------------
 
-    def _reads(self, epochs: Iterable[int], rows_read: int = 0, num_rows: int | None = None) -> Iterator[_Read]:
-        """Which rows each window reads, from `rows_read` rows on in the first epoch; an epoch may end after `num_rows`."""
-        num_rows = len(self.mixture) if num_rows is None else min(num_rows, len(self.mixture))
-        for epoch in epochs:
-            order = self.mixture.order(epoch, start=rows_read)
-            while rows_read < num_rows:
-                keys = tuple(itertools.islice(order, min(self.look_ahead, num_rows - rows_read)))
-                rows_read += len(keys)
-                yield _Read(epoch, rows_read, keys, ends_epoch=rows_read == num_rows)
-            rows_read = 0
-
-    def _windows(self, start: _WindowStart, reads: Iterator[_Read]) -> Iterator[_Window]:
-        num_usable = 0
-        for read in self._measured(reads, start.carried):
-            keys = tuple(key for key in (*start.carried, *read.keys) if self._costs[key] is not None)
-            packs, carried = self._plan(keys, start, is_last=read.ends_epoch)
-            yield _Window(start, packs)
+    def _windows(self, start: _WindowStart, rows_per_epoch: int | None = None) -> Iterator[_Window]:
+        rows = self.mixture.stream().restore(start.rows)
+        ahead = self._costs.ahead_of(rows)
+        while True:
+            room = self.look_ahead if rows_per_epoch is None else min(self.look_ahead, rows_per_epoch - rows.num_rows)
+            keys = self._read(rows, room, ahead)
+            is_last = rows.epoch_is_over or rows.num_rows == rows_per_epoch
+            packs, carried = self._plan((*start.carried, *keys), start, is_last=is_last)
+            yield _Window(start, packs, is_last)
+            if is_last and not rows.num_rows:
+                raise ValueError(f"no row of the mixture can be used: {self.quarantine.describe()}.")
+            if is_last:
+                rows.begin_epoch()
             statistics = start.statistics
             for pack in packs:
                 statistics = self._with(statistics, pack)
-            next_epoch, rows_read = (read.epoch + 1, 0) if read.ends_epoch else (read.epoch, read.rows_read)
-            start = _WindowStart(next_epoch, rows_read, carried, statistics)
-            num_usable += len(keys)
-            if read.ends_epoch and not num_usable:
-                raise ValueError(f"no row of the mixture can be used: {self.quarantine.describe()}.")
+            start = _WindowStart(rows.state(), carried, statistics)
+
+    def _read(self, rows: MixtureStream, num_rows: int, ahead: MeasuredGroups) -> Pack:
+        """The usable rows that come next, fewer at the end of an epoch."""
+        keys: list[RowKey] = []
+        while len(keys) < num_rows and not rows.epoch_is_over:
+            key = rows.next()
+            cost = self._costs.wait_for(key, ahead)
+            rows.count(key, cost and cost.tokens)
+            if cost is not None:
+                keys.append(key)
+        return tuple(keys)
 
     def _plan(self, keys: Pack, start: _WindowStart, *, is_last: bool) -> tuple[list[Pack], Pack]:
         """The packs of a window in a random order, and the rows that wait for the next window.
@@ -261,7 +249,7 @@ class PackSampler(Sampler[Pack]):
         leaves = [is_last or not waited.isdisjoint(pack) or self._is_full(pack) for pack in packs]
         carried = tuple(key for pack, leaving in zip(packs, leaves) if not leaving for key in pack)
         packs = [pack for pack, leaving in zip(packs, leaves) if leaving]
-        order = np.random.default_rng([self.seed, start.epoch, start.rows_read]).permutation(len(packs))
+        order = np.random.default_rng([self.seed, start.epoch, start.rows["num_rows"]]).permutation(len(packs))
         return [packs[number] for number in order], carried
 
     def _is_full(self, pack: Pack) -> bool:
@@ -269,33 +257,7 @@ class PackSampler(Sampler[Pack]):
         return tokens >= FULL * self.max_length or (self.max_tiles is not None and tiles >= FULL * self.max_tiles)
 
     def _with(self, statistics: PackingStatistics, pack: Pack) -> PackingStatistics:
-        return statistics.plus([self._costs[key] for key in pack])
-
-    # ---- costs -------------------------------------------------------------------------------------------------------------------
-
-    def _measured(self, reads: Iterator[_Read], carried: Pack) -> Iterator[_Read]:
-        """Each read once the costs of its rows are known, and those of `carried`; the reads that follow are measured meanwhile."""
-        waiting: deque[_Read] = deque()
-
-        def unknown() -> Iterator[Pack]:
-            earlier = carried
-            for read in reads:
-                waiting.append(read)
-                yield tuple(key for key in (*earlier, *read.keys) if key not in self._costs)
-                earlier = ()
-
-        for measured in measure_ahead(self._measurer, unknown(), num_processes=self.num_planners):
-            self._record(measured)
-            yield waiting.popleft()
-
-    def _record(self, measured: Measured) -> None:
-        for key, cost in measured:
-            if key in self._costs:  # asked for a second time before the first answer came
-                continue
-            self.quarantine.saw()
-            self._costs[key] = None if isinstance(cost, Failure) else cost
-            if isinstance(cost, Failure):
-                self.quarantine.add(cost)
+        return statistics.plus([(self.mixture.names[key.source], self._costs[key]) for key in pack])
 
 
 class PackedDataset(Dataset):

@@ -4,7 +4,8 @@ import dataclasses
 import difflib
 import logging
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from transformers import TrainingArguments
 
 from smvl.config import Config, ConfigError, StageConfig
-from smvl.data.packing import PackSampler
+from smvl.data.packing import Pack, PackSampler
 from smvl.train.processes import has_card
 
 logger = logging.getLogger(__name__)
@@ -89,31 +90,30 @@ def count_steps(stage: StageConfig, sampler: PackSampler, *, num_processes: int,
 
 
 def _count_packs(stage: StageConfig, sampler: PackSampler, epochs: float) -> float:
-    """Packs of so many epochs: planned where an epoch is short, else estimated from rows that the seed has drawn."""
-    num_rows = len(sampler.mixture)
-    if num_rows <= _MAX_COUNTED_ROWS:
-        return sum(1 for _ in _packs_of(sampler, epochs))
-    num_sampled_packs = sum(1 for _ in sampler.epoch(0, first_rows=_NUM_SAMPLED_ROWS))  # an epoch's order is random from the start
-    num_packs = epochs * num_rows * num_sampled_packs / _NUM_SAMPLED_ROWS
+    """Packs of so many epochs: planned where there are few rows, else estimated from rows that the seed has drawn."""
+    if len(sampler.mixture) <= _MAX_COUNTED_ROWS:
+        counts = [len(packs) for packs in islice(sampler.first_epochs(), math.ceil(epochs))]
+        return sum(counts[: int(epochs)]) + math.ceil(epochs % 1 * counts[-1])
+    packs = sampler.first_epoch(first_rows=_NUM_SAMPLED_ROWS)  # an epoch is mixed from the start
+    num_rows = _rows_of_an_epoch(sampler, packs)
+    num_packs = epochs * num_rows * len(packs) / sum(map(len, packs))
     logger.warning(
         "Stage %s: the number of steps is an estimate: %s rows drawn by the seed fill %s packs, so %g epochs of %s rows fill about %s. "
         "Give trainer.max_steps instead of num_train_epochs to fix it.",
         stage.name,
-        f"{_NUM_SAMPLED_ROWS:,}",
-        f"{num_sampled_packs:,}",
+        f"{sum(map(len, packs)):,}",
+        f"{len(packs):,}",
         epochs,
-        f"{num_rows:,}",
+        f"{round(num_rows):,}",
         f"{round(num_packs):,}",
     )
     return num_packs
 
 
-def _packs_of(sampler: PackSampler, epochs: float) -> Iterator[Any]:
-    for epoch in range(int(epochs)):
-        yield from sampler.epoch(epoch)
-    if fraction := epochs % 1:
-        last = list(sampler.epoch(int(epochs)))
-        yield from islice(last, math.ceil(fraction * len(last)))
+def _rows_of_an_epoch(sampler: PackSampler, packs: Sequence[Pack]) -> float:
+    """Rows until the first source is through, if the rows of these packs are like all others."""
+    drawn = Counter(key.source for pack in packs for key in pack)
+    return min(len(source) / drawn[number] for number, source in enumerate(sampler.mixture.sources) if drawn[number]) * drawn.total()
 
 
 def _positive(stage: StageConfig, key: str, value: Any) -> Any:

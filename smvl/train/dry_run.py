@@ -23,7 +23,7 @@ from smvl.config import Config, SourceConfig, StageConfig
 from smvl.data.collator import PackCollator
 from smvl.data.encode import Encoder
 from smvl.data.mixture import open_mixture
-from smvl.data.packing import Pack, PackedDataset, PackingStatistics, PackSampler
+from smvl.data.packing import Pack, PackedDataset, PackSampler
 from smvl.data.quarantine import Quarantine
 from smvl.processing.layout import IGNORED_LABEL, Layout
 from smvl.processing.tokens import IMAGE_TOKEN, marker_ids
@@ -144,7 +144,7 @@ class StageForecast:
     def _open_sampler(self) -> PackSampler:
         data = self.config.data
         return PackSampler(
-            open_mixture(self.stage.mixture, seed=self.config.seed),
+            open_mixture(self.stage, seed=self.config.seed),
             self.encoder,
             max_length=data.max_length,
             packing=data.packing,
@@ -160,7 +160,7 @@ class StageForecast:
         Raises:
             MemoryPlanError: the stage does not fit.
         """
-        packs = list(self.sampler.epoch(0, first_rows=NUM_MEASURED))
+        packs = self.sampler.first_epoch(first_rows=NUM_MEASURED)
         logger.info("\n==== Stage %s, dry run ====\n", self.stage.name)
         for text in (*self._examples(packs), *self._histograms(packs), self._packing(packs), describe_parts(self.model)):
             logger.info("%s\n", text)
@@ -200,10 +200,11 @@ class StageForecast:
         yield f"Supervised: {num_supervised / num_tokens:.1%} of the tokens of {len(layouts)} samples."
 
     def _packing(self, packs: Sequence[Pack]) -> str:
-        planned = PackingStatistics(self.config.data.max_length)
-        for pack in packs:
-            planned = planned.plus([self.sampler.cost(key) for key in pack])
-        return f"Packing the first {self.quarantine.num_seen} rows: {planned.describe()} Left out: {self.quarantine.describe()}."
+        planned = self.sampler.statistics_of(packs)
+        return (
+            f"Packing the first {self.quarantine.num_seen} rows: {planned.describe()} Left out: {self.quarantine.describe()}.\n"
+            f"Mixed by {self.stage.mix_by}:\n{planned.describe_mixture()}"
+        )
 
     # ---- memory and time -----------------------------------------------------------------------------------------------------------
 

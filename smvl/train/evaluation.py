@@ -78,7 +78,7 @@ class Evaluation:
         """Where nothing is held out, sight is measured on rows of the stage: they are trained on, so the gap says less."""
         if self.heldout:
             return
-        keys = (key for pack in sampler.epoch(0, first_rows=_ROWS_SEARCHED) for key in pack)
+        keys = (key for pack in sampler.first_epoch(first_rows=_ROWS_SEARCHED) for key in pack)
         samples = [sample for sample in (sampler.mixture[key] for key in keys) if sample.images]
         self.sight = SightCheck(self.encoder, self._readable(samples[: self.settings.max_samples]))
 

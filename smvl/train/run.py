@@ -52,8 +52,8 @@ from smvl.train.trainer import EvaluateAt, SmVLMTrainer, StopAt, WriteBackMarker
 logger = logging.getLogger(__name__)
 
 MODEL_FOLDER, ADAPTER_FOLDER = "model", "adapter"
-_MERGE_SAMPLES = 4
-"""Samples on which the merged model is compared with the live one."""
+_MERGE_SAMPLES, _MERGE_ROWS = 4, 64
+"""Samples on which the merged model is compared with the live one, and rows among which they are looked for."""
 
 
 class Run:
@@ -75,7 +75,7 @@ class Run:
         self.encoder = Encoder(self.processor, config.data.max_length, config.data.max_tiles)
         self.quarantine = Quarantine(folder / "quarantine.jsonl" if self.is_main else None, config.data.max_drop_share)
         self.fingerprints = fingerprints(config) if self.is_main else {}
-        self.steps_done = self._steps_of_finished_stages()
+        self.steps_done, self.mixed = self._what_finished_stages_did()
         self.tracker = open_tracker(
             config.tracking,
             run_name=folder.name,
@@ -106,12 +106,12 @@ class Run:
             seed=self.config.seed,
         )
 
-    def _steps_of_finished_stages(self) -> int:
-        """Optimizer steps of the stages before this one, so that the curves of a resumed run go on where they were."""
+    def _what_finished_stages_did(self) -> tuple[int, dict[str, Any]]:
+        """Optimizer steps of the stages before this one, so that curves go on where they were, and what was mixed in each."""
         if not self.done:
-            return 0
-        made_by = (self.folder / self.done[-1] / MODEL_FOLDER / PROVENANCE_FILE).read_text(encoding="utf-8")
-        return json.loads(made_by)["steps_done"]
+            return 0, {}
+        made_by = json.loads((self.folder / self.done[-1] / MODEL_FOLDER / PROVENANCE_FILE).read_text(encoding="utf-8"))
+        return made_by["steps_done"], made_by["mixed"]
 
     # ---- training --------------------------------------------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ class Run:
                 self._train_phase(stage, plan, arguments, sampler, step, end, checkpoint)
                 step, checkpoint = end, last_complete_checkpoint(folder)
         self.quarantine.check(final=True)
-        logger.info("Stage %s: left out %s; %s", stage.name, self.quarantine.describe(), sampler.statistics.describe())
+        logger.info("Stage %s: left out %s.", stage.name, self.quarantine.describe())
         if stage.lora is not None:
             self._merge_lora(stage, sampler)
         self._finish_stage(stage, max_steps)
@@ -167,7 +167,7 @@ class Run:
 
     def _open_sampler(self, stage: StageConfig) -> PackSampler:
         return PackSampler(
-            open_mixture(stage.mixture, seed=self.config.seed),
+            open_mixture(stage, seed=self.config.seed),
             self.encoder,
             max_length=self.config.data.max_length,
             packing=self.config.data.packing,
@@ -192,7 +192,7 @@ class Run:
             plan=plan,
             sampler=sampler,
             evaluate_model=lambda model, step: self._evaluate(model, step, must_see_from=sight_step),
-            save_model=lambda folder: self._save(folder, plan.named_parameters(self.model, step)),
+            save_model=lambda folder: self._save_within(stage, folder, trainer, plan.named_parameters(self.model, step)),
             save_total_limit=stage.trainer.get(SAVE_TOTAL_LIMIT),
             callbacks=[
                 WriteBackMarkerRows(),
@@ -204,6 +204,9 @@ class Run:
         )
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         trainer.release()
+        mixed = sampler.statistics_at(trainer.packs_trained)
+        self.mixed[stage.name] = mixed.to_json()
+        logger.info("Stage %s: %s Mixed by %s:\n%s", stage.name, mixed.describe(), stage.mix_by, mixed.describe_mixture())
 
     def _merge_lora(self, stage: StageConfig, sampler: PackSampler) -> None:
         """Write the adapter as peft reads it, then add it into the weights, which must leave the logits of a few samples as they are."""
@@ -213,7 +216,7 @@ class Run:
         elif self.is_main:
             save_adapter(self.model, self.folder / stage.name / ADAPTER_FOLDER)
         dataset = PackedDataset(sampler.mixture, self.encoder)
-        samples = (entry for pack in sampler.epoch(0) for entry in dataset[pack] if isinstance(entry, Encoded))
+        samples = (entry for pack in sampler.first_epoch(first_rows=_MERGE_ROWS) for entry in dataset[pack] if isinstance(entry, Encoded))
         difference = merge_lora(self.model, [_stock_inputs(entry, self.model.device) for entry in islice(samples, _MERGE_SAMPLES)])
         logger.info("LoRA is merged into the text layers; the logits of %d samples changed by at most %.1e.", _MERGE_SAMPLES, difference)
 
@@ -237,6 +240,11 @@ class Run:
                 shutil.rmtree(checkpoint)
         process_state().wait_for_everyone()
 
+    def _save_within(self, stage: StageConfig, folder: Path, trainer: SmVLMTrainer, learning: Mapping[str, torch.Tensor]) -> None:
+        """Write a checkpoint of a stage that is not at its end."""
+        self.mixed[stage.name] = trainer.sampler.statistics_at(trainer.packs_trained).to_json()
+        self._save(folder, learning)
+
     def _save(self, folder: Path, learning: Mapping[str, torch.Tensor] | None = None) -> None:
         """Write the checkpoint as it is now, with what made it and, within a stage, what learns in full precision."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -250,6 +258,7 @@ class Run:
             "data": self.fingerprints,
             "stages_done": self.done,
             "steps_done": self.steps_done,
+            "mixed": self.mixed,
             "num_processes": process_state().num_processes,
             "seed": self.config.seed,
         }

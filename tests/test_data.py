@@ -1,12 +1,10 @@
 """smvl/data: samples check themselves, sources use all images and turns, mixtures hold their shares, swaps keep the task."""
 
 import json
-from collections import Counter
 
 import pytest
 
 from smvl.config import SourceConfig
-from smvl.data.mixture import Mixture, open_mixture
 from smvl.data.quarantine import Failure, Quarantine, QuarantineError
 from smvl.data.registry import open_source
 from smvl.data.sample import Sample, SampleError
@@ -119,50 +117,6 @@ def test_empty_or_missing_data_is_refused(tmp_path):
         Cauldron(tmp_path)
     with pytest.raises(ValueError, match="the source 'jsonlines' is unknown; expected one of cauldron, jsonl"):
         open_source(SourceConfig(source="jsonlines", path=str(tmp_path)))
-
-
-# ---- mixtures --------------------------------------------------------------------------------------------------------------------
-
-
-class Numbered:
-    name = "numbered"
-
-    def __init__(self, length: int):
-        self.length = length
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, row: int) -> Sample:
-        raise AssertionError("only the order of rows is asked for here")
-
-
-def test_an_epoch_has_the_shares_that_the_weights_ask_for():
-    mixture = Mixture([Numbered(860), Numbered(5000)], [0.86, 0.14], seed=0)
-    assert Counter(key.source for key in mixture.order(0)) == {0: 860, 1: 140}
-
-
-def test_no_row_comes_twice_before_all_of_its_source_came_once():
-    mixture = Mixture([Numbered(100), Numbered(70)], [0.8, 0.2], seed=0)
-    rows = [key.row for epoch in range(3) for key in mixture.order(epoch) if key.source == 1]
-    assert len(rows) == 75 and sorted(rows[:70]) == list(range(70))
-
-
-def test_the_order_is_the_seeds():
-    orders = [list(Mixture([Numbered(50), Numbered(50)], [1, 1], seed=seed).order(1)) for seed in (5, 5, 6)]
-    assert orders[0] == orders[1] != orders[2]
-
-
-def test_sources_are_mixed_not_appended():
-    sources = [key.source for key in Mixture([Numbered(200), Numbered(200)], [1, 1], seed=0).order(0)]
-    assert 0.3 < sum(sources[:200]) / 200 < 0.7
-
-
-def test_a_mixture_opens_every_source_or_none(tmp_path):
-    write_json_lines(tmp_path)
-    good = SourceConfig(source="jsonl", path=str(tmp_path / "text.jsonl"))
-    with pytest.raises(ValueError, match="missing.jsonl"):
-        open_mixture([good, SourceConfig(source="jsonl", path=str(tmp_path / "missing.jsonl"))], seed=0)
 
 
 # ---- quarantine ------------------------------------------------------------------------------------------------------------------

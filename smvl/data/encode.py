@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
+from smvl.data.image_label import image_label
 from smvl.data.quarantine import Failure
-from smvl.data.sample import Sample, SampleError, image_label
+from smvl.data.sample import Sample, SampleError
 from smvl.processing.images import ImageError, image_size, read_image
 from smvl.processing.layout import Layout, TooLongError
 from smvl.processing.processing_smvl import SmVLMProcessor

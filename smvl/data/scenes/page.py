@@ -119,6 +119,29 @@ class Page:
         """Lines of at most `width` pixels, broken as Chinese typesetting does; joined they are the text again."""
         return wrap_text(text, self.font(style, pixels, text), width)
 
+    def write_paragraph(
+        self,
+        position: tuple[float, float],
+        text: str,
+        style: Style,
+        pixels: float,
+        width: float,
+        *,
+        leading: float = 1.5,
+        fill: Colour = INK,
+    ) -> float:
+        """Write one text over as many lines as it takes; it stays one text in `texts`. Returns the height where the next would begin."""
+        x, y = position
+        font = self.font(style, pixels, text)
+        boxes = []
+        for line in wrap_text(text, font, width):
+            boxes.append(self._put((x, y), line, font, fill, "la"))
+            y += pixels * leading
+        lefts, tops, rights, bottoms = zip(*boxes)
+        self.texts.append(text)
+        self.boxes.append((min(lefts), min(tops), max(rights), max(bottoms)))
+        return y
+
     def write_lines(
         self, position: tuple[float, float], lines: Sequence[str], style: Style, pixels: float, *, leading: float = 1.4, fill: Colour = INK
     ) -> float:

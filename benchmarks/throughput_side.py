@@ -30,7 +30,7 @@ from smvl.train.prepare import quieten
 from smvl.train.processes import has_card
 from smvl.train.stages import plan_stage
 from smvl.train.step_clock import StepClock
-from smvl.train.trainer import SmVLMTrainer, WriteBackMarkerRows
+from smvl.train.trainer import SmVLMTrainer, WriteBackRows
 
 NUM_COMPARED = 16
 """Samples whose loss both sides measure before they train."""
@@ -278,7 +278,7 @@ class OurSide(Side):
             evaluate_model=lambda model, step: {},
             save_model=lambda folder: None,
             save_total_limit=None,
-            callbacks=[WriteBackMarkerRows(), stopwatch],
+            callbacks=[WriteBackRows(), stopwatch],
         ).train()
         figures = self.figures(stopwatch, rows_of(self.schedule.measured), num_steps=num_steps, padded_to=None)
         return {**figures, "fill": stopwatch.figures["data/fill"]}

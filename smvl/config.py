@@ -263,6 +263,11 @@ class StageConfig:
         for key in sorted(OWNED_TRAINER_KEYS.keys() & self.trainer.keys()):
             raise ConfigError(f"trainer.{key}: smvl sets this one itself; {OWNED_TRAINER_KEYS[key]}")
 
+    @property
+    def parts(self) -> list[str]:
+        """All parts that learn at some time, in the order in which they are named."""
+        return [*self.train, *(part for step in self.unfreeze for part in step.add)]
+
     def _check_text_share(self) -> None:
         if self.text_share is None:
             return
@@ -275,7 +280,7 @@ class StageConfig:
         shares = [step.at for step in self.unfreeze]
         rising = all(earlier < later for earlier, later in zip(shares, shares[1:]))
         check(rising, "unfreeze", shares, "strictly increasing `at`; steps at the same share are one entry")
-        parts = [*self.train, *(part for step in self.unfreeze for part in step.add)]
+        parts = self.parts
         for part in parts:
             check(parts.count(part) == 1, "train", part, "each part once in `train` and `unfreeze` together")
         if self.lora is not None:

@@ -22,13 +22,14 @@ from smvl.data.encode import Encoder
 from smvl.data.mixture import Mixture, RowKey, open_mixture
 from smvl.data.packing import Pack
 from smvl.data.quarantine import Quarantine
+from smvl.model.chinese_adapter import ATTRIBUTE, write_chinese_rows
 from smvl.model.sharded_tensors import full_tensor
 from smvl.processing.tokens import marker_ids
 from smvl.train.arguments import training_arguments
 from smvl.train.packed_model import PackedModel
 from smvl.train.processes import process_state, shards_model
 from smvl.train.sharding import ShardedTrainer
-from smvl.train.stages import plan_stage
+from smvl.train.stages import attach_adapters, plan_stage
 from smvl.train.trainer import SmVLMTrainer
 from tests.donors import TILE, save_text_donor, save_vision_donor
 from tests.sharded_train import shard_on_cpus
@@ -37,6 +38,7 @@ from tests.tiny_data import write_json_lines
 MAX_LENGTH = 4096
 ALL_PARTS = ("connector", "markers", "text", "vision")
 FROZEN_TOWER = ("connector", "markers", "text.layers[-1:]")
+ADAPTER = ("connector", "chinese_adapter")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ TWO_PROCESSES = {
     "two batches accumulated": Case(["tt", "i", "iit", "t"], accumulation=2),
     "two batches accumulated, one process without any image": Case(["tt", "i", "tttt", "ii"], accumulation=2),
     "two packs a batch": Case(["t", "i", "tt", "iti"], batch_size=2),
+    "a Chinese adapter, one process without any image": Case(["tt", "iiti"], train=ADAPTER),
+    "a Chinese adapter and two batches accumulated": Case(["tt", "i", "iit", "t"], accumulation=2, train=ADAPTER),
 }
 
 
@@ -105,6 +109,8 @@ def take_step(case: Case, folder: Path) -> Step:
         stages=[stage],
         output_dir=str(folder / "out"),
     )
+    attach_adapters(stage, model, processor.tokenizer, seed=0)
+    stir_adapter(model)
     plan = plan_stage(stage, model, marker_ids=marker_ids(processor.tokenizer).trained, max_steps=1, default_learning_rate=1e-3)
     plan.freeze(model, 0)
     keeper = KeepGradients()
@@ -112,7 +118,7 @@ def take_step(case: Case, folder: Path) -> Step:
         PackedModel(model),
         training_arguments(config, stage, folder / "out", max_steps=1),
         plan=plan,
-        sampler=GivenPacks(draw_packs(case.packs), open_mixture(stage.mixture, seed=0), Encoder(processor, MAX_LENGTH)),
+        sampler=GivenPacks(draw_packs(case.packs), open_mixture(stage, seed=0), Encoder(processor, MAX_LENGTH)),
         evaluate_model=lambda model, step: {},
         save_model=lambda folder: None,
         save_total_limit=None,
@@ -122,6 +128,14 @@ def take_step(case: Case, folder: Path) -> Step:
     loss = next(entry["loss"] for entry in trainer.state.log_history if "loss" in entry)
     trainer.release()
     return Step(loss, keeper.gradients)
+
+
+@torch.no_grad()
+def stir_adapter(model: torch.nn.Module) -> None:
+    """As if a Chinese adapter had learned: at its start, most of its gradient is zero."""
+    if ATTRIBUTE in model._modules:
+        model.get_submodule(ATTRIBUTE).output += torch.randn(model.get_submodule(ATTRIBUTE).output.shape)
+        write_chinese_rows(model)
 
 
 def stage_of(case: Case, folder: Path) -> StageConfig:

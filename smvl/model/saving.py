@@ -6,7 +6,10 @@ from pathlib import Path
 import torch
 from transformers import SmolVLMForConditionalGeneration
 
-from smvl.model.marker_rows import ATTRIBUTE
+from smvl.model import chinese_adapter, marker_rows
+
+ATTACHED = (f"{marker_rows.ATTRIBUTE}.", f"{chinese_adapter.ATTRIBUTE}.")
+"""What the names of those tensors begin with that hang on a model only while they learn."""
 
 
 def save_model(model: SmolVLMForConditionalGeneration, folder: str | Path, state_dict: dict[str, torch.Tensor] | None = None) -> None:
@@ -16,7 +19,7 @@ def save_model(model: SmolVLMForConditionalGeneration, folder: str | Path, state
     to 10000 without a word), the tie of the head in both places, and the padding id at the top.
     """
     whole = model.state_dict() if state_dict is None else state_dict
-    weights = {name: tensor for name, tensor in whole.items() if not name.startswith(f"{ATTRIBUTE}.")}
+    weights = {name: tensor for name, tensor in whole.items() if not name.startswith(ATTACHED)}
     model.save_pretrained(folder, state_dict=weights)
     path = Path(folder) / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))

@@ -28,7 +28,6 @@ from smvl.data.quarantine import Quarantine
 from smvl.processing.layout import IGNORED_LABEL, Layout
 from smvl.processing.tokens import IMAGE_TOKEN, marker_ids
 from smvl.train.arguments import activation_checkpointing, count_steps, training_arguments
-from smvl.train.lora import attach_lora
 from smvl.train.memory_forecast import (
     GIGABYTE,
     MemoryPlanError,
@@ -43,7 +42,7 @@ from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.parts import part_parameters
 from smvl.train.prepare import draw_scenes, prepare_checks
 from smvl.train.processes import process_state
-from smvl.train.stages import plan_stage
+from smvl.train.stages import attach_adapters, plan_stage
 
 logger = logging.getLogger(__name__)
 
@@ -130,8 +129,7 @@ class StageForecast:
         self.sampler = self._open_sampler()
         max_steps = count_steps(stage, self.sampler, num_processes=self.num_processes)
         self.arguments = training_arguments(config, stage, Path(config.output_dir) / stage.name, max_steps=max_steps)
-        if stage.lora is not None:
-            attach_lora(model, stage.lora, config.seed)
+        attach_adapters(stage, model, processor.tokenizer, config.seed)
         self.plan = plan_stage(
             stage,
             model,
@@ -327,7 +325,7 @@ def describe_parts(model: SmolVLMForConditionalGeneration) -> str:
         parameters = [parameter for parameter in part_parameters(model, name) if id(parameter) not in counted]
         counted.update(map(id, parameters))
         sizes.append(_size_of(name, parameters))
-    sizes.append(_size_of("markers (while they learn)", [parameter for parameter in model.parameters() if id(parameter) not in counted]))
+    sizes.append(_size_of("markers, adapters (at work)", [parameter for parameter in model.parameters() if id(parameter) not in counted]))
     sizes.append(_PartSize("all", sum(size.parameters for size in sizes), sum(size.num_bytes for size in sizes)))
     lines = [f"  {size.name:26}  {size.parameters:>13,}  {size.num_bytes / 1e6:>9,.1f} MB" for size in sizes if size.parameters]
     return "\n".join(["The model by part", *lines])

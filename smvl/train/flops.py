@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
-from smvl.model.marker_rows import ATTRIBUTE
+from smvl.model import chinese_adapter, marker_rows
 
 # Dense bfloat16 matrix products with float32 sums, operations a second, by what a card's name contains. From NVIDIA's data sheets.
 _CARD_PEAKS = {
@@ -77,7 +77,8 @@ def training_flops(model: SmolVLMForConditionalGeneration, size: BatchSize) -> f
     for linear in _linears(inner.connector):
         total += _products([linear], patches // model.config.scale_factor**2, reached)
         reached = reached or _learns(linear)
-    reached = reached or _learns(model.get_input_embeddings()) or (hasattr(model, ATTRIBUTE) and _learns(getattr(model, ATTRIBUTE)))
+    beside = [model._modules[name] for name in (marker_rows.ATTRIBUTE, chinese_adapter.ATTRIBUTE) if name in model._modules]
+    reached = reached or any(map(_learns, [model.get_input_embeddings(), *beside]))
     text = model.config.text_config
     width = text.num_attention_heads * (getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads)
     for layer in inner.text_model.layers:

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import SmolVLMForConditionalGeneration
 
-from smvl.model.marker_rows import ATTRIBUTE
+from smvl.model.saving import ATTACHED
 from smvl.train.lora import ADAPTER, is_lora_attached, lora_layers
 from smvl.train.nf4 import is_quantized, plain_weight
 
@@ -26,14 +26,14 @@ def merged_state_dict(model: SmolVLMForConditionalGeneration) -> dict[str, torch
     """The state under the stock names and shapes with the adapters added in, to be saved with `save_pretrained(state_dict=...)`.
 
     The sums are made in float32 and take the weight's dtype. Nothing in the model changes; what needed no sum is the model's own
-    tensor, not a copy. Marker rows are left out: they stand in the embedding after `MarkerRows.write_back`, as after every step.
+    tensor, not a copy. Marker rows and a Chinese adapter are left out: what they learned stands in the embedding, as after every step.
     """
     folded = _layers_to_fold(model)
     state: dict[str, torch.Tensor] = {}
     for name, tensor in model.state_dict().items():
         layer = next((layer for layer in folded if name.startswith(f"{layer}.")), None)
         if layer is None:
-            if not name.startswith(f"{ATTRIBUTE}."):
+            if not name.startswith(ATTACHED):
                 state[name] = tensor
         elif f"{layer}.weight" not in state:
             state[f"{layer}.weight"] = _merged_weight(folded[layer])

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
+from smvl.model.chinese_adapter import head_table
 from smvl.model.packed_attention import use_packed_attention
 from smvl.train.loss import linear_cross_entropy, token_losses
 from smvl.train.step_clock import StepClock
@@ -69,7 +70,7 @@ class PackedModel(nn.Module):
         self.clock.lap_backward(hidden, "loss")
         self.clock.lap("text")
         asked = hidden.flatten(0, 1).index_select(0, loss_positions)  # (K, D)
-        loss = (linear_cross_entropy if reduction == "sum" else token_losses)(asked, self.model.lm_head.weight, targets)
+        loss = (linear_cross_entropy if reduction == "sum" else token_losses)(asked, head_table(self.model), targets)
         self.clock.lap("loss")
         return loss
 

@@ -9,6 +9,7 @@
     embeddings            the text model's input table
     lm_head               its output table (the same tensor as `embeddings` in a tied model)
     lora                  the adapters beside the text layers, in a stage that has `lora` settings
+    chinese_adapter       a small network that adds to the embeddings of Chinese tokens what their characters look and sound like
 """
 
 import re
@@ -17,11 +18,12 @@ from collections.abc import Sequence
 from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
-from smvl.model.marker_rows import ATTRIBUTE
+from smvl.model import chinese_adapter, marker_rows
 
 MARKERS = "markers"
 LORA = "lora"
-WHOLE_PARTS = ("connector", MARKERS, "text", "vision", "embeddings", "lm_head", LORA)
+CHINESE_ADAPTER = chinese_adapter.ATTRIBUTE
+WHOLE_PARTS = ("connector", MARKERS, "text", "vision", "embeddings", "lm_head", LORA, CHINESE_ADAPTER)
 
 _LAYERS = re.compile(r"(text|vision)\.layers\[(-?\d+)?(:)?(-?\d+)?\]")
 
@@ -49,7 +51,9 @@ def part_parameters(model: SmolVLMForConditionalGeneration, part: str) -> list[n
         "lm_head": [model.lm_head],
     }
     if part == MARKERS:
-        return [model.get_submodule(ATTRIBUTE).rows]
+        return [model.get_submodule(marker_rows.ATTRIBUTE).rows]
+    if part == CHINESE_ADAPTER:
+        return list(model.get_submodule(chinese_adapter.ATTRIBUTE).parameters())
     return [parameter for module in wholes[part] for parameter in module.parameters()]
 
 
@@ -63,10 +67,11 @@ def check_part_name(part: str) -> None:
 def check_parts(model: SmolVLMForConditionalGeneration, parts: Sequence[str]) -> None:
     """Raise `ValueError` for parts that cannot be trained together, before anything is trained."""
     tables = [part for part in parts if part == "embeddings" or (part == "lm_head" and model.config.tie_word_embeddings)]
-    if tables and MARKERS in parts:
-        raise ValueError(f"{tables[0]} holds the marker rows already; take {MARKERS} out of this stage's parts, or {tables[0]}.")
+    for part, rows in ((MARKERS, "marker rows"), (CHINESE_ADAPTER, "rows of Chinese tokens")):
+        if tables and part in parts:
+            raise ValueError(f"{tables[0]} holds the {rows} already; take {part} out of this stage's parts, or {tables[0]}.")
     for part in parts:
-        if part != MARKERS:
+        if part not in (MARKERS, CHINESE_ADAPTER):  # they are attached only for the stage
             part_parameters(model, part)
 
 

@@ -8,8 +8,8 @@ import datasets
 import transformers
 
 from smvl.config import Config
-from smvl.data.registry import SOURCES
 from smvl.data.demo_scenes.draw import write_demo_data
+from smvl.data.registry import check_source, reads_from_hub, source_format
 from smvl.model.donors import DonorError, check_donor_folder
 from smvl.train.arguments import check_trainer_keys
 from smvl.train.checkpoint import claim_run_folder
@@ -51,7 +51,7 @@ def prepare_checks(config: Config) -> None:
     check_launch(config)
     check_trainer_keys(config)
     for stage in config.stages:
-        for part in [*stage.train, *(part for step in stage.unfreeze for part in step.add)]:
+        for part in stage.parts:
             check_part_name(part)
     check_resources(config)
     logging.getLogger("smvl").setLevel(logging.INFO if process_state().is_main_process else logging.ERROR)
@@ -67,14 +67,13 @@ def check_resources(config: Config) -> None:
     drawn = Path(config.data.scenes.folder) if config.data.scenes else None
     heldout = [config.evaluation.heldout] if config.evaluation.heldout else []
     for source in [*(source for stage in config.stages for source in stage.mixture), *heldout]:
-        if source.source not in SOURCES:
-            raise ValueError(f"the source {source.source!r} is unknown; expected one of {', '.join(SOURCES)}.")
         path = Path(source.path)
         if drawn is not None and drawn in path.parents:
-            continue
-        for part in [path / subset for subset in source.subsets] or [path]:
-            if not part.exists():
-                raise ValueError(f"there is no data in {part}. {WAYS_ON}")
+            source_format(source.source)
+        elif reads_from_hub(source) or path.exists():
+            check_source(source)
+        else:
+            raise ValueError(f"there is no data in {path}. {WAYS_ON}")
 
 
 def draw_scenes(config: Config) -> None:

@@ -17,6 +17,7 @@ from smvl.data.encode import Encoded, Encoder
 from smvl.data.mixture import open_mixture
 from smvl.data.packing import PackedDataset, PackSampler
 from smvl.data.quarantine import Quarantine
+from smvl.model.chinese_adapter import detach_chinese_adapter, write_chinese_rows
 from smvl.model.marker_rows import detach_marker_rows, write_back_marker_rows
 from smvl.model.saving import save_model
 from smvl.processing.processing_smvl import SmVLMProcessor
@@ -36,7 +37,7 @@ from smvl.train.checkpoint import (
     write_json,
 )
 from smvl.train.evaluation import Evaluation
-from smvl.train.lora import attach_lora, is_lora_attached, save_adapter
+from smvl.train.lora import is_lora_attached, save_adapter
 from smvl.train.lora_merge import merge_lora, merged_state_dict
 from smvl.train.memory_forecast import StageMemory, check_memory, measure_pack, memory_budget
 from smvl.train.packed_model import PackedModel
@@ -44,10 +45,10 @@ from smvl.train.parts import LORA, MARKERS
 from smvl.train.processes import process_state, shards_model
 from smvl.train.progress import ProgressBar
 from smvl.train.sharding import ShardedTrainer
-from smvl.train.stages import StagePlan, plan_stage
+from smvl.train.stages import StagePlan, attach_adapters, plan_stage
 from smvl.train.step_clock import StepClock
 from smvl.train.tracking import TrackingCallback, open_tracker
-from smvl.train.trainer import EvaluateAt, SmVLMTrainer, StopAt, WriteBackMarkerRows, read_position
+from smvl.train.trainer import EvaluateAt, SmVLMTrainer, StopAt, WriteBackRows, read_position
 
 logger = logging.getLogger(__name__)
 
@@ -130,8 +131,7 @@ class Run:
         step, num_packs = read_position(checkpoint) if checkpoint else (0, 0)
         max_steps = count_steps(stage, sampler, num_processes=process_state().num_processes, steps_done=step, packs_done=num_packs)
         arguments = training_arguments(self.config, stage, folder, max_steps=max_steps)
-        if stage.lora is not None:
-            attach_lora(self.model, stage.lora, self.config.seed)
+        attach_adapters(stage, self.model, self.processor.tokenizer, self.config.seed)
         plan = plan_stage(
             stage,
             self.model,
@@ -147,6 +147,7 @@ class Run:
             plan.freeze(self.model, step)  # in the type in which they were saved
             load_learning(plan.named_parameters(self.model, step), checkpoint)
             write_back_marker_rows(self.model)  # a tied head reads them from the embedding
+            write_chinese_rows(self.model)
         for end in plan.phase_ends:
             if step < end:
                 self._train_phase(stage, plan, arguments, sampler, step, end, checkpoint)
@@ -195,7 +196,7 @@ class Run:
             save_model=lambda folder: self._save_within(stage, folder, trainer, plan.named_parameters(self.model, step)),
             save_total_limit=stage.trainer.get(SAVE_TOTAL_LIMIT),
             callbacks=[
-                WriteBackMarkerRows(),
+                WriteBackRows(),
                 TrackingCallback(self.tracker, stage=stage.name, first_step=self.steps_done),
                 ProgressBar(stage.name),
                 *([EvaluateAt(sight_step)] if sight_step else []),
@@ -210,8 +211,7 @@ class Run:
 
     def _merge_lora(self, stage: StageConfig, sampler: PackSampler) -> None:
         """Write the adapter as peft reads it, then add it into the weights, which must leave the logits of a few samples as they are."""
-        parts = {*stage.train, *(part for step in stage.unfreeze for part in step.add)}
-        if others := sorted(parts - {LORA, MARKERS, "connector"}):
+        if others := sorted({*stage.parts} - {LORA, MARKERS, "connector"}):
             logger.info("No adapter folder is written: %s learned besides, which an adapter cannot hold.", ", ".join(others))
         elif self.is_main:
             save_adapter(self.model, self.folder / stage.name / ADAPTER_FOLDER)
@@ -222,6 +222,7 @@ class Run:
 
     def _finish_stage(self, stage: StageConfig, max_steps: int) -> None:
         detach_marker_rows(self.model)
+        detach_chinese_adapter(self.model)
         self.model.requires_grad_(False)
         for parameter in self.model.parameters():  # not the buffers: rotary frequencies stay float32
             parameter.data = parameter.data.to(getattr(torch, self.config.model.dtype))

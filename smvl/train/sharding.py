@@ -17,6 +17,7 @@ from torch.distributed.tensor import distribute_tensor
 from transformers import TrainingArguments
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 
+from smvl.model.chinese_adapter import write_chinese_rows
 from smvl.model.marker_rows import write_back_marker_rows
 from smvl.model.sharded_tensors import full_tensor
 from smvl.train.packed_model import PackedModel
@@ -57,6 +58,7 @@ class ShardedTrainer(SmVLMTrainer):
             for name, parameter in _names(self.whole_model, part.parameters):
                 parameter.copy_(full_tensor(self.packed_model.get_parameter(name)))
         write_back_marker_rows(self.whole_model.model)
+        write_chinese_rows(self.whole_model.model)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         self.collect()

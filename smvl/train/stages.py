@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
-from transformers import SmolVLMForConditionalGeneration
+from transformers import PreTrainedTokenizerBase, SmolVLMForConditionalGeneration
 
 from smvl.config import StageConfig
+from smvl.model.chinese_adapter import attach_chinese_adapter, detach_chinese_adapter
 from smvl.model.marker_rows import attach_marker_rows, detach_marker_rows
-from smvl.train.parts import MARKERS, check_parts, part_parameters
+from smvl.processing.character_features import character_features
+from smvl.train.lora import attach_lora
+from smvl.train.parts import CHINESE_ADAPTER, MARKERS, check_parts, part_parameters
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,19 @@ class StagePlan:
         return "\n".join([f"Stage {self.name}, {self.max_steps} steps", *("  " + line for line in lines)])
 
 
+def attach_adapters(stage: StageConfig, model: SmolVLMForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, seed: int) -> None:
+    """Put beside the model's own weights what the stage trains besides: LoRA and the Chinese adapter.
+
+    Raises:
+        ValueError: the stage's settings do not fit the model, or something that they need is not installed.
+    """
+    detach_chinese_adapter(model)
+    if stage.lora is not None:
+        attach_lora(model, stage.lora, seed)
+    if CHINESE_ADAPTER in stage.parts:
+        attach_chinese_adapter(model, character_features(tokenizer), seed)
+
+
 def plan_stage(
     stage: StageConfig,
     model: SmolVLMForConditionalGeneration,
@@ -84,11 +100,13 @@ def plan_stage(
 ) -> StagePlan:
     """Find the parameters of a stage's parts and the steps at which they start. A parameter belongs to the first part that names it.
 
+    Adapters must be there already (`attach_adapters`).
+
     Raises:
         ValueError: a part does not exist, cannot be trained together with another, or is wholly held by earlier ones.
     """
     detach_marker_rows(model)
-    names = [*stage.train, *(part for step in stage.unfreeze for part in step.add)]
+    names = stage.parts
     check_parts(model, names)
     if MARKERS in names:
         attach_marker_rows(model, marker_ids)

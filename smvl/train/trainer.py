@@ -15,6 +15,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from smvl.data.collator import FAILURES, SAMPLE_IDS, PackCollator
 from smvl.data.packing import PackedDataset, PackSampler
+from smvl.model.chinese_adapter import write_chinese_rows
 from smvl.model.marker_rows import ATTRIBUTE, write_back_marker_rows
 from smvl.train.checkpoint import complete_checkpoint, remove_broken
 from smvl.train.health import Health
@@ -246,9 +247,10 @@ class EvaluateAt(TrainerCallback):
             control.should_evaluate = True
 
 
-class WriteBackMarkerRows(TrainerCallback):
-    """Keeps the embedding equal to the marker rows after every step, so that evaluation and checkpoints hold them."""
+class WriteBackRows(TrainerCallback):
+    """Keeps the embedding's rows at what markers and Chinese adapter have learned, so that evaluation and checkpoints hold it."""
 
     def on_optimizer_step(self, args: TrainingArguments, state: Any, control: Any, model: PackedModel, **kwargs: Any) -> None:
         write_back_marker_rows(model.model)
+        write_chinese_rows(model.model)
         model.clock.lap("optimizer")

@@ -1,6 +1,6 @@
 """The demo's drawn scenes: what is held out stays apart, and the same seed draws the same bytes.
 
-    pytest tests/test_scenes.py
+pytest tests/test_demo_scenes.py
 """
 
 import hashlib
@@ -14,12 +14,12 @@ import numpy
 import pytest
 from PIL import Image
 
-from smvl.data.demo_scenes import shapes, write_demo_data, writing
+from smvl.data.demo_scenes import documents, shapes, write_demo_data, writing
 from smvl.data.demo_scenes.digits import NUM_DIGITS, load_digits, split_digits
 from smvl.data.demo_scenes.draw import MARKER, UNFINISHED, check_apart
 from smvl.data.demo_scenes.paint import paint
 from smvl.data.demo_scenes.picture import GLYPH, SHAPE, Mark, Picture
-from smvl.data.demo_scenes.tasks import READING_TASKS, TASKS, draw_captions, draw_scene
+from smvl.data.demo_scenes.tasks import DOCUMENTS, READING_TASKS, TASKS, draw_captions, draw_document, draw_scene
 from smvl.data.demo_scenes.words import CHARACTERS, COLOURS, HELDOUT, SHAPES, TRAIN, split_of_text
 
 CLASS_COUNTS = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # of the original set
@@ -116,7 +116,7 @@ def test_every_image_of_a_row_is_there_and_opens(drawn):
         for row in read_rows(drawn / f"{name}.jsonl"):
             parts = [part for message in row["messages"][::2] for part in message["content"]]
             paths = [part["image"] for part in parts if part["type"] == "image"]
-            assert paths and all(Image.open(drawn / path).size[0] >= 96 for path in paths)
+            assert paths and all(max(Image.open(drawn / path).size) >= 96 for path in paths)
 
 
 def test_text_rows_have_no_image(drawn):
@@ -129,7 +129,7 @@ def test_align_rows_load_as_the_cauldron_does(drawn, tmp_path):
     datasets = pytest.importorskip("datasets")
     rows = datasets.Dataset.from_parquet(str(drawn / "align" / "align.parquet"), cache_dir=str(tmp_path))
     assert len(rows) == SMALL["num_align"]
-    assert rows[0]["images"][0].size[0] >= 96
+    assert max(rows[0]["images"][0].size) >= 96
     assert set(rows[0]["texts"][0]) == {"user", "assistant", "source"}
 
 
@@ -168,8 +168,62 @@ def test_pictures_agree_with_their_answers():
     assert writing.ask_number(generator, number)[1] == "".join(str(labels[mark.digit_index]) for mark in number.marks)
 
 
+def documents_of(task: str, split: str = TRAIN, num: int = 40) -> list[tuple[Picture, str, str]]:
+    """(picture, question, answer) of some documents of one kind."""
+    kind, generator = getattr(documents, task), random.Random(task)
+    turns = [kind(generator, split).turns[0] for _ in range(num)]
+    return [(turn.pictures[0], turn.question, turn.answer) for turn in turns]
+
+
+def printed(picture: Picture) -> list[str]:
+    """What stands on a picture, line by line."""
+    lines: dict[int, list[Mark]] = {}
+    for mark in picture.marks:
+        lines.setdefault(round(mark.y / 24 - 0.5), []).append(mark)
+    return ["".join(mark.label for mark in sorted(lines[row], key=lambda mark: mark.x)) for row in sorted(lines)]
+
+
+def test_a_charts_bars_are_as_high_as_its_answers_say():
+    for picture, question, answer in documents_of("chart"):
+        heights = {panel.colour: panel.bottom - panel.top for panel in picture.panels}
+        best = max(heights, key=heights.get) if "高" in question else min(heights, key=heights.get)
+        assert answer == (f"{best}色" if "最" in question else f"{len(heights)}条")
+
+
+def test_a_dials_needle_points_at_its_answer():
+    for picture, _, answer in documents_of("dial"):
+        image = numpy.asarray(paint(picture).convert("L").resize((96, 96)), dtype=int)
+        angles = [numpy.deg2rad(135 + 30 * tick) for tick in range(10)]
+        darkness = [image[round(48 + 20 * numpy.sin(angle)), round(48 + 20 * numpy.cos(angle))] for angle in angles]
+        assert int(numpy.argmin(darkness)) == int(answer)
+
+
+def test_tables_and_receipts_say_what_their_answers_say():
+    for picture, question, answer in documents_of("table"):
+        entries = {line[0]: line[1:] for line in printed(picture)}
+        asked = next((good for good in entries if good in question), None)
+        assert answer == (entries[asked] if asked else f"{len(entries)}行")
+    for picture, question, answer in documents_of("receipt"):
+        *entries, total = printed(picture)
+        prices = {line[0]: int(line[1:]) for line in entries}
+        assert total == f"金{sum(prices.values())}"
+        asked = next((good for good in prices if good in question), None)
+        assert prices == json.loads(answer) if "JSON" in question else answer == f"{prices.get(asked, total[1:])}元"
+
+
+def test_what_is_not_on_a_price_tag_is_said_to_be_missing():
+    refused = [(picture, answer) for picture, _, answer in documents_of("price_tag") if answer.startswith("图中没有")]
+    assert refused and all(answer[4] not in "".join(printed(picture)) for picture, answer in refused)
+
+
+def test_no_document_is_printed_on_both_sides():
+    generator = random.Random(3)
+    sides = [{"".join(printed(draw_document(generator, split).pictures[0])) for _ in range(300)} - {""} for split in (TRAIN, HELDOUT)]
+    assert min(map(len, sides)) > 150 and not sides[0] & sides[1]
+
+
 def test_every_task_draws_for_both_sides():
-    for task in TASKS:
+    for task in [*TASKS, *DOCUMENTS]:
         for split in (TRAIN, HELDOUT):
             scene = task(random.Random(1), split)
             assert scene.task == task.__name__ and scene.pictures and scene.turns[-1].answer

@@ -19,7 +19,7 @@ from pathlib import Path
 from smvl.data.demo_scenes.chats import draw_chat
 from smvl.data.demo_scenes.paint import paint
 from smvl.data.demo_scenes.picture import DIGIT, GLYPH, Picture, Scene
-from smvl.data.demo_scenes.tasks import draw_captions, draw_scene
+from smvl.data.demo_scenes.tasks import draw_alignment, draw_question
 from smvl.data.demo_scenes.words import HELDOUT, TRAIN
 
 logger = logging.getLogger(__name__)
@@ -38,10 +38,10 @@ def write_demo_data(folder: Path, *, seed: int, num_align: int, num_finetune: in
         return
     _clear(folder, request)
     num_text = round(num_finetune * TEXT_SHARE)
-    align = _draw(draw_captions, TRAIN, num_align, f"{seed} align")
-    finetune = _draw(draw_scene, TRAIN, num_finetune - num_text, f"{seed} finetune")
+    align = _draw(draw_alignment, TRAIN, num_align, f"{seed} align")
+    finetune = _draw(draw_question, TRAIN, num_finetune - num_text, f"{seed} finetune")
     text = _draw(lambda generator, _: draw_chat(generator), TRAIN, num_text, f"{seed} text")
-    heldout = _draw(draw_scene, HELDOUT, num_heldout, f"{seed} heldout")
+    heldout = _draw(draw_question, HELDOUT, num_heldout, f"{seed} heldout")
     check_apart(align + finetune, heldout)
     seen = _write_align(folder / "align" / "align.parquet", align)
     seen |= _write_jsonl(folder, "finetune", finetune)

@@ -9,12 +9,16 @@ import numpy
 from PIL import Image, ImageDraw, ImageFont
 
 from smvl.data.demo_scenes.digits import FULL_INK, load_digits
-from smvl.data.demo_scenes.picture import DIGIT, GLYPH, Mark, Picture
+from smvl.data.demo_scenes.picture import DIGIT, GLYPH, Line, Mark, Panel, Picture
 from smvl.data.demo_scenes.words import COLOURS
 
 FONT = Path(__file__).parent / "NotoSansCJK-demo-subset.otf"
 ZOOMS = (1.0, 1.0, 1.25, 1.5, 2.0)
 SMOOTH = 2  # shapes are drawn this much larger and scaled down, for smooth edges
+
+PAPERS = {"红纸": (200, 50, 45), "白纸": (246, 244, 238), "黄纸": (240, 222, 170), "蓝牌": (40, 80, 160), "绿牌": (30, 110, 70)}
+"""What signs and notes are written on, with the ink that is read on it."""
+LIGHT_INK = ("蓝牌", "绿牌")
 
 Colour = tuple[int, int, int]
 
@@ -86,11 +90,30 @@ def _digit_mask(generator: random.Random, mark: Mark, size: tuple[int, int], zoo
     return mask
 
 
+def _paint_panel(generator: random.Random, image: Image.Image, panel: Panel, zoom: float) -> None:
+    box = [round(edge * zoom) for edge in (panel.left, panel.top, panel.right, panel.bottom)]
+    colour = _jitter(generator, {**COLOURS, **PAPERS}[panel.colour], 12)
+    ImageDraw.Draw(image).rectangle(box, fill=colour)
+
+
+def _paint_line(image: Image.Image, line: Line, ink: Colour, zoom: float) -> None:
+    mask = Image.new("L", (image.width * SMOOTH, image.height * SMOOTH))
+    pen, scale = ImageDraw.Draw(mask), zoom * SMOOTH
+    points, width = [(x * scale, y * scale) for x, y in line.points], max(1, round(line.width * scale))
+    if line.sweep is None:
+        pen.line(points, fill=255, width=width)
+    else:
+        pen.arc([*points[0], *points[1]], *line.sweep, fill=255, width=width)
+    image.paste(ink, (0, 0), mask.resize(image.size, Image.Resampling.BOX))
+
+
 def paint(picture: Picture) -> Image.Image:
     """The same picture always gives the same pixels."""
     generator = random.Random(picture.seed)
     zoom = generator.choice(ZOOMS)
     size = (round(picture.width * zoom), round(picture.height * zoom))
+    if picture.panels or picture.lines:
+        return _paint_document(generator, picture, size, zoom)
     writing = picture.marks[0].kind in (GLYPH, DIGIT)
     dark = writing and generator.random() < 0.25
     image = _background(generator, size, dark)
@@ -101,5 +124,23 @@ def paint(picture: Picture) -> Image.Image:
         make_mask = {GLYPH: _glyph_mask, DIGIT: _digit_mask}.get(mark.kind, _shape_mask)
         colour = ink if writing else _jitter(generator, COLOURS[mark.colour], 18)
         image.paste(colour, (0, 0), make_mask(generator, mark, size, zoom))
-    noise = numpy.random.default_rng(picture.seed).normal(0, generator.uniform(1, 6), (size[1], size[0], 1))
+    return _add_noise(generator, image, picture.seed)
+
+
+def _paint_document(generator: random.Random, picture: Picture, size: tuple[int, int], zoom: float) -> Image.Image:
+    """Panels first, then lines, then what is written on them; ink is light on a dark board."""
+    image = _background(generator, size, dark=False)
+    for panel in picture.panels:
+        _paint_panel(generator, image, panel, zoom)
+    light = any(panel.colour in LIGHT_INK for panel in picture.panels)
+    ink = _jitter(generator, (240, 240, 240) if light else (40, 40, 40), 14)
+    for line in picture.lines:
+        _paint_line(image, line, ink, zoom)
+    for mark in picture.marks:
+        image.paste(ink, (0, 0), _glyph_mask(generator, mark, size, zoom))
+    return _add_noise(generator, image, picture.seed)
+
+
+def _add_noise(generator: random.Random, image: Image.Image, seed: int) -> Image.Image:
+    noise = numpy.random.default_rng(seed).normal(0, generator.uniform(1, 6), (image.height, image.width, 1))
     return Image.fromarray(numpy.clip(numpy.asarray(image) + noise, 0, 255).astype(numpy.uint8))

@@ -26,12 +26,37 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """A filled rectangle behind the marks: a board, a sheet of paper, a bar."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    colour: str
+    """A key of COLOURS, or of PAPERS in paint.py."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A straight line, of a colour that stands out from the background; an arc where it has a `sweep`."""
+
+    points: tuple[tuple[float, float], tuple[float, float]]
+    """Its ends; the box of the whole circle for an arc."""
+    width: float = 1.0
+    sweep: tuple[float, float] | None = None
+    """Angles in degrees between which an arc is drawn, clockwise from the right."""
+
+
+@dataclass(frozen=True)
 class Picture:
     width: int
     height: int
     marks: tuple[Mark, ...]
     seed: int
     """Decides everything that no question asks about: background, ink, noise, zoom."""
+    panels: tuple[Panel, ...] = ()
+    lines: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from smvl.data.demo_scenes import shapes, writing
+from smvl.data.demo_scenes import documents, shapes, writing
 from smvl.data.demo_scenes.picture import Picture, Scene, Turn
 
 SAY_FIRST, SAY_SECOND = "第一张", "第二张"
@@ -76,9 +76,36 @@ TASKS: dict[Callable[[random.Random, str], Scene], float] = {
 }
 READING_TASKS = ("read_sign", "read_price", "refer_back")
 
+DOCUMENTS: dict[Callable[[random.Random, str], Scene], float] = {
+    documents.street_sign: 0.13,
+    documents.calligraphy: 0.11,
+    documents.price_tag: 0.14,
+    documents.table: 0.18,
+    documents.receipt: 0.18,
+    documents.chart: 0.13,
+    documents.dial: 0.13,
+}
+"""Share of each kind of document among the documents."""
+DOCUMENT_SHARE, CAPTIONED_DOCUMENT_SHARE = 0.42, 0.25
+"""Share of the documents in the finetune and held-out data, and in what the align stage sees. The donors have seen none."""
+
 
 def draw_scene(generator: random.Random, split: str) -> Scene:
     return generator.choices(list(TASKS), weights=list(TASKS.values()))[0](generator, split)
+
+
+def draw_document(generator: random.Random, split: str) -> Scene:
+    return generator.choices(list(DOCUMENTS), weights=list(DOCUMENTS.values()))[0](generator, split)
+
+
+def draw_question(generator: random.Random, split: str) -> Scene:
+    """What the finetune stage and the held-out questions are: a scene, or a document."""
+    return (draw_document if generator.random() < DOCUMENT_SHARE else draw_scene)(generator, split)
+
+
+def draw_alignment(generator: random.Random, split: str) -> Scene:
+    """What the align stage sees: captions, and documents with one question each."""
+    return (draw_document if generator.random() < CAPTIONED_DOCUMENT_SHARE else draw_captions)(generator, split)
 
 
 def draw_captions(generator: random.Random, split: str) -> Scene:

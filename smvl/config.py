@@ -121,11 +121,11 @@ class TextAugmentConfig:
     rephrase: float = 0.0
     """Share of samples whose question is put in other words."""
     traditional: float = 0.0
-    """Share of samples turned into traditional script."""
-    min_overlap: float = 0.5
-    """Least overlap of character bigrams between a text and its augmented form; a form below it is not taken."""
-    max_overlap: float = 0.95
-    """Largest such overlap; a form above it is as good as the text itself."""
+    """Share of samples turned into traditional script; one that is in it already turns into simplified."""
+    min_overlap: float = 0.4
+    """Least overlap between the characters of a text and those of its new wording; a wording below it is not taken."""
+    max_overlap: float = 0.97
+    """Largest overlap of their character bigrams; a text above it is as good as the text before."""
 
     def __post_init__(self) -> None:
         for name in ("synonyms", "rephrase", "traditional", "min_overlap", "max_overlap"):

@@ -2,18 +2,20 @@
 nothing of it is left when it is folded."""
 
 import copy
+import logging
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers
-from torch.nn import functional
-from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast, SmolVLMForConditionalGeneration
+from transformers import AutoModelForImageTextToText, AutoTokenizer, PreTrainedTokenizerFast, SmolVLMForConditionalGeneration
 
 import smvl
-from smvl.config import DataConfig, load_config
+from smvl.config import load_config
 from smvl.data.encode import Encoder
 from smvl.data.sample import Sample
 from smvl.model.chinese_adapter import (
@@ -26,16 +28,21 @@ from smvl.model.marker_rows import attach_marker_rows
 from smvl.model.saving import save_model
 from smvl.processing.character_features import character_features, chinese_tokens, radical_of
 from smvl.processing.tokens import marker_ids
+from smvl.train.arguments import training_arguments
+from smvl.train.checkpoint import last_complete_checkpoint
+from smvl.train.memory_forecast import PackShape, StageMemory
 from smvl.train.packed_model import PackedModel
 from smvl.train.stages import attach_adapters, plan_stage
-from tests.donors import save_text_donor, save_vision_donor
+from tests.donors import save_text_donor, save_vision_donor, small_tokenizer
 from tests.qwen3 import qwen3_tokenizer
 from tests.test_packed_model import inputs
 from tests.test_processing_smvl import answer, picture, question
+from tests.test_train import run_in_process
 from tests.tiny_data import noise
 from tests.tiny_run import write_run
 from train import main
 
+DEMO = Path(__file__).parent.parent / "configs/demo.yaml"
 ADAPTER_PARAMETERS = ["features", "output", "norm.weight", "norm.bias"]
 
 
@@ -160,10 +167,9 @@ def test_only_tokens_of_whole_chinese_characters_have_features(of_qwen3):
 
 def test_what_only_one_character_has_is_left_out(of_qwen3):
     """A weight of its own for a single character would be no feature, but another embedding."""
-    bags = {token_id: set() for token_id in of_qwen3.token_ids.tolist()}
     assert of_qwen3.feature_ids.bincount(minlength=len(of_qwen3.names)).min() > 0
     assert "any:part:妈" not in of_qwen3.names and "any:part:马" in of_qwen3.names
-    assert len(bags) == len(of_qwen3.offsets) and len(of_qwen3.feature_ids) == len(of_qwen3.weights)
+    assert len(of_qwen3.token_ids) == len(of_qwen3.offsets) and len(of_qwen3.feature_ids) == len(of_qwen3.weights)
 
 
 def test_the_features_of_one_kind_sum_to_at_most_one_in_each_place(of_qwen3):
@@ -191,7 +197,7 @@ def test_without_the_library_the_error_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "unicodedataplus", None)
     character_features.__globals__["_library"].cache_clear()
     with pytest.raises(ValueError, match="pip install unicodedataplus"):
-        chinese_tokens(qwen3_tokenizer())
+        chinese_tokens(small_tokenizer())
 
 
 # ---- the same model --------------------------------------------------------------------------------------------------------------
@@ -397,3 +403,55 @@ def finished(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     assert main([str(write_run(folder)), *ADAPTER_STAGE]) == 0
     return folder
+
+
+def test_a_run_leaves_a_stock_checkpoint_in_whose_embedding_chinese_rows_moved(finished):
+    before, after = (weights(finished / "out" / stage / "model") for stage in ("align", "finetune"))
+    assert before.keys() == after.keys()
+    table = "model.text_model.embed_tokens.weight"
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {name for name in moved if ".layers." not in name} == {table, "model.connector.modality_projection.proj.weight"}
+    rows = (before[table] != after[table]).any(dim=1).nonzero().flatten().tolist()
+    tokenizer = AutoTokenizer.from_pretrained(finished / "out")
+    assert set(chinese_tokens(tokenizer)) < set(rows) <= {*chinese_tokens(tokenizer), *marker_ids(tokenizer).trained}
+
+
+def test_a_killed_stage_resumes_to_the_same_weights_bit_for_bit(finished, tmp_path):
+    """The adapter's weights from learning.safetensors, the base rows from the model with which the stage began."""
+    arguments = ["train.py", str(finished / "run.yaml"), *ADAPTER_STAGE, f"output_dir={tmp_path}/out"]
+    process = run_in_process(*arguments)
+    while process.poll() is None and not (tmp_path / "out/finetune/checkpoint-2/complete").exists():
+        time.sleep(0.002)
+    process.kill()
+    process.communicate()
+    assert not (tmp_path / "out/finetune/model").exists()
+    saved = last_complete_checkpoint(tmp_path / "out/finetune")
+    assert f"{ATTRIBUTE}.output" in load_file(saved / "learning.safetensors") and not any(ATTRIBUTE in name for name in weights(saved))
+    assert main([*arguments[1:], "--resume"]) == 0
+    one, two = weights(finished / "out"), weights(tmp_path / "out")
+    assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_dry_run_counts_it_in_the_plan_and_in_the_memory(finished, caplog):
+    with caplog.at_level(logging.INFO, logger="smvl"):
+        assert main([str(finished / "run.yaml"), *ADAPTER_STAGE, f"output_dir={finished}/dry", "--dry-run"]) == 0
+    text = "\n".join(caplog.messages)
+    assert "chinese_adapter" in text and "from step 1" in text
+
+
+def test_its_work_is_in_the_memory_forecast(donors):
+    """Its parameters, their gradients and two moments of AdamW, and the gradient of the tied table."""
+    config = load_config(DEMO)
+    forecasts = []
+    for parts in (["connector"], ["connector", ATTRIBUTE]):
+        model, processor = smvl.splice(*donors[True])
+        stage = replace(config.stages[0], train=parts, lr={})
+        attach_adapters(stage, model, processor.tokenizer, seed=0)
+        plan = plan_stage(stage, model, marker_ids=[370], max_steps=1, default_learning_rate=1e-3)
+        arguments = training_arguments(config, stage, Path("unused"), max_steps=1)
+        forecasts.append(StageMemory(model, plan, arguments, PackShape(64, 1, 16), torch.device("cpu")).forecast())
+        num_parameters = sum(parameter.numel() for parameter in model._modules[ATTRIBUTE].parameters()) if ATTRIBUTE in parts else 0
+    without, with_it = forecasts
+    assert with_it.weights - without.weights >= 4 * num_parameters
+    assert with_it.gradients - without.gradients == 4 * num_parameters
+    assert with_it.optimizer - without.optimizer >= 8 * num_parameters

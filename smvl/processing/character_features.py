@@ -13,7 +13,7 @@ for the same shape wherever it stands in a character and whatever the font.
 import functools
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,10 +70,11 @@ def character_features(tokenizer: PreTrainedTokenizerBase) -> CharacterFeatures:
             "to add to. Take it out of the stage's parts, or take a text model that knows Chinese."
         )
     read = [list(zip(text, _readings(text))) for text in (unicode.normalize("NFKC", text) for text in tokens.values())]
-    shared = _shared_by_characters({spelling for spellings in read for spelling in spellings})
+    of_spellings = {spelling: _of_character(*spelling) for spellings in read for spelling in spellings}
+    shared = _shared_by_characters(of_spellings)
     ids = {name: number for number, name in enumerate(shared)}
-    of_spelling = functools.cache(lambda *spelling: [(ids[name], weight) for name, weight in _of_character(*spelling).items() if name in ids])
-    bags = [_bag([of_spelling(*spelling) for spelling in spellings], len(ids)) for spellings in read]
+    pairs = {spelling: [(ids[name], of[name]) for name in of if name in ids] for spelling, of in of_spellings.items()}
+    bags = [_bag([pairs[spelling] for spelling in spellings], len(ids)) for spellings in read]
     return CharacterFeatures(
         token_ids=torch.tensor(list(tokens)),
         names=tuple(f"{place}:{name}" for place in PLACES for name in shared),
@@ -168,9 +169,9 @@ def _dictionary() -> Mapping[str, Sequence[Sequence[str]]]:
 # ---- of a token ------------------------------------------------------------------------------------------------------------------
 
 
-def _shared_by_characters(spellings: Set[tuple[str, str]]) -> list[str]:
+def _shared_by_characters(of_spellings: Mapping[tuple[str, str], Mapping[str, float]]) -> list[str]:
     """The features that at least two of the characters have, sorted; a spelling is a character with its reading."""
-    pairs = {(character, name) for character, reading in spellings for name in _of_character(character, reading)}
+    pairs = {(character, name) for (character, _), features in of_spellings.items() for name in features}
     counts = Counter(name for _, name in pairs)
     return sorted(name for name, count in counts.items() if count > 1)
 

@@ -46,9 +46,7 @@ class Canvas:
     def sector(self, centre: Point, radius: float, start: float, end: float, fill: Colour) -> None:
         self._pen.pieslice(self._around(centre, radius), start, end, fill=fill)
 
-    def rectangle(
-        self, box: Box, fill: Colour | None, outline: Colour | None = None, width: float = 1, radius: float = 0
-    ) -> None:
+    def rectangle(self, box: Box, fill: Colour | None, outline: Colour | None = None, width: float = 1, radius: float = 0) -> None:
         corners = [*self._at(box[:2]), *self._at(box[2:])]
         self._pen.rounded_rectangle(corners, radius * _SCALE, fill=fill, outline=outline, width=max(1, round(width * _SCALE)))
 

@@ -14,9 +14,10 @@ _INK: Colour = (28, 28, 30)
 _GLASS: Colour = (232, 240, 244)
 
 
-def column_length(box: Box) -> float:
-    """The height of the scale in pixels."""
-    return (box[3] - box[1]) * 0.76
+def column_length(box: Box, pixels: float) -> float:
+    """The height of the scale in pixels, below a line for the unit and above a bulb."""
+    height = box[3] - box[1]
+    return height * 0.84 - max(height * 0.08, 2 * pixels)
 
 
 def draw_column(page: Page, box: Box, instrument: Instrument, generator: random.Random, pixels: float) -> dict[str, Any]:
@@ -30,20 +31,20 @@ def draw_column(page: Page, box: Box, instrument: Instrument, generator: random.
     plate = (middle - width / 2, box[1] + 1, middle + width / 2, box[3] - 1)
     bulb = instrument.form == THERMOMETER
     bottom = box[3] - (box[3] - box[1]) * (0.16 if bulb else 0.1)
-    top = bottom - column_length(box)
+    top = bottom - column_length(box, pixels)
     tube = plate[0] + width * 0.3
     level = bottom - (bottom - top) * instrument.scale.share(instrument.hands[0].halves)
-    canvas = Canvas(page, box)
+    canvas = Canvas(page, plate)
     canvas.rectangle(plate, generator.choice(_PLATES), outline=(120, 124, 128), width=1.5, radius=width * 0.06)
     _draw_tube(canvas, tube, (top, bottom), level, width * 0.07, RED_SPIRIT if bulb else generator.choice(_LIQUIDS), bulb)
     ruler = tube + width * (0.13 if bulb else 0.15)
     _graduate(canvas, instrument, ruler, (top, bottom), width * 0.1)
     canvas.lay()
     size = max(pixels, width * 0.1)
-    for index, text in enumerate(instrument.scale.numbers()):
+    for index, text in enumerate(instrument.scale.numbers):
         y = bottom - (bottom - top) * index * instrument.scale.per_major / instrument.scale.num_graduations
         page.write((ruler + width * 0.13, y), text, "sans", size, fill=_INK, anchor="lm")
-    page.write((plate[2] - width * 0.2, (box[1] + top) / 2), instrument.unit, "sans", size, fill=_INK, anchor="mm")
+    page.write((plate[2] - width * 0.22, (box[1] + top - size * 0.4) / 2), instrument.unit, "sans", size, fill=_INK, anchor="mm")
     return {"bottom": bottom, "top": top, "level": level, "tube": tube}
 
 

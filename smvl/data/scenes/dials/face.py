@@ -3,9 +3,12 @@
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from smvl.data.scenes.canvas import Canvas, Point
+from PIL import ImageFont
+
+from smvl.data.scenes.canvas import Box, Canvas, Point
 from smvl.data.scenes.dials.instrument import Hand, Instrument
 from smvl.data.scenes.page import Colour, Page
 
@@ -61,26 +64,40 @@ def graduate(canvas: Canvas, arc: Arc, instrument: Instrument, ink: Colour, *, b
         canvas.line([arc.point(share, 1.0), arc.point(share, 0.87 if numbered else 0.93)], ink, max(0.5, width))
 
 
-def number(page: Page, arc: Arc, instrument: Instrument, ink: Colour, pixels: float, *, inside: bool) -> None:
-    """The numbers, just inside or just outside of the graduations."""
+def number(page: Page, arc: Arc, instrument: Instrument, ink: Colour, pixels: float, *, inside: bool, within: tuple[float, float]) -> None:
+    """The numbers, just inside or just outside of the graduations, and not beyond two places from the left."""
     scale = instrument.scale
-    for index, text in enumerate(scale.numbers()):
+    for index, text in enumerate(scale.numbers):
         share = index * scale.per_major / scale.num_graduations
-        width, height = page.measure(text, "sans", pixels)[0], pixels * 0.8
+        width, height = _width(page.font("sans", pixels, text), text), pixels * 0.8
         angle = math.radians(arc.angle(share))
         away = math.hypot(width / 2 * math.cos(angle), height / 2 * math.sin(angle)) / arc.radius
-        page.write(arc.point(share, 0.83 - away if inside else 1.06 + away), text, "sans", pixels, fill=ink, anchor="mm")
+        x, y = arc.point(share, 0.83 - away if inside else 1.06 + away)
+        x = min(max(x, within[0] + width / 2), within[1] - width / 2)
+        page.write((x, y), text, "sans", pixels, fill=ink, anchor="mm")
 
 
-def point(canvas: Canvas, arc: Arc, instrument: Instrument, colours: list[Colour], *, hub: float, tail: float) -> dict[str, Any]:
+@lru_cache(maxsize=10_000)
+def _width(font: ImageFont.FreeTypeFont, text: str) -> float:
+    return font.getlength(text)
+
+
+def point(page: Page, arc: Arc, instrument: Instrument, colours: list[Colour], *, hub: float, tail: float) -> dict[str, Any]:
     """Draw the hands, the set ones first. Returns where they stand: pivot and tips in pixels, start and sweep in degrees."""
-    tips = []
+    tips = [arc.point(instrument.scale.share(hand.halves), _reach(hand)) for hand in instrument.hands]
+    tails = [arc.point(instrument.scale.share(hand.halves), -tail) for hand in instrument.hands]
+    canvas = Canvas(page, _around([*tips, *tails, arc.centre], arc.radius * hub * 1.1))
     for hand, colour in sorted(zip(instrument.hands, colours), key=lambda pair: pair[0].role == "读数"):
         (_draw_needle if hand.role == "读数" else _draw_set_hand)(canvas, arc, instrument.scale.share(hand.halves), colour, tail)
-    tips = [arc.point(instrument.scale.share(hand.halves), _reach(hand)) for hand in instrument.hands]
     canvas.disc(arc.centre, hub * arc.radius, (70, 72, 76))
     canvas.disc(arc.centre, hub * arc.radius * 0.55, (150, 152, 156))
+    canvas.lay()
     return {"pivot": list(arc.centre), "tips": [list(tip) for tip in tips], "start": arc.start, "sweep": arc.sweep}
+
+
+def _around(points: list[Point], margin: float) -> Box:
+    xs, ys = zip(*points)
+    return min(xs) - margin, min(ys) - margin, max(xs) + margin, max(ys) + margin
 
 
 def _reach(hand: Hand) -> float:

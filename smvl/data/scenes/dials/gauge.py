@@ -24,14 +24,24 @@ _DARK_HANDS: tuple[Colour, ...] = ((24, 24, 26), (24, 24, 26), (204, 30, 34), (2
 GAUGE_WORDS = {"压力": "压力表", "温度": "温度表", "湿度": "湿度表", "液位": "液位表", "流量": "流量表", "转速": "转速表"}
 
 
-def gauge_length(box: Box) -> float:
+def gauge_length(box: Box, pixels: float) -> float:
     """The length of a gauge's scale in pixels, at least."""
     return 240 / 180 * 3.14 * 0.78 * _round_radius(box)
 
 
-def meter_length(box: Box) -> float:
+def meter_length(box: Box, pixels: float) -> float:
     """The length of a meter's scale in pixels."""
     return 90 / 180 * 3.14 * _square_radius(box)
+
+
+def gauge_size(box: Box, pixels: float) -> float:
+    """The size of a gauge's numbers."""
+    return max(pixels, _round_radius(box) * 0.11)
+
+
+def meter_size(box: Box, pixels: float) -> float:
+    """The size of a meter's numbers."""
+    return max(pixels, _square_width(box) * 0.055)
 
 
 def draw_gauge(page: Page, box: Box, instrument: Instrument, generator: random.Random, pixels: float) -> dict[str, Any]:
@@ -46,19 +56,19 @@ def draw_gauge(page: Page, box: Box, instrument: Instrument, generator: random.R
     arc = Arc(centre, radius * 0.78, start, sweep)
     face, ink, hands = _choose_face(instrument, generator)
     bezel, rim = generator.choice(_BEZELS)
-    canvas = Canvas(page, box)
+    canvas = Canvas(page, (centre[0] - radius, centre[1] - radius, centre[0] + radius, centre[1] + radius))
     for share, colour in ((1.0, rim), (0.975, bezel), (0.885, rim), (0.87, face)):
         canvas.disc(centre, radius * share, colour)
     graduate(canvas, arc, instrument, ink, band=(1.0, 1.08))
     canvas.lay()
-    number(page, arc, instrument, ink, max(pixels, radius * 0.11), inside=True)
-    page.write((centre[0], centre[1] + radius * 0.36), instrument.unit, "sans", max(pixels, radius * 0.13), fill=ink, anchor="mm")
-    if radius > 7 * pixels:
-        page.write((centre[0], centre[1] + radius * 0.58), GAUGE_WORDS[instrument.quantity], "sans", max(pixels, radius * 0.09), fill=ink, anchor="mm")
-    canvas = Canvas(page, box)
-    placed = point(canvas, arc, instrument, hands, hub=0.1, tail=0.24)
-    canvas.lay()
-    return placed
+    number(page, arc, instrument, ink, gauge_size(box, pixels), inside=True, within=(centre[0] - radius, centre[0] + radius))
+    large = radius > 7 * pixels
+    place = centre[0], centre[1] + radius * (0.36 if large else 0.62)
+    page.write(place, instrument.unit, "sans", max(pixels, radius * 0.13), fill=ink, anchor="mm")
+    if large:
+        size = max(pixels, radius * 0.09)
+        page.write((centre[0], centre[1] + radius * 0.58), GAUGE_WORDS[instrument.quantity], "sans", size, fill=ink, anchor="mm")
+    return point(page, arc, instrument, hands, hub=0.1, tail=0.24)
 
 
 def draw_meter(page: Page, box: Box, instrument: Instrument, generator: random.Random, pixels: float) -> dict[str, Any]:
@@ -68,18 +78,15 @@ def draw_meter(page: Page, box: Box, instrument: Instrument, generator: random.R
     frame = (left, top, left + width, top + 0.86 * width)
     arc = Arc((left + width / 2, top + 0.7 * width), _square_radius(box), 225.0, 90.0)
     face, ink, hands = _choose_face(instrument, generator)
-    canvas = Canvas(page, box)
+    canvas = Canvas(page, frame)
     canvas.rectangle(frame, generator.choice(((44, 46, 50), (96, 100, 104), (28, 30, 32))), radius=width * 0.04)
     inner = (left + width * 0.035, top + width * 0.035, left + width * 0.965, top + width * 0.76)
     canvas.rectangle(inner, face, radius=width * 0.02)
     graduate(canvas, arc, instrument, ink, band=(0.8, 0.86))
     canvas.lay()
-    number(page, arc, instrument, ink, max(pixels, width * 0.055), inside=False)
+    number(page, arc, instrument, ink, meter_size(box, pixels), inside=False, within=(inner[0] + 2, inner[2] - 2))
     page.write((arc.centre[0], arc.centre[1] - arc.radius * 0.5), instrument.unit, "sans", max(pixels, width * 0.1), fill=ink, anchor="mm")
-    canvas = Canvas(page, box)
-    placed = point(canvas, arc, instrument, hands, hub=0.12, tail=0.0)
-    canvas.lay()
-    return placed
+    return point(page, arc, instrument, hands, hub=0.12, tail=0.0)
 
 
 def _choose_face(instrument: Instrument, generator: random.Random) -> tuple[Colour, Colour, list[Colour]]:
@@ -100,4 +107,4 @@ def _square_width(box: Box) -> float:
 
 
 def _square_radius(box: Box) -> float:
-    return 0.5 * _square_width(box)
+    return 0.47 * _square_width(box)

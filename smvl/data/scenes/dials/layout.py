@@ -30,6 +30,8 @@ class Layout:
     lamps: Box | None = None
     num_lamps: tuple[int, int] = (0, 0)
     """At least and at most."""
+    weight: float = 1.0
+    """How often it is drawn, relative to the others."""
 
 
 _HEADER = 0.12
@@ -50,6 +52,7 @@ _ALL = (0.0, 0.0, 1.0, 1.0)
 _BELOW = (0.0, _HEADER, 1.0, 1.0)
 _FOUR = ("左上角", "右上角", "左下角", "右下角")
 _SIX = ("上排左边", "上排中间", "上排右边", "下排左边", "下排中间", "下排右边")
+_RACK = tuple(f"从上往下第{number}块" for number in range(1, 5))
 
 LAYOUTS = (
     Layout("gauge", 0.84, _grid(1, 1, _ALL, (GAUGE,), ("",))),
@@ -62,13 +65,13 @@ LAYOUTS = (
     Layout("row", 2.0, _grid(3, 1, _ALL, (GAUGE, METER, COLUMN, THERMOMETER), ("左边", "中间", "右边"))),
     Layout("four", 0.94, _grid(2, 2, _BELOW, (GAUGE, GAUGE, METER, METER, READOUT, COUNTER), _FOUR), header=True),
     Layout("six", 1.22, _grid(3, 2, _BELOW, (GAUGE, GAUGE, METER, METER, READOUT), _SIX), header=True),
-    Layout("rack", 0.86, _grid(1, 4, _BELOW, (READOUT, READOUT, COUNTER), tuple(f"从上往下第{n}块" for n in range(1, 5)), beside=True), header=True),
+    Layout("rack", 0.86, _grid(1, 4, _BELOW, (READOUT, READOUT, COUNTER), _RACK, beside=True), header=True),
     Layout(
         "cabinet", 0.9, _grid(2, 1, (0.0, 0.34, 1.0, 1.0), (METER, METER, READOUT, COUNTER), ("左边", "右边")), header=True,
-        lamps=(0.04, 0.15, 0.96, 0.33), num_lamps=(3, 5),
+        lamps=(0.04, 0.15, 0.96, 0.33), num_lamps=(3, 5), weight=2.0,
     ),
     Layout(
         "lamps", 1.25, (Cell((0.0, _HEADER, 0.5, 1.0), (METER, GAUGE, READOUT)),), header=True,
-        lamps=(0.52, 0.2, 0.97, 0.9), num_lamps=(4, 6),
+        lamps=(0.52, 0.2, 0.97, 0.9), num_lamps=(4, 6), weight=2.0,
     ),
 )  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any
 from smvl.data.scenes.canvas import Box, Canvas
 from smvl.data.scenes.contents import Contents
 from smvl.data.scenes.dials.column import column_length, draw_column
-from smvl.data.scenes.dials.gauge import draw_gauge, draw_meter, gauge_length, meter_length
+from smvl.data.scenes.dials.gauge import draw_gauge, draw_meter, gauge_length, gauge_size, meter_length, meter_size
 from smvl.data.scenes.dials.instrument import COLUMN, COUNTER, GAUGE, METER, READOUT, THERMOMETER, Instrument
 from smvl.data.scenes.dials.lamp import draw_lamps, paint_lamps
 from smvl.data.scenes.dials.layout import Cell, Layout
@@ -35,6 +35,14 @@ _PLATES: tuple[tuple[Colour, Colour], ...] = (
 NUMBER_WORD, RANGE_WORD = "编号：", "正常范围："
 _SMALLEST = 11.5 / 512
 """The smallest text by the longest edge."""
+_DRAW = {
+    GAUGE: draw_gauge,
+    METER: draw_meter,
+    COLUMN: draw_column,
+    THERMOMETER: draw_column,
+    READOUT: draw_readout,
+    COUNTER: draw_counter,
+}
 
 
 def draw_panel(contents: Contents, layout: Layout, longest_edge: int) -> tuple[Page, dict[str, Any]]:
@@ -88,13 +96,14 @@ def _split(box: Box, cell: Cell, pixels: float) -> tuple[Box, Box]:
 def _fill(contents: Contents, cell: Cell, body: Box, pixels: float, others: list[Instrument], *, alone: bool) -> Instrument:
     """An instrument whose scale can be read at this size; now and then, where it stands alone, a gauge with two hands."""
     form = contents.random.choice(cell.forms)
-    length = {GAUGE: gauge_length, METER: meter_length, COLUMN: column_length, THERMOMETER: column_length}.get(form, column_length)(body)
-    upright = form in (COLUMN, THERMOMETER)
+    length = {GAUGE: gauge_length, METER: meter_length}.get(form, column_length)(body, pixels)
+    size = {GAUGE: gauge_size, METER: meter_size}.get(form, lambda body, pixels: pixels)(body, pixels)
 
     def fits(scale: Scale) -> bool:
-        widest = 1.4 if upright else 0.62 * max(map(len, scale.numbers())) + 0.7
-        along = 0.66 if form == GAUGE else 1.0  # the numbers of a round gauge stand on a smaller circle
-        return length / scale.num_graduations >= 0.45 * pixels and length * along / (scale.num_graduations / scale.per_major) >= widest * pixels
+        """Graduations that can be told apart, and numbers that do not touch; those of a round gauge stand on a smaller circle."""
+        widest = 1.4 if form in (COLUMN, THERMOMETER) else 0.62 * max(map(len, scale.numbers)) + 0.7
+        per_number = length * (0.66 if form == GAUGE else 1.0) * scale.per_major / scale.num_graduations
+        return length / scale.num_graduations >= 0.45 * pixels and per_number >= widest * size
 
     drawn = draw_instrument(contents, form, others, fits, lambda scale: length / scale.num_graduations >= pixels)
     if form == GAUGE and alone and drawn.marks == "" and contents.random.random() < 0.7:
@@ -103,8 +112,7 @@ def _fill(contents: Contents, cell: Cell, body: Box, pixels: float, others: list
 
 
 def _paint(page: Page, body: Box, instrument: Instrument, contents: Contents, pixels: float) -> dict[str, Any]:
-    draw = {GAUGE: draw_gauge, METER: draw_meter, COLUMN: draw_column, THERMOMETER: draw_column, READOUT: draw_readout, COUNTER: draw_counter}
-    return draw[instrument.form](page, body, instrument, contents.random, pixels) or {}
+    return _DRAW[instrument.form](page, body, instrument, contents.random, pixels) or {}
 
 
 def _draw_ground(page: Page, layout: Layout, ground: Colour) -> None:
@@ -137,13 +145,15 @@ def _draw_header(page: Page, site: str, pixels: float) -> None:
 def _draw_plate(page: Page, box: Box, instrument: Instrument, colours: tuple[Colour, Colour], pixels: float) -> None:
     """Name, number and, where it is printed, the normal range, below each other."""
     ground, ink = colours
-    rows = [[instrument.name], [NUMBER_WORD, instrument.number]] + ([[RANGE_WORD, instrument.limits_text]] if instrument.limits_text else [])
+    rows = [[instrument.name], [NUMBER_WORD, instrument.number]]
+    if instrument.limits_text:
+        rows.append([RANGE_WORD, instrument.limits_text])
     pitch = (box[3] - box[1]) / (len(rows) + 0.3)
     width = box[2] - box[0]
-    size = min(pixels * 1.5, pitch * 0.78, *(page.fit("".join(row), "sans", pixels * 1.5, width * 0.94) for row in rows))
+    size = min(pixels * 1.5, pitch * 0.78, *(page.fit("".join(row), "sans", pixels * 1.5, width * 0.88) for row in rows))
     widest = max(page.measure("".join(row), "sans", size)[0] for row in rows) + size * 1.2
     left, right = (box[0] + box[2] - min(widest, width)) / 2, (box[0] + box[2] + min(widest, width)) / 2
-    canvas = Canvas(page, box)
+    canvas = Canvas(page, (left, box[1], right, box[3]))
     canvas.rectangle((left, box[1], right, box[3]), ground, outline=(90, 92, 96), width=1, radius=size * 0.3)
     canvas.lay()
     for index, row in enumerate(rows):

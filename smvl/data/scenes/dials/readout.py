@@ -5,6 +5,7 @@ import random
 from smvl.data.scenes.canvas import Box, Canvas, Point
 from smvl.data.scenes.dials.instrument import Instrument
 from smvl.data.scenes.page import Colour, Page
+from smvl.data.scenes.pieces import one_run
 
 _SEGMENTS = {
     "0": "abcdef", "1": "bc", "2": "abdeg", "3": "abcdg", "4": "bcfg", "5": "acdfg", "6": "acdefg", "7": "abc", "8": "abcdefg",
@@ -40,12 +41,13 @@ def draw_readout(page: Page, box: Box, instrument: Instrument, generator: random
     size = max(pixels, height * 0.15)
     unit = page.measure(instrument.unit, "sans", size)[0] + size
     window = (left + width * 0.05, top + height * 0.16, left + width - unit, top + height * 0.84)
-    canvas = Canvas(page, box)
+    canvas = Canvas(page, (left, top, left + width, top + height))
     canvas.rectangle((left, top, left + width, top + height), case, outline=(90, 92, 96), width=1, radius=height * 0.06)
     canvas.rectangle(window, behind, radius=height * 0.03)
     _draw_digits(canvas, instrument.shown, window, lit, unlit)
     canvas.lay()
     page.texts.append(instrument.shown)
+    page.boxes.append(tuple(map(round, window)))
     page.write((left + width - unit / 2, window[3] - size * 0.6), instrument.unit, "sans", size, fill=ink, anchor="mm")
 
 
@@ -57,17 +59,16 @@ def draw_counter(page: Page, box: Box, instrument: Instrument, generator: random
     case, ink = generator.choice((((235, 236, 238), (30, 30, 34)), ((196, 206, 214), (30, 30, 34)), ((70, 84, 100), (244, 244, 244))))
     reel = min(width * 0.9 / len(instrument.shown), height * 0.42)
     first, line = (box[0] + box[2] - reel * len(instrument.shown)) / 2, top + height * 0.42
-    canvas = Canvas(page, box)
+    canvas = Canvas(page, (left, top, left + width, top + height))
     canvas.rectangle((left, top, left + width, top + height), case, outline=(90, 92, 96), width=1, radius=height * 0.06)
     for index in range(len(instrument.shown)):
         tenths = "." in instrument.reading and index == len(instrument.shown) - 1
         edges = (first + reel * (index + 0.05), line - reel * 0.72, first + reel * (index + 0.95), line + reel * 0.72)
         canvas.rectangle(edges, (176, 28, 30) if tenths else (18, 18, 20), radius=reel * 0.08)
     canvas.lay()
-    font = page.font("sans", reel * 0.95)
-    for index, digit in enumerate(instrument.shown):
-        page.pen.text((first + reel * (index + 0.5), line), digit, font=font, fill=(248, 248, 244), anchor="mm")
-    page.texts.append(instrument.shown)
+    with one_run(page, instrument.shown):
+        for index, digit in enumerate(instrument.shown):
+            page.write((first + reel * (index + 0.5), line), digit, "sans", reel * 0.95, fill=(248, 248, 244), anchor="mm")
     page.write(((box[0] + box[2]) / 2, top + height * 0.86), instrument.unit, "sans", max(pixels, height * 0.11), fill=ink, anchor="mm")
 
 
@@ -92,8 +93,8 @@ def _segment(name: str, x: float, y: float, height: float, thick: float) -> list
     """A bar with pointed ends, leaning to the right as such digits do."""
     width = height * 0.42
     (x0, y0), (x1, y1) = ((x + thick + column * width, y + thick + row * (height / 2 - thick)) for column, row in _ENDS[name])
-    if y0 == y1:
-        points = [(x0, y0), (x0 + thick, y0 - thick), (x1 - thick, y0 - thick), (x1, y0), (x1 - thick, y0 + thick), (x0 + thick, y0 + thick)]
-    else:
-        points = [(x0, y0), (x0 + thick, y0 + thick), (x0 + thick, y1 - thick), (x0, y1), (x0 - thick, y1 - thick), (x0 - thick, y0 + thick)]
-    return [(px + (y + height - py) * _SLANT, py) for px, py in points]
+    along, across = ((thick, 0.0), (0.0, thick)) if y0 == y1 else ((0.0, thick), (thick, 0.0))
+    (ax, ay), (cx, cy) = along, across
+    first = [(x0, y0), (x0 + ax + cx, y0 + ay + cy), (x1 - ax + cx, y1 - ay + cy)]
+    second = [(x1, y1), (x1 - ax - cx, y1 - ay - cy), (x0 + ax - cx, y0 + ay - cy)]
+    return [(px + (y + height - py) * _SLANT, py) for px, py in first + second]

@@ -7,7 +7,7 @@ that is exact (`0.4`, not `0.40`).
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 
 _ENDS = {
     "MPa": "0:0.1 0:0.16 0:0.25 0:0.4 0:0.6 0:1 0:1.6 0:2.5 0:4 0:6 0:10 0:16 0:25 0:40 -0.1:0 -0.1:0.5 -0.1:0.9",
@@ -40,12 +40,12 @@ class Scale:
     major: Decimal
     minor: Decimal
 
-    @property
+    @cached_property
     def num_graduations(self) -> int:
         """Steps of `minor` from one end to the other."""
         return int((self.high - self.low) / self.minor)
 
-    @property
+    @cached_property
     def per_major(self) -> int:
         return int(self.major / self.minor)
 
@@ -57,6 +57,7 @@ class Scale:
         """How far along the scale that is, from 0 to 1."""
         return halves / (2 * self.num_graduations)
 
+    @cached_property
     def numbers(self) -> list[str]:
         """What is written at the numbered graduations."""
         return [shortest(self.low + self.major * index) for index in range(self.num_graduations // self.per_major + 1)]

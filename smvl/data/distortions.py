@@ -8,7 +8,8 @@ OpenCV does the warps and filters: at 512 pixels the whole chain takes it a few 
 import io
 import math
 import random
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import fields
 from functools import cache
 
 import numpy as np
@@ -21,6 +22,8 @@ from smvl.data.textures import SURROUNDINGS, surroundings
 PHONE = DistortionConfig(perspective=0.35, tilt=0.3, curl=0.3, blur=0.35, dim=0.5, noise=0.4, jpeg=0.5)
 """Strengths up to which a photograph by phone goes; still legible."""
 
+ITSELF = "itself"
+
 _REFERENCE = 512
 """Longest edge in pixels at which blur and motion have the lengths below; they grow with the picture."""
 _MAX_BLUR = 2.6
@@ -29,17 +32,22 @@ _MAX_GRAIN = 42.0
 _BEST_QUALITY, _WORST_QUALITY = 90, 6
 
 
-def distort(image: Image.Image, settings: DistortionConfig, generator: random.Random) -> Image.Image:
+def distort(
+    image: Image.Image, settings: DistortionConfig, generator: random.Random, *, around: Sequence[str] = (*SURROUNDINGS, ITSELF)
+) -> Image.Image:
     """The picture as a camera would have taken it, of the same size, RGB.
 
     Every strength is applied as it is (`draw_strengths` varies them), in a random direction or form; one of 0 leaves no trace, and all
-    of 0 give the very image back.
+    of 0 give the very image back. Nothing is cut off: what is turned or bent gets smaller and shows what lies around it.
+
+    Args:
+        around: of what there can be: `SURROUNDINGS` of a page, or `ITSELF`, the picture's own colours out of focus.
     """
     if not any(getattr(settings, field.name) for field in fields(DistortionConfig)):
         return image
     pixels = np.asarray(image.convert("RGB"))
     if settings.perspective or settings.tilt or settings.curl:
-        pixels = _place(pixels, settings, generator)
+        pixels = _place(pixels, settings, generator, around)
     if settings.dim:
         pixels = _light(pixels, settings.dim, generator)
     if settings.blur:
@@ -51,10 +59,12 @@ def distort(image: Image.Image, settings: DistortionConfig, generator: random.Ra
 
 
 def draw_strengths(settings: DistortionConfig, generator: random.Random) -> DistortionConfig:
-    """Strengths from 0 up to each of the settings."""
-    return DistortionConfig(
-        **{field.name: generator.uniform(0, getattr(settings, field.name)) for field in fields(DistortionConfig)}
-    )
+    """Strengths from 0 up to each of the settings; three in ten are 0, so that each is also seen without the others."""
+    strengths = {}
+    for field in fields(DistortionConfig):
+        strength = generator.uniform(0, getattr(settings, field.name))
+        strengths[field.name] = 0.0 if generator.random() < 0.3 else strength
+    return DistortionConfig(**strengths)
 
 
 def augment_image(image: Image.Image, settings: ImageAugmentConfig, *, task: str, generator: random.Random) -> Image.Image:
@@ -70,11 +80,6 @@ def augment_image(image: Image.Image, settings: ImageAugmentConfig, *, task: str
     return distort(image, draw_strengths(settings, generator), generator)
 
 
-def without_bending(settings: DistortionConfig) -> DistortionConfig:
-    """The same, with every line where it was."""
-    return replace(settings, perspective=0.0, tilt=0.0, curl=0.0)
-
-
 @cache
 def _opencv():
     """OpenCV on one thread: its own threads fight with the processes that load data, and hang in forked ones."""
@@ -84,7 +89,7 @@ def _opencv():
     return cv2
 
 
-def _place(pixels: np.ndarray, settings: DistortionConfig, generator: random.Random) -> np.ndarray:
+def _place(pixels: np.ndarray, settings: DistortionConfig, generator: random.Random, around: Sequence[str]) -> np.ndarray:
     """The page, curled and seen from the side, before something else."""
     cv2 = _opencv()
     size = pixels.shape[1], pixels.shape[0]
@@ -92,7 +97,11 @@ def _place(pixels: np.ndarray, settings: DistortionConfig, generator: random.Ran
     if settings.curl:
         shade = np.repeat((view.shade() * 255).astype(np.uint8)[None, :, None], 3, axis=2)
         pixels = cv2.multiply(pixels, np.broadcast_to(shade, pixels.shape).copy(), scale=1 / 255)
-    photograph = np.array(surroundings(generator.choice(SURROUNDINGS), size, generator))
+    name = generator.choice(around)
+    if name == ITSELF:
+        photograph = cv2.resize(cv2.resize(pixels, (12, 12), interpolation=cv2.INTER_AREA), size, interpolation=cv2.INTER_CUBIC)
+    else:
+        photograph = np.array(surroundings(name, size, generator))
     return cv2.remap(pixels, *view.page_points(), cv2.INTER_LINEAR, dst=photograph, borderMode=cv2.BORDER_TRANSPARENT)
 
 

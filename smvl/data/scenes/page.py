@@ -31,7 +31,7 @@ class Page:
         self.texts: list[str] = []
         self.boxes: list[Box] = []
         """Where each of the texts stands: left, top, right, bottom in pixels."""
-        self._contents = contents
+        self.contents = contents
         self._faces: dict[str, Face] = {}
 
     @property
@@ -48,18 +48,18 @@ class Page:
         Raises:
             ValueError: no face of any style has it.
         """
-        fitting = [face for face in self._contents.fonts.of(style) if face.covers(text)]
-        self._faces[style] = self._contents.random.choice(fitting) if fitting else self._any_face(text)
+        fitting = [face for face in self.contents.fonts.of(style) if face.covers(text)]
+        self._faces[style] = self.contents.random.choice(fitting) if fitting else self._any_face(text)
 
     def face(self, style: Style, text: str = "") -> Face:
         """The page's face of a style, chosen once; for a text with a character that it lacks, another one."""
         if style not in self._faces:
-            self._faces[style] = self._contents.random.choice(self._contents.fonts.of(style))
+            self._faces[style] = self.contents.random.choice(self.contents.fonts.of(style))
         face = self._faces[style]
         return face if face.covers(text) else self._any_face(text, style)
 
     def _any_face(self, text: str, style: Style = "sans") -> Face:
-        fonts = self._contents.fonts
+        fonts = self.contents.fonts
         for face in (*fonts.of(style), *fonts.faces):
             if face.covers(text):
                 return face
@@ -88,22 +88,43 @@ class Page:
         self.boxes.append(box)
         return box
 
-    def write_column(self, position: tuple[float, float], text: str, style: Style, pixels: float, *, step: float = 1.1, fill: Colour = INK) -> Box:
-        """Write a run of text from top to bottom. Returns its box.
+    def write_column(
+        self, position: tuple[float, float], text: str, style: Style, pixels: float, *, step: float = 1.1, fill: Colour = INK
+    ) -> Box:
+        """Write a run of text from top to bottom, upright. Returns its box.
 
         Args:
             position: the middle of the column's upper edge.
             step: from one character to the next, as a share of the size.
         """
         x, y = position
+        return self._spread(text, style, pixels, [(x, y + pixels * (0.5 + step * place)) for place in range(len(text))], fill)
+
+    def write_from_right(
+        self, position: tuple[float, float], text: str, style: Style, pixels: float, *, step: float = 1.1, fill: Colour = INK
+    ) -> Box:
+        """Write a run of text from right to left, as plaques have it. Returns its box.
+
+        Args:
+            position: the middle of the row's right edge.
+            step: from one character to the next, as a share of the size.
+        """
+        x, y = position
+        return self._spread(text, style, pixels, [(x - pixels * (0.5 + step * place), y) for place in range(len(text))], fill)
+
+    def _spread(self, text: str, style: Style, pixels: float, places: Sequence[tuple[float, float]], fill: Colour) -> Box:
+        """Each character around its place, centred on the square that type is set on."""
         font = self.font(style, pixels, text)
-        places = [(x, y + pixels * (0.5 + step * row)) for row in range(len(text))]
-        boxes = [self._put(place, character, font, fill, "mm") for place, character in zip(places, text)]
+        _, top, _, bottom = font.getbbox("国", anchor="ls")
+        boxes = [self._put((x, y - (top + bottom) / 2), character, font, fill, "ms") for (x, y), character in zip(places, text)]
+        return self._note(text, boxes)
+
+    def _note(self, text: str, boxes: Sequence[Box]) -> Box:
+        """Write down one run of text that stands in several pieces."""
         lefts, tops, rights, bottoms = zip(*boxes)
-        box = min(lefts), min(tops), max(rights), max(bottoms)
         self.texts.append(text)
-        self.boxes.append(box)
-        return box
+        self.boxes.append((min(lefts), min(tops), max(rights), max(bottoms)))
+        return self.boxes[-1]
 
     def _put(self, position: tuple[float, float], text: str, font: ImageFont.FreeTypeFont, fill: Colour, anchor: str) -> Box:
         self.pen.text(position, text, font=font, fill=fill, anchor=anchor)
@@ -137,9 +158,7 @@ class Page:
         for line in wrap_text(text, font, width):
             boxes.append(self._put((x, y), line, font, fill, "la"))
             y += pixels * leading
-        lefts, tops, rights, bottoms = zip(*boxes)
-        self.texts.append(text)
-        self.boxes.append((min(lefts), min(tops), max(rights), max(bottoms)))
+        self._note(text, boxes)
         return y
 
     def write_lines(

@@ -2,14 +2,14 @@
 
 import io
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageChops
 
 from smvl.config import DistortionConfig
-from smvl.data.distortions import distort, draw_strengths, without_bending
+from smvl.data.distortions import ITSELF, distort, draw_strengths
 from smvl.data.scenes.scene import Drawing, Kind
-from smvl.data.textures import paper
+from smvl.data.textures import SURROUNDINGS, paper
 
 _QUALITY = (82, 95)
 """Of the JPEG that is written; what spoils a picture is the distortion's `jpeg`."""
@@ -30,7 +30,15 @@ def take_photograph(drawing: Drawing, kind: Kind, distortions: DistortionConfig,
     if kind.papers:
         image = ImageChops.multiply(image, paper(generator.choice(kind.papers), image.size, generator))
     strengths = draw_strengths(distortions, generator)
-    return Photograph(distort(image, strengths if kind.bends else without_bending(strengths), generator), crisp=False)
+    around = SURROUNDINGS if kind.papers else (ITSELF,)
+    return Photograph(distort(image, _unbent(strengths, kind), generator, around=around), crisp=False)
+
+
+def _unbent(strengths: DistortionConfig, kind: Kind) -> DistortionConfig:
+    """Without what cannot or must not happen to this kind: only paper curls."""
+    if not kind.bends:
+        return replace(strengths, perspective=0.0, tilt=0.0, curl=0.0)
+    return strengths if kind.papers else replace(strengths, curl=0.0)
 
 
 def encode_photograph(photograph: Photograph, generator: random.Random) -> tuple[str, bytes]:

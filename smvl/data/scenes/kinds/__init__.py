@@ -1,11 +1,12 @@
 """Which kinds of scenes there are: one line each."""
 
-from smvl.data.scenes.kinds import street_sign
+from smvl.data.scenes.kinds import calligraphy, street_sign
 from smvl.data.scenes.scene import Kind
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         street_sign.KIND,
+        calligraphy.KIND,
     )
 }  # fmt: skip

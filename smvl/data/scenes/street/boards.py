@@ -93,7 +93,7 @@ def _paint_shop(page: Page, board: Board, box: Box, pixels: float) -> None:
     name, *others = board.sign.lines
     page.write((middle, box[1] + pixels * 0.9), name, board.style, pixels, fill=board.ink, anchor="mm")
     for phone in others:
-        page.write((middle, box[1] + pixels * 2.0), phone, "sans", pixels * 0.6, fill=board.ink, anchor="mm")
+        page.write((middle, box[1] + pixels * 2.0), phone, "sans", pixels * 0.7, fill=board.ink, anchor="mm")
 
 
 def _paint_upright(page: Page, board: Board, box: Box, pixels: float) -> None:

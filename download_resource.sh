@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Downloads the weights and the data that train.yaml names, and checks that they are complete.
-# Safe to run again: finished files are kept, an interrupted download goes on.
+# Downloads the weights and the data that train.yaml names, and checks that they are complete. docs/data.md says what each set is.
+# Nothing is converted: every set is read as its hub stores it. Safe to run again: finished files are kept, an interrupted download goes on.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 trap 'exit 130' INT
@@ -8,38 +8,76 @@ trap 'exit 130' INT
 TRIES="${DOWNLOAD_TRIES:-5}"
 WAIT_SECONDS="${DOWNLOAD_WAIT_SECONDS:-10}"
 
-MODELS=(Qwen/Qwen3-0.6B HuggingFaceTB/SmolVLM2-256M-Video-Instruct)
-MODEL_SIZES=("1.5 GB" "1.0 GB")
-# The repository of SmolVLM2 also holds 3 GB of ONNX files that training does not need.
-MODEL_PATTERNS=("*.json" "*.txt" "*.jinja" "*.safetensors")
-MODEL_FILES=(config.json tokenizer.json tokenizer_config.json)
+MODELS=(qwen3 smolvlm2)
+DATA=(cauldron docmatix zh_llava zh_text tools tools_zh)
 
-SUBSETS=(textcaps cocoqa screen2words textvqa aokvqa iam ai2d)
-SUBSET_SIZES=("6.2 GB" "2.4 GB" "1.4 GB" "6.2 GB" "0.9 GB" "1.1 GB" "0.4 GB")
-CAULDRON_FOLDER=data/the_cauldron
-
-CHINESE_TEXT_PARQUET=data/zh_text_parquet
-CHINESE_TEXT=data/zh_text/train.jsonl
-CHINESE_TEXT_SIZE="0.5 GB"
+SUBSETS=(textcaps cocoqa screen2words textvqa aokvqa)
 
 SOURCE=modelscope
-ONLY=all
+CHOSEN=()
 DRY_RUN=no
 PROBLEMS=()
 
+# describe SET: what one set is, in HF_ID, MS_ID ("-" where no copy is known), FOLDER, MB, LICENCE, PATTERNS (files to fetch) and
+# EXPECTED (files that must then be there: PATTERN=NUMBER, or PATTERN=all for as many as names like ...-00002-of-00005... speak of).
+describe() {
+    case "$1" in
+        qwen3)
+            HF_ID=Qwen/Qwen3-0.6B MS_ID=Qwen/Qwen3-0.6B
+            FOLDER=model/Qwen3-0.6B MB=1500 LICENCE=Apache-2.0
+            describe_weights ;;
+        smolvlm2)
+            HF_ID=HuggingFaceTB/SmolVLM2-256M-Video-Instruct MS_ID=HuggingFaceTB/SmolVLM2-256M-Video-Instruct
+            FOLDER=model/SmolVLM2-256M-Video-Instruct MB=1000 LICENCE=Apache-2.0
+            describe_weights ;;
+        cauldron)
+            HF_ID=HuggingFaceM4/the_cauldron MS_ID=AI-ModelScope/the_cauldron
+            FOLDER=data/the_cauldron MB=17100 LICENCE="its subsets' own"
+            PATTERNS=("${SUBSETS[@]/%//*}") EXPECTED=("${SUBSETS[@]/%//*.parquet=all}") ;;
+        docmatix)    # the first 10 of 1,106 parts
+            HF_ID=HuggingFaceM4/Docmatix MS_ID=HuggingFaceM4/Docmatix
+            FOLDER=data/docmatix MB=4000 LICENCE=MIT
+            PATTERNS=("data/train-0000*-of-01106*") EXPECTED=("data/*.parquet=10") ;;
+        zh_llava)    # the first 10 of the 59 Chinese parts
+            HF_ID=BUAADreamer/llava-en-zh-300k MS_ID=-
+            FOLDER=data/zh_llava MB=4400 LICENCE=Apache-2.0
+            PATTERNS=("zh/train-0000*-of-00059*") EXPECTED=("zh/*.parquet=10") ;;
+        zh_text)     # without its preference and reasoning parts
+            HF_ID=Mxode/I_Wonder_Why-Chinese MS_ID=-
+            FOLDER=data/zh_text MB=2500 LICENCE=CC-BY-SA-4.0
+            PATTERNS=("general/*") EXPECTED=("general/*.parquet=1") ;;
+        tools)
+            HF_ID=hiyouga/glaive-function-calling-v2-sharegpt MS_ID=-
+            FOLDER=data/tools MB=300 LICENCE=Apache-2.0
+            PATTERNS=("glaive_toolcall.json") EXPECTED=("glaive_toolcall.json=1") ;;
+        tools_zh)
+            HF_ID=llamafactory/glaive_toolcall_zh MS_ID=-
+            FOLDER=data/tools_zh MB=3 LICENCE=Apache-2.0
+            PATTERNS=("glaive_toolcall_zh_1k.json") EXPECTED=("glaive_toolcall_zh_1k.json=1") ;;
+    esac
+}
+
+# The repository of SmolVLM2 also holds 3 GB of ONNX files that training does not need.
+describe_weights() {
+    PATTERNS=("*.json" "*.txt" "*.jinja" "*.safetensors")
+    EXPECTED=(config.json=1 tokenizer.json=1 tokenizer_config.json=1 "*.safetensors=1")
+}
+
 usage() {
-    cat <<'USAGE'
-Usage: bash download_resource.sh [--source modelscope|hf] [--only model|data] [--dry-run] [--help]
+    cat <<USAGE
+Usage: bash download_resource.sh [--source modelscope|hf] [--only NAME]... [--dry-run] [--help]
 
 Downloads the weights to model/ and the data to data/, beside this script, as train.yaml expects them.
 
-  --source modelscope|hf   where to download from (default: modelscope)
-  --only model|data        only the weights (2.5 GB) or only the data (19.1 GB)
+  --source modelscope|hf   where to download from (default: modelscope); a set that only the other hub has comes from there
+  --only NAME              only this: model, data, or one of
+                           ${MODELS[*]} ${DATA[*]}
+                           (may be given several times)
   --dry-run                say what would be downloaded, and stop
   --help                   this text
 
 Environment:
-  HF_ENDPOINT              address for --source hf, for example https://hf-mirror.com
+  HF_ENDPOINT              address for Hugging Face, for example https://hf-mirror.com
   DOWNLOAD_TRIES           tries for each repository (default: 5)
   DOWNLOAD_WAIT_SECONDS    pause between tries (default: 10)
 
@@ -57,7 +95,7 @@ read_options() {
     while (($# > 0)); do
         case "$1" in
             --source) SOURCE="${2-}"; shift ;;
-            --only) ONLY="${2-}"; shift ;;
+            --only) choose "${2-}"; shift ;;
             --dry-run) DRY_RUN=yes ;;
             --help | -h) usage; exit 0 ;;
             *) wrong_usage "unknown option '$1'" ;;
@@ -65,67 +103,120 @@ read_options() {
         (($# == 0)) || shift
     done
     case "$SOURCE" in modelscope | hf) ;; *) wrong_usage "--source is '$SOURCE', expected modelscope or hf" ;; esac
-    case "$ONLY" in all | model | data) ;; *) wrong_usage "--only is '$ONLY', expected model or data" ;; esac
     case "$TRIES" in '' | 0 | *[!0-9]*) wrong_usage "DOWNLOAD_TRIES is '$TRIES', expected a number from 1" ;; esac
+    ((${#CHOSEN[@]})) || CHOSEN=("${MODELS[@]}" "${DATA[@]}")
 }
 
-wants() { [[ "$ONLY" == all || "$ONLY" == "$1" ]]; }
-
-model_folder() { echo "model/${1##*/}"; }
-
-cauldron_id() { if [[ "$SOURCE" == hf ]]; then echo HuggingFaceM4/the_cauldron; else echo AI-ModelScope/the_cauldron; fi; }
-
-chinese_text_id() {
-    local name=Magpie-Qwen2-Pro-200K-Chinese
-    if [[ "$SOURCE" == hf ]]; then echo "Magpie-Align/$name"; else echo "AI-ModelScope/$name"; fi
+choose() {
+    local known="${MODELS[*]} ${DATA[*]}" name names=("$1")
+    case "$1" in
+        model) names=("${MODELS[@]}") ;;
+        data) names=("${DATA[@]}") ;;
+        *)
+            [[ -n "$1" && "$1" != *" "* && " $known " == *" $1 "* ]] ||
+                wrong_usage "--only is '$1', expected model, data or one of $known" ;;
+    esac
+    for name in "${names[@]}"; do
+        [[ " ${CHOSEN[*]-} " == *" $name "* ]] || CHOSEN+=("$name")
+    done
 }
 
-plan_line() { printf '  %-48s -> %-38s about %s\n' "$1" "$2" "$3"; }
+# The hub that the set just described comes from.
+hub() {
+    if [[ "$SOURCE" == modelscope && "$MS_ID" == - ]]; then echo hf
+    elif [[ "$SOURCE" == hf && "$HF_ID" == - ]]; then echo modelscope
+    else echo "$SOURCE"; fi
+}
+
+id() { if [[ "$(hub)" == hf ]]; then echo "$HF_ID"; else echo "$MS_ID"; fi; }
+
+hub_in_words() {
+    if [[ "$1" == hf ]]; then echo "Hugging Face at ${HF_ENDPOINT:-https://huggingface.co}"; else echo "ModelScope"; fi
+}
+
+size_in_words() { if (($1 < 100)); then echo "$1 MB"; else echo "$(($1 / 1000)).$(($1 % 1000 / 100)) GB"; fi; }
 
 show_plan() {
-    local index
+    local name total=0 elsewhere=()
     if [[ "$SOURCE" == hf ]]; then
-        echo "From Hugging Face at ${HF_ENDPOINT:-https://huggingface.co} (HF_ENDPOINT=https://hf-mirror.com uses a mirror)"
+        echo "From $(hub_in_words hf) (HF_ENDPOINT=https://hf-mirror.com uses a mirror)"
     else
         echo "From ModelScope (--source hf uses Hugging Face)"
     fi
     echo "To $PWD"
-    if wants model; then
-        for index in "${!MODELS[@]}"; do
-            plan_line "${MODELS[index]}" "$(model_folder "${MODELS[index]}")" "${MODEL_SIZES[index]}"
-        done
-    fi
-    if wants data; then
-        for index in "${!SUBSETS[@]}"; do
-            plan_line "$(cauldron_id)" "$CAULDRON_FOLDER/${SUBSETS[index]}" "${SUBSET_SIZES[index]}"
-        done
-        plan_line "$(chinese_text_id)" "$CHINESE_TEXT_PARQUET" "$CHINESE_TEXT_SIZE"
-        echo "  then $CHINESE_TEXT_PARQUET is rewritten as JSON Lines in $CHINESE_TEXT"
-    fi
-    case "$ONLY" in
-        model) echo "Together about 2.5 GB" ;;
-        data) echo "Together about 19.1 GB" ;;
-        all) echo "Together about 21.6 GB" ;;
-    esac
+    for name in "${CHOSEN[@]}"; do
+        describe "$name"
+        printf '  %-9s %-48s -> %-38s about %s, licence: %s\n' "$name" "$(id)" "$FOLDER" "$(size_in_words "$MB")" "$LICENCE"
+        total=$((total + MB))
+        [[ "$(hub)" == "$SOURCE" ]] || elsewhere+=("$name")
+    done
+    echo "Together about $(size_in_words "$total")"
+    for name in ${elsewhere[@]+"${elsewhere[@]}"}; do
+        describe "$name"
+        echo "Note: no copy of $(id) on $(hub_in_words "$SOURCE") is known: it comes from $(hub_in_words "$(hub)")"
+    done
 }
 
 require_commands() {
-    if [[ "$SOURCE" == hf ]]; then
-        command -v hf >/dev/null || { echo "The command 'hf' is missing: pip install -U huggingface_hub" >&2; exit 1; }
+    local name
+    for name in "${CHOSEN[@]}"; do
+        describe "$name"
+        if [[ "$(hub)" == hf ]]; then
+            command -v hf >/dev/null || { echo "The command 'hf' is missing: pip install -U huggingface_hub" >&2; exit 1; }
+        else
+            command -v modelscope >/dev/null || { echo "The command 'modelscope' is missing: pip install modelscope" >&2; exit 1; }
+        fi
+    done
+}
+
+# require_room FOLDER NEEDED FREE, both in MB
+require_room() {
+    (($2 > $3)) || return 0
+    echo "Not enough room in $PWD/$1: $(size_in_words "$2") to fetch, $(size_in_words "$3") free." \
+        "Free some, make it a link to a larger disk, or choose with --only." >&2
+    exit 1
+}
+
+# missing_mb model|data: MB of the chosen sets that are not on the disk yet.
+missing_mb() {
+    local name there missing=0
+    for name in "${CHOSEN[@]}"; do
+        describe "$name"
+        [[ "$FOLDER" == "$1"/* ]] || continue
+        there=0
+        if [[ -d "$FOLDER" ]]; then read -r there _ < <(du -sk "$FOLDER"); fi
+        if ((there / 1000 < MB)); then missing=$((missing + MB - there / 1000)); fi
+    done
+    echo "$missing"
+}
+
+# The file system of a folder, or of this one where it is yet to be made, and the MB free on it.
+free_mb() {
+    local place="$1/." system free _
+    if [[ ! -d "$place" ]]; then place=.; fi
+    read -r system _ _ free _ < <(df -Pk "$place" | tail -n 1)
+    echo "$system $((free / 1000))"
+}
+
+# Refuses before the first byte what could not be finished.
+require_disk() {
+    local models data models_on data_on models_free data_free
+    models="$(missing_mb model)" data="$(missing_mb data)"
+    read -r models_on models_free < <(free_mb model)
+    read -r data_on data_free < <(free_mb data)
+    if [[ "$models_on" == "$data_on" ]]; then
+        require_room "" "$((models + data))" "$data_free"
     else
-        command -v modelscope >/dev/null || { echo "The command 'modelscope' is missing: pip install modelscope" >&2; exit 1; }
-    fi
-    if wants data && ! python3 -c 'import pyarrow' 2>/dev/null; then
-        echo "The Python package 'pyarrow' is missing: pip install -r requirements.txt" >&2
-        exit 1
+        require_room model "$models" "$models_free"
+        require_room data "$data" "$data_free"
     fi
 }
 
-# download_once model|dataset ID FOLDER PATTERN...
+# download_once HUB model|dataset ID FOLDER PATTERN...
 download_once() {
-    local kind="$1" id="$2" folder="$3" pattern includes=()
-    shift 3
-    if [[ "$SOURCE" == hf ]]; then
+    local hub="$1" kind="$2" id="$3" folder="$4" pattern includes=()
+    shift 4
+    if [[ "$hub" == hf ]]; then
         for pattern in "$@"; do includes+=(--include "$pattern"); done
         hf download "$id" --repo-type "$kind" --local-dir "$folder" "${includes[@]}"
     else
@@ -137,97 +228,48 @@ download_once() {
 download() {
     local try
     for ((try = 1; try <= TRIES; try++)); do
-        echo "Downloading $2 to $3 (try $try of $TRIES)"
+        echo "Downloading $3 to $4 (try $try of $TRIES)"
         if download_once "$@"; then return 0; fi
         if ((try < TRIES)); then sleep "$WAIT_SECONDS"; fi
     done
-    PROBLEMS+=("$2: the download failed $TRIES times")
+    PROBLEMS+=("$3: the download failed $TRIES times")
 }
 
-has_files() { [[ -n "$(find "$1" -name "$2" -size +0c -print 2>/dev/null | head -n 1)" ]]; }
-
-check_model() {
-    local folder="$1" file
-    for file in "${MODEL_FILES[@]}"; do
-        has_files "$folder" "$file" || PROBLEMS+=("$folder/$file is missing")
-    done
-    has_files "$folder" "*.safetensors" || PROBLEMS+=("$folder/*.safetensors is missing")
+# find_files FOLDER PATTERN: files with something in them; a pattern without / is looked for in all of the folder.
+find_files() {
+    local folder="$1"
+    if [[ "$2" == */* ]]; then folder="$1/${2%/*}"; fi
+    find "$folder" -name "${2##*/}" -not -path '*/.*' -size +0c -print 2>/dev/null || true
 }
 
-# Parquet parts are named ...-00002-of-00005...: the name of any one tells how many there must be.
-check_parquet() {
-    local folder="$1" parts expected
-    if ! has_files "$folder" '*.parquet'; then
-        PROBLEMS+=("$folder/*.parquet is missing")
-        return
-    fi
-    parts="$(find "$folder" -name '*.parquet' -size +0c | wc -l | tr -d ' ')"
-    expected="$(find "$folder" -name '*-of-*.parquet' | sed -nE 's/.*-of-0*([0-9]+).*/\1/p' | sort -n | tail -n 1)"
-    if ((parts < ${expected:-0})); then
-        PROBLEMS+=("$folder holds $parts of $expected parquet files")
-    fi
-}
-
-# Written beside the target and renamed, so that an interrupted run leaves no half file.
-write_chinese_text() {
-    if [[ -s "$CHINESE_TEXT" ]]; then return 0; fi
-    python3 - "$CHINESE_TEXT_PARQUET" "$CHINESE_TEXT" <<'PYTHON'
-import json
-import sys
-from pathlib import Path
-
-import pyarrow.parquet as parquet
-
-source, target = Path(sys.argv[1]), Path(sys.argv[2])
-target.parent.mkdir(parents=True, exist_ok=True)
-partial = target.with_suffix(".partial")
-written = empty = 0
-with partial.open("w", encoding="utf-8") as output:
-    for path in sorted(source.rglob("*.parquet")):
-        table = parquet.ParquetFile(path)
-        missing = {"instruction", "response"} - set(table.schema_arrow.names)
-        if missing:
-            sys.exit(f"{path} has no column {' and '.join(sorted(missing))}, only {', '.join(table.schema_arrow.names)}")
-        for batch in table.iter_batches(columns=["instruction", "response"]):
-            for row in batch.to_pylist():
-                if not (row["instruction"] and row["response"]):
-                    empty += 1
-                    continue
-                messages = [{"role": "user", "content": row["instruction"]}, {"role": "assistant", "content": row["response"]}]
-                output.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
-                written += 1
-partial.replace(target)
-print(f"Wrote {written} conversations to {target}; {empty} rows without a question or an answer were left out")
-PYTHON
-}
-
-get_models() {
-    local id
-    for id in "${MODELS[@]}"; do
-        download model "$id" "$(model_folder "$id")" "${MODEL_PATTERNS[@]}"
-        check_model "$(model_folder "$id")"
+check_files() {
+    local entry pattern expected found
+    for entry in "${EXPECTED[@]}"; do
+        pattern="${entry%=*}" expected="${entry##*=}"
+        found="$(find_files "$FOLDER" "$pattern" | wc -l | tr -d ' ')"
+        if [[ "$expected" == all ]]; then
+            expected="$(find_files "$FOLDER" "$pattern" | sed -nE 's/.*-of-0*([0-9]+).*/\1/p' | sort -n | tail -n 1)"
+        fi
+        if ((found == 0)); then
+            PROBLEMS+=("$FOLDER/$pattern is missing")
+        elif ((found < ${expected:-1})); then
+            PROBLEMS+=("$FOLDER/$pattern: $found of $expected files are there")
+        fi
     done
 }
 
-get_data() {
-    local subset patterns=()
-    for subset in "${SUBSETS[@]}"; do patterns+=("$subset/*"); done
-    download dataset "$(cauldron_id)" "$CAULDRON_FOLDER" "${patterns[@]}"
-    for subset in "${SUBSETS[@]}"; do check_parquet "$CAULDRON_FOLDER/$subset"; done
-    get_chinese_text
-}
-
-get_chinese_text() {
-    local problems_before="${#PROBLEMS[@]}"
-    download dataset "$(chinese_text_id)" "$CHINESE_TEXT_PARQUET" "*.parquet"
-    check_parquet "$CHINESE_TEXT_PARQUET"
-    if ((${#PROBLEMS[@]} > problems_before)); then return; fi
-    write_chinese_text || PROBLEMS+=("$CHINESE_TEXT could not be written from $CHINESE_TEXT_PARQUET")
+get() {
+    local kind=dataset
+    describe "$1"
+    if [[ "$FOLDER" == model/* ]]; then kind=model; fi
+    download "$(hub)" "$kind" "$(id)" "$FOLDER" "${PATTERNS[@]}"
+    check_files
 }
 
 report() {
     if ((${#PROBLEMS[@]} == 0)); then
-        echo "All files are there. Next: python train.py train.yaml"
+        echo "All files are there: ${CHOSEN[*]}"
+        echo "Next: python -m smvl.data scenes --out data/zh_scenes --n 20000 --seed 1, then python train.py train.yaml"
         return 0
     fi
     {
@@ -242,6 +284,6 @@ read_options "$@"
 show_plan
 if [[ "$DRY_RUN" == yes ]]; then exit 0; fi
 require_commands
-if wants model; then get_models; fi
-if wants data; then get_data; fi
+require_disk
+for name in "${CHOSEN[@]}"; do get "$name"; done
 report

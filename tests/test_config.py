@@ -240,13 +240,28 @@ def test_recipes_give_the_trainer_only_what_the_installed_transformers_accepts(t
             training_arguments(**{**stage.trainer, "output_dir": str(tmp_path), "use_cpu": True})
 
 
+def test_every_key_of_the_configuration_stands_in_the_documented_recipe() -> None:
+    text = (ROOT / "train.yaml").read_text(encoding="utf-8")
+    left_out = {config_module.ScenesConfig, config_module.LoraConfig, config_module.DistortionConfig}  # null there; inherited
+    sections = {kind for kind in vars(config_module).values() if dataclasses.is_dataclass(kind)} - left_out
+    missing = {field.name for kind in sections for field in dataclasses.fields(kind) if not re.search(rf"\b{field.name}:", text)}
+    assert missing == set()
+
+
 def test_the_documented_recipe_mixes_in_fourteen_percent_text_and_holds_its_test_data_out() -> None:
     config = load_config(ROOT / "train.yaml")
-    weights = {source.source: source.weight for source in config.stages[1].mixture}
-    assert weights["jsonl"] / sum(weights.values()) == pytest.approx(0.14)
-    trained = {subset for stage in config.stages for source in stage.mixture for subset in source.subsets}
-    broken = {"mimic_cgd", "localized_narratives", "okvqa", "ocrvqa", "clevr_math"}
-    assert not trained & (broken | set(config.evaluation.heldout.subsets))
+    align, finetune = config.stages
+    assert (align.text_share, finetune.text_share, finetune.mix_by) == (None, 0.14, "samples")
+    for stage in config.stages:
+        for kind in (False, True):
+            weights = [source.weight for source in stage.mixture if source.text is kind]
+            assert sum(weights) == pytest.approx(1) or not weights
+    sources = [source for stage in config.stages for source in stage.mixture]
+    trained = {subset for source in sources for subset in source.subsets}
+    assert not trained & {"mimic_cgd", "localized_narratives", "okvqa", "ocrvqa", "clevr_math"}
+    heldout = config.evaluation.heldout
+    assert (heldout.path, heldout.split) == ("data/zh_scenes", "validation")
+    assert heldout.split not in {source.split for source in sources if source.path == heldout.path}
 
 
 def test_a_config_cannot_be_changed_after_loading(minimal: Path) -> None:

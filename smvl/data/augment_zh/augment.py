@@ -11,7 +11,8 @@ What may change
 The answers of a sample with images may be read off them, so they stay to the letter: a picture does not change its script. Its questions
 turn only where nobody would expect the answer to turn too, which is where the answers are the same in both scripts or where the question
 asks what is written. Tools and their calls, what a tool says and an image sample's system message stay too, and so does everything that
-protection.py names. A word that the other side of the conversation uses stays on both sides.
+protection.py names. A word that the other side of the conversation uses stays on both sides. Where a question is about words (a poem,
+synonyms, a sentence to mend) none is replaced, and where it is about characters they keep their script.
 
 How much may change. A changed wording keeps at least `min_overlap` of the characters and at most `max_overlap` of the bigrams of the text
 as it was. A change that is out of bounds is tried again; then the text stays, which is reported. Another script is the same
@@ -39,6 +40,9 @@ Place = tuple[int, int | None]
 _TRIES = 4
 """How often a change that is out of bounds is tried again."""
 _ASKS_TO_READ = re.compile("[写印标刻]着|[写印标刻]的|[写印标刻]了|文字|读出|念出|识别|转写|内容是什么|标题|名称|叫什么")
+_ABOUT_WORDS = re.compile(
+    "[近同反][义義][词詞]|[词詞][语語]|造句|改写|润色|病句|成语|谜|对联|对仗|押韵|古诗|诗[词句歌]|首.{0,8}诗|歌词|字数|关键词|原文|[汉错别]字"
+)
 _HAN = re.compile("[一-鿿]")
 
 
@@ -50,7 +54,8 @@ class Augmentation:
     applied: tuple[str, ...] = ()
     """Which of `synonyms`, `rephrase` and `traditional` changed it."""
     kept: dict[str, str] = field(default_factory=dict)
-    """Which were drawn but changed nothing, and why: `nothing fits`, `out of bounds`, `tools`, `about script`, `answers differ`."""
+    """Which were drawn but changed nothing, and why: `nothing fits`, `out of bounds`, `tools`, `about words`, `about script`,
+    `answers differ`."""
 
 
 def augment_text(sample: Sample, settings: TextAugmentConfig, *, seed: int, key: str) -> Sample:
@@ -132,6 +137,8 @@ def _rephrase(talk: _Talk, settings: TextAugmentConfig, generator: random.Random
 
 
 def _synonyms(talk: _Talk, settings: TextAugmentConfig, generator: random.Random) -> str:
+    if any(map(_ABOUT_WORDS.search, talk.of("user").values())):
+        return "about words"
     texts = talk.of("user") if talk.has_images or talk.has_tools else talk.of("user", "assistant")
 
     def change(place: Place, text: str) -> str | None:

@@ -5,6 +5,7 @@ is then measured exactly, so nothing is removed by a hash alone. A repeated bigr
 hashed sets stand for the multisets that `character_overlap` counts.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -12,11 +13,10 @@ import numpy as np
 
 from smvl.data.augment_zh.overlap import character_overlap
 
-_ROWS = 4
-"""Hashes that must agree at once, so that unlike texts seldom meet."""
 _MISSED = 0.002
 """Share of pairs exactly at the threshold that no band may bring together; pairs above it are missed far less."""
-_MAX_BANDS = 64
+_MANY_BANDS = 40
+"""More than these take more memory and time than the comparisons that they save."""
 
 
 def remove_near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> list[int]:
@@ -34,7 +34,7 @@ def remove_near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> list
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold: found {threshold}, expected a share above 0 and up to 1.")
-    bands = _hash_bands(texts, _num_bands(threshold))  # (texts, bands)
+    bands = _hash_bands(texts, *_banding(threshold))  # (texts, bands)
     groups = _group_rows(bands)
     kept_in: dict[int, list[int]] = defaultdict(list)
     kept = []
@@ -49,24 +49,27 @@ def remove_near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> list
     return kept
 
 
-def _num_bands(threshold: float) -> int:
-    """Bands after which a pair at the threshold is missed with a chance of `_MISSED` at most."""
-    jaccard = threshold / (2 - threshold)
-    meet = min(jaccard**_ROWS, 1 - 1e-12)
-    return min(_MAX_BANDS, int(np.ceil(np.log(_MISSED) / np.log(1 - meet))))
+def _banding(threshold: float) -> tuple[int, int]:
+    """How many bands of how many hashes: as long as few will do, many hashes, so that texts that are not alike seldom meet."""
+    jaccard = min(threshold / (2 - threshold), 1 - 1e-9)
+    for num_hashes in (4, 3, 2, 1):
+        num_bands = math.ceil(math.log(_MISSED) / math.log1p(-(jaccard**num_hashes)))
+        if num_bands <= _MANY_BANDS:
+            break
+    return num_bands, num_hashes
 
 
-def _hash_bands(texts: Sequence[str], num_bands: int) -> np.ndarray:
+def _hash_bands(texts: Sequence[str], num_bands: int, num_hashes: int) -> np.ndarray:
     """One 32-bit number for each text and band; texts that are alike agree in some band. (texts, bands), uint32"""
     generator = np.random.default_rng(0)
-    factors = generator.integers(0, 2**63, num_bands * _ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    offsets = generator.integers(0, 2**63, num_bands * _ROWS, dtype=np.uint64)
+    factors = generator.integers(0, 2**63, num_bands * num_hashes, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    offsets = generator.integers(0, 2**63, num_bands * num_hashes, dtype=np.uint64)
     bands = np.zeros((len(texts), num_bands), dtype=np.uint32)
     for row, elements in enumerate(map(_elements, texts)):
-        mixed = elements[:, None] * factors + offsets  # (elements, bands * rows), modulo 2**64
+        mixed = elements[:, None] * factors + offsets  # (elements, bands * hashes), modulo 2**64
         mixed ^= mixed >> np.uint64(29)
-        least = mixed.min(axis=0).reshape(num_bands, _ROWS)
-        folded = (least * factors[:_ROWS]).sum(axis=1, dtype=np.uint64)
+        least = mixed.min(axis=0).reshape(num_bands, num_hashes)
+        folded = (least * factors[:num_hashes]).sum(axis=1, dtype=np.uint64)
         bands[row] = (folded >> np.uint64(32)).astype(np.uint32)
     return bands
 

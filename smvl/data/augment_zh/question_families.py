@@ -63,7 +63,7 @@ FAMILIES = (
         {place}的(?P<word>文字内容|文字|汉字|字)是什么
         """,
         "请读出{place}的{all}{word}。 请识别{place}的{all}{word}。 请把{place}的{all}{word}读出来。 请将{place}的{all}{word}写出来。 "
-        "请转写{place}的{all}{word}。 {place}的{all}{word}是什么？ 读一下{place}的{all}{word}。",
+        "请写出{place}的{all}{word}。 {place}的{all}{word}是什么？ 读一下{place}的{all}{word}。",
     ),
     _family(
         "count",
@@ -210,7 +210,7 @@ FAMILIES = (
     _family(
         "how",
         """
-        (?P<who>我们|我|)(?:应该|该)?(?:如何|怎样)(?P<do>(?!才).{1,30})
+        (?P<who>我们应该|我应该|我们该|我该|我们|我|应该|)(?:如何|怎样)(?P<do>(?!才).{1,30})
         (?P<who>)怎么(?P<do>(?!样|办|会|能|没|不|了|才|还|这|那).{1,30}(?<![了呢啊的]))
         """,
         "{who}如何{do}？ {who}怎样{do}？ {who}怎么{do}？ 请问{who}如何{do}？ 请说明{who}如何{do}。 请问{who}怎样{do}？",
@@ -232,7 +232,7 @@ FAMILIES = (
     ),
     _family(
         "translate",
-        "(?:请你|请|帮我)?(?:把|将)(?P<x>[^？?\\n]{1,200})(?:翻译成|译成|翻译为|译为)(?P<language>[^，。？！；：?!\\n]{1,6})",
+        "(?:请你|请|帮我)?(?:把|将)(?P<x>[^？?\\n]{1,200}?)(?:翻译成|译成|翻译为|译为)(?P<language>[^，。？！；：?!\\n]{1,6})",
         "请把{x}翻译成{language}。 请将{x}翻译成{language}。 请将{x}译成{language}。 将{x}翻译为{language}。",
     ),
     _family(

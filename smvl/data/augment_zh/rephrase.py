@@ -12,6 +12,8 @@ from smvl.data.augment_zh.question_families import FAMILIES, Family
 _SENTENCE = re.compile(r"[^。？！?!\n]+[。？！?!]*")
 _ENDS = "。？！?! "
 _QUESTION_WORDS = re.compile("什么|多少|几|哪|谁|怎|如何|为何|是否|有没有|是不是|吗|呢|请")
+_HAS_MATERIAL = re.compile("翻译|译成|改写|润色|续写|扩写|缩写|改正|纠正|分类|情感|关键词|以下|下面|如下|下列|原文|上文|这句|这段")
+_ASKS_NEXT = re.compile("(?:回答|问题|问|看图|提示|要求|任务)：$")
 _PAIRS = ("“”", "「」", "『』", "《》", "（）", "()", "【】")
 
 
@@ -36,14 +38,15 @@ def recognise(clause: str) -> Recognised | None:
 def rephrase(text: str, generator: random.Random) -> str | None:
     """The text with the question at its start or its end put in other words.
 
-    The middle of a text is material rather than a question, so it stays. A question after a comma keeps what stands before it.
+    What a text speaks about is not a question to it, so it stays: the middle, what follows a colon, and everything after the first
+    sentence of a text that asks to translate, to mend or to read what follows. A question after a comma keeps what stands before it.
 
     Returns:
         None where neither sentence fits a family.
     """
     mask = covered(code_spans(text), len(text))
     sentences = [match.span() for match in _SENTENCE.finditer(text) if match[0].strip() and not any(mask[match.start() : match.end()])]
-    ends = [sentences[0], sentences[-1]] if len(sentences) > 1 else sentences
+    ends = sentences[:1] if _HAS_MATERIAL.search(text) else list(dict.fromkeys(sentences[:1] + sentences[-1:]))
     candidates = [(span, said) for span in ends if (said := _say_differently(text[slice(*span)], generator))]
     if not candidates:
         return None
@@ -66,15 +69,12 @@ def _say_differently(sentence: str, generator: random.Random) -> str | None:
 
 
 def _cuts(clause: str) -> list[tuple[str, str, str]]:
-    """Where the question may be: the whole clause, what follows the last comma, or what comes before a colon."""
-    cuts = [("", clause, "")]
-    comma = max(clause.rfind(mark) for mark in "，：,") + 1
-    if comma:
-        cuts.append((clause[:comma], clause[comma:].strip(), ""))
+    """Where the question may be: the whole clause, what comes before a colon, or what follows the last comma."""
     head, colon, material = clause.partition("：")
-    if colon:
-        cuts.append(("", head, colon + material))
-    return cuts
+    if colon and not _ASKS_NEXT.search(head + colon):
+        return [("", head, colon + material)]
+    cut = max(clause.rfind(mark) for mark in "，：,") + 1
+    return [("", clause, "")] + ([(clause[:cut], clause[cut:].strip(), "")] if cut else [])
 
 
 def _join(opening: str, way: str, closing: str) -> str | None:

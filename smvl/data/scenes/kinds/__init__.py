@@ -1,6 +1,6 @@
 """Which kinds of scenes there are: one line each."""
 
-from smvl.data.scenes.kinds import calligraphy, street_sign
+from smvl.data.scenes.kinds import advertisement, calligraphy, street_sign
 from smvl.data.scenes.scene import Kind
 
 KINDS: dict[str, Kind] = {
@@ -8,5 +8,6 @@ KINDS: dict[str, Kind] = {
     for kind in (
         street_sign.KIND,
         calligraphy.KIND,
+        advertisement.KIND,
     )
 }  # fmt: skip

@@ -1,14 +1,16 @@
 """Signs along a street: shops, directions, road names, house numbers, notices, bus stops; one to five side by side."""
 
-import json
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from smvl.data.scenes.contents import Contents
 from smvl.data.scenes.page import Page
-from smvl.data.scenes.scene import COMPARE, COUNT, FIELD, JSON, READ, REFUSAL, Drawing, Kind, Question
+from smvl.data.scenes.refusal import refuse
+from smvl.data.scenes.scene import COMPARE, COUNT, FIELD, READ, Drawing, Kind, Question
+from smvl.data.scenes.schema import Entry, ask_json
 from smvl.data.scenes.street.boards import TYPE_COLOURS, Board, make_board, paint_board
 from smvl.data.scenes.street.signs import BUS, BUS_HEADING, DIRECTION, DOOR, DRAW, NOTICE, ROAD, SHOP, TYPES, UPRIGHT, draw_upright
 from smvl.data.scenes.street.view import draw_view
@@ -140,11 +142,10 @@ def _ask_field(facts: Facts, contents: Contents) -> Question:
 
 
 def _ask_json(facts: Facts, contents: Contents) -> Question:
-    opening = contents.random.choice(("把图中的牌子从左到右整理成JSON", "用JSON列出图中所有牌子，从左到右"))
-    schema = '格式为{"牌子": [{"类型": 字符串, "颜色": 字符串, "文字": 字符串}]}'
-    question = f"{opening}，{schema}。类型从{'、'.join(TYPES)}中选，颜色写一个字，牌子内换行处写空格。"
-    signs = [{key: sign[key] for key in ("类型", "颜色", "文字")} for sign in facts["signs"]]
-    return Question(JSON, question, json.dumps({"牌子": signs}, ensure_ascii=False))
+    signs = [[Entry(key, "string", sign[key]) for key in ("类型", "颜色", "文字")] for sign in facts["signs"]]
+    asked = ask_json(contents, "图中从左到右的牌子", [Entry("牌子", "array", signs)])
+    hint = f"类型从{'、'.join(TYPES)}中选，颜色写一个字，牌子内换行处写空格。"
+    return replace(asked, question=f"{asked.question}{hint}")
 
 
 def _ask_count(facts: Facts, contents: Contents) -> Question:
@@ -161,10 +162,10 @@ def _ask_absent(facts: Facts, contents: Contents) -> Question:
     absent = [type_ for type_ in _FIELDS if type_ not in present and type_ not in (SHOP, DIRECTION)]
     shops = [sign for sign in facts["signs"] if sign["类型"] == SHOP]
     if shops and not any("电话" in sign for sign in shops) and contents.random.random() < 0.4:
-        return Question(REFUSAL, contents.random.choice(_FIELDS[SHOP]["电话"]), "店铺招牌上没有写电话号码。")
+        return refuse(contents.random.choice(_FIELDS[SHOP]["电话"]), "写电话号码")
     type_ = contents.random.choice(absent)
     questions = contents.random.choice(list(_FIELDS[type_].values()))
-    return Question(REFUSAL, contents.random.choice(questions), f"图中没有{type_}。")
+    return refuse(contents.random.choice(questions), type_)
 
 
 def _compare(first: Facts, second: Facts, contents: Contents) -> Question:

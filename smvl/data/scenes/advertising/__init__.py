@@ -1,0 +1,1 @@
+"""Advertisements: offers.py says what is offered, posters.py how it looks."""

@@ -25,8 +25,8 @@ def test_a_dry_run_reports_every_stage_and_leaves_no_files(tmp_path, caplog):
     for stage in ("align", "finetune"):
         assert f"Stage {stage}. Peak memory forecast: " in caplog.text
     for shown in (
-        "A sample with an image, tiny/cauldron:",
-        "A sample without an image, text.jsonl/text-",
+        "/cauldron[tiny]/tiny/train-00000-of-00001.parquet:",
+        "A sample without an image, data/text.jsonl/text-",
         "Tokens of 16 samples",
         "Tiles of 16 samples",
         "Packing the first 16 rows: 12 packs of 16 samples",

@@ -5,6 +5,8 @@ python -m pytest tests/test_images.py
 
 import base64
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from smvl.processing import images
-from smvl.processing.images import ImageError, image_size, read_image
+from smvl.processing.images import ImageError, check_shape, image_size, read_image
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 EXIF_ORIENTATION = 0x0112
@@ -204,7 +206,8 @@ def test_what_is_no_image_is_refused_by_name(tmp_path: Path) -> None:
     path.write_text("not a picture", encoding="utf-8")
     assert all("notes.jpg: this is not an image" in message for message in refusals(path))
     path.write_bytes(b"")
-    assert all("notes.jpg: this is not an image" in message for message in refusals(path))
+    assert all("notes.jpg: the image is empty (0 bytes)" in message for message in refusals(path))
+    assert all("the image is empty (0 bytes)" in message for message in refusals(b""))
     assert all(str(tmp_path) in message for message in refusals(tmp_path))
 
 
@@ -239,3 +242,61 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(monkeypatch: pytest
 def test_a_given_name_is_the_one_in_the_message() -> None:
     with pytest.raises(ImageError, match="row 7, image 2: this is not an image"):
         read_image(b"nonsense", name="row 7, image 2")
+
+
+# ---- bombs and lines ------------------------------------------------------------------------------------------------------------
+
+
+def declaring(width: int, height: int) -> bytes:
+    """A PNG of some bytes that says it is of this size."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = b"IDAT" + zlib.compress(bytes(1000))
+    chunks = [struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data)) for data in (chunk, pixels, b"IEND")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize(("width", "height", "size"), [(60000, 60000, "3,600,000,000 pixels"), (12000, 10001, "12000 x 10001 pixels")])
+def test_a_decompression_bomb_is_refused_by_what_it_declares(width: int, height: int, size: str) -> None:
+    bomb = declaring(width, height)
+    assert len(bomb) < 200
+    for message in refusals(bomb):
+        assert message.startswith(f"an image in memory: {size}; at most 120,000,000 are read.") and "decompression bomb" in message
+
+
+def test_texts_that_unfold_in_a_png_are_refused(tmp_path: Path) -> None:
+    data = b"zTXtComment\0\0" + zlib.compress(bytes(70_000_000))
+    text = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
+    png = encoded(Image.new("RGB", (4, 4)))
+    with pytest.raises(ImageError, match="an image in memory: .*(large|Decompressed)"):
+        read_image(png[:33] + text + png[33:])
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 500), (500, 1), (2, 401), (10_001, 50)])
+def test_a_picture_that_is_a_line_is_not_learned_from(height: int, width: int) -> None:
+    with pytest.raises(ImageError, match=f"^a: {width} x {height} pixels; expected at least 2 each way, and at most 200 times") as error:
+        check_shape(height, width, name="a")
+    assert error.value.rule == "image shape"
+
+
+@pytest.mark.parametrize(("height", "width"), [(2, 2), (2, 400), (100_000, 1080), (32, 32)])
+def test_a_long_screenshot_is_no_line(height: int, width: int) -> None:
+    check_shape(height, width, name="a")
+
+
+@pytest.mark.parametrize(
+    ("source", "rule"),
+    [
+        ("no.png", "missing image"),
+        (b"", "empty image"),
+        (b"nonsense", "unreadable image"),
+        (encoded(Image.effect_noise((64, 64), 90))[:500], "damaged image"),
+        ("data:image/png;base64,@@@", "image base64"),
+        ("data:image/png;base64,图", "image base64"),
+        (declaring(60000, 60000), "image too large"),
+        (3, "image form"),
+    ],
+)
+def test_what_is_wrong_has_a_name(source: Any, rule: str) -> None:
+    with pytest.raises(ImageError) as error:
+        read_image(source)
+    assert error.value.rule == rule

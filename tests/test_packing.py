@@ -18,9 +18,8 @@ from smvl.data.pack_plan import RowCost, plan_packs
 from smvl.data.pack_statistics import Tally
 from smvl.data.packing import PackedDataset, PackSampler
 from smvl.data.quarantine import Failure, Quarantine
-from smvl.data.sources.json_lines import JsonLines
 from tests.donors import save_text_donor, save_vision_donor
-from tests.tiny_data import noise, text_row, write_json_lines, write_rows
+from tests.tiny_data import noise, open_json_lines, text_row, write_json_lines, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +97,7 @@ def test_statistics_count_what_the_packs_hold():
 
 def sampler_of_files(encoder, folder, *, seed=3, **options) -> PackSampler:
     write_json_lines(folder, num_rows=30)
-    sources = [JsonLines(folder / "colours.jsonl"), JsonLines(folder / "text.jsonl")]
+    sources = [open_json_lines(folder / "colours.jsonl"), open_json_lines(folder / "text.jsonl")]
     defaults = {"max_length": 256, "packing": True, "seed": seed, "quarantine": Quarantine(None, max_share=0.5)}
     return PackSampler(Mixture(sources, [2, 1], seed=seed), encoder, **{**defaults, **options})
 
@@ -231,7 +230,7 @@ def test_planning_processes_change_nothing_and_end_with_the_stream(encoder, tmp_
     found = []
     for workers in (0, 1, 8):
         sampler = sampler_of_files(encoder, tmp_path, workers=workers, look_ahead=8)
-        sampler.mixture.sources[1] = JsonLines(tmp_path / "bad/bad.jsonl")
+        sampler.mixture.sources[1] = open_json_lines(tmp_path / "bad/bad.jsonl")
         packs = iter(sampler)
         found.append((list(itertools.islice(packs, 40)), sampler.statistics, sampler.quarantine.num_seen, dict(sampler.quarantine.rules)))
         assert len(multiprocessing.active_children()) == {0: 0, 1: 1, 8: 2}[workers]
@@ -268,7 +267,7 @@ def test_workers_change_nothing(encoder, tmp_path):
 def test_a_bad_row_goes_into_quarantine_and_the_rest_is_packed(encoder, tmp_path):
     write_json_lines(tmp_path, num_rows=4)
     rows = [text_row(0), {"messages": "none"}, text_row(2)]
-    source = JsonLines(write_rows(tmp_path / "bad.jsonl", rows))
+    source = open_json_lines(write_rows(tmp_path / "bad.jsonl", rows))
     quarantine = Quarantine(tmp_path / "quarantine.jsonl", max_share=0.5)
     sampler = PackSampler(Mixture([source], [1], seed=0), encoder, max_length=256, packing=True, seed=0, quarantine=quarantine)
     first, second = itertools.islice(sampler.first_epochs(), 2)
@@ -283,17 +282,17 @@ def test_an_image_cut_short_is_found_by_the_worker_and_its_pack_goes_on(encoder,
     noise(0, (64, 64)).save(tmp_path / "images/0.png")
     whole = (tmp_path / "images/0.png").read_bytes()
     (tmp_path / "images/0.png").write_bytes(whole[: len(whole) // 2])
-    source = JsonLines(tmp_path / "colours.jsonl")
+    source = open_json_lines(tmp_path / "colours.jsonl")
     dataset = PackedDataset(Mixture([source], [1], seed=0), encoder)
     entries = dataset[(RowKey(0, 0), RowKey(0, 1))]
-    assert isinstance(entries[0], Failure) and entries[0].rule == "unreadable image" and "0.png" in entries[0].reason
+    assert isinstance(entries[0], Failure) and entries[0].rule == "damaged image" and "0.png" in entries[0].reason
     batch = PackCollator(0)([entries])
     assert batch[FAILURES] == [entries[0]]
     assert batch["input_ids"].shape == (1, len(entries[1].input_ids))
 
 
 def test_a_mixture_of_nothing_but_bad_rows_is_an_error(encoder, tmp_path):
-    source = JsonLines(write_rows(tmp_path / "bad.jsonl", [{"messages": "none"}] * 3))
+    source = open_json_lines(write_rows(tmp_path / "bad.jsonl", [{"messages": "none"}] * 3))
     quarantine = Quarantine(None, max_share=1.0)
     sampler = PackSampler(Mixture([source], [1], seed=0), encoder, max_length=256, packing=True, seed=0, quarantine=quarantine)
     with pytest.raises(ValueError, match="no row of the mixture can be used: row form: 3"):

@@ -10,11 +10,10 @@ import train
 from smvl.data.collator import PackCollator
 from smvl.data.encode import Encoder
 from smvl.data.sample import Sample
-from smvl.data.sources.json_lines import JsonLines
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.sight import Sight, SightCheck, SightReport
 from tests.donors import save_text_donor, save_vision_donor
-from tests.tiny_data import image_row, write_images, write_json_lines, write_rows
+from tests.tiny_data import image_row, open_json_lines, write_images, write_json_lines, write_rows
 from tests.tiny_run import write_run
 
 
@@ -24,7 +23,7 @@ def setting(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sight")
     model, processor = smvl.splice(save_vision_donor(folder / "v"), save_text_donor(folder / "t"))
     write_json_lines(folder)
-    source = JsonLines(folder / "colours.jsonl")
+    source = open_json_lines(folder / "colours.jsonl")
     encoder, samples = Encoder(processor, 512), [source[row] for row in range(8)]
     batch = PackCollator(processor.image_token_id)([[encoder.encode(sample) for sample in samples]])
     packed = PackedModel(model)
@@ -86,7 +85,7 @@ def test_only_pixels_are_swapped_never_the_text_around_them(setting, tmp_path):
     (tmp_path / "wide").mkdir()
     wide = write_images(tmp_path / "wide", size=(64, 32))
     rows = [image_row(0, *write_images(tmp_path)[0]), image_row(1, f"wide/{wide[1][0]}", wide[1][1])]
-    source = JsonLines(write_rows(tmp_path / "rows.jsonl", rows))
+    source = open_json_lines(write_rows(tmp_path / "rows.jsonl", rows))
     chunks = list(SightCheck(encoder, [source[0], source[1]])._chunks())
     assert [len(chunk) for chunk in chunks] == [1, 1] and chunks[0][0].grids != chunks[1][0].grids
 

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from smvl.config import SourceConfig
+from smvl.data.registry import Source, open_source
+
 COLOURS = {"红色": (220, 30, 30), "绿色": (30, 180, 60), "蓝色": (40, 60, 220), "黄色": (240, 220, 40)}
 
 
@@ -43,6 +46,10 @@ def write_json_lines(folder: Path, *, num_rows: int = 24) -> Path:
     images = write_images(folder)
     write_rows(folder / "text.jsonl", [text_row(number) for number in range(num_rows)])
     return write_rows(folder / "colours.jsonl", [image_row(number, *images[number % len(images)]) for number in range(num_rows)])
+
+
+def open_json_lines(path: Path) -> Source:
+    return open_source(SourceConfig(source="jsonl", path=str(path)))
 
 
 def write_cauldron(folder: Path, *, num_rows: int = 16) -> Path:

@@ -85,7 +85,7 @@ class MeasuredCosts:
         for key, cost in measured:
             if key in self._costs:  # asked for a second time before the first answer came
                 continue
-            self.quarantine.saw()
+            self.quarantine.saw(self.mixture.sources[key.source].name)
             if isinstance(cost, Failure):
                 self._costs[key] = None
                 self.quarantine.add(cost)

@@ -30,6 +30,7 @@ from safetensors.torch import load_file, save_file
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from smvl.config import Config, SourceConfig, dump_config
+from smvl.data.registry import open_source, reads_from_hub
 
 CONFIG_FILE = "config.yaml"
 PROVENANCE_FILE = "provenance.json"
@@ -227,14 +228,20 @@ def fingerprints(config: Config) -> dict[str, str]:
 
 
 def fingerprint(source: SourceConfig) -> str:
-    """SHA-256 over the names, sizes, first and last megabyte of a source's files, in the order of their names."""
+    """SHA-256 over the names, sizes, first and last megabyte of a source's files, in the order of their names.
+
+    Of a data set from the hub, the files that it was turned into in the cache.
+    """
     root = Path(source.path)
     roots = [root / subset for subset in source.subsets] or [root]
     files = sorted(file for part in roots for file in ([part] if part.is_file() else part.rglob("*")) if file.is_file())
+    if reads_from_hub(source):
+        files = sorted(open_source(source).files)
     digest = hashlib.sha256()
     for file in files:
         size = file.stat().st_size
-        digest.update(f"{file.relative_to(root.parent)} {size}\n".encode())
+        name = file.name if reads_from_hub(source) else file.relative_to(root.parent)
+        digest.update(f"{name} {size}\n".encode())
         with file.open("rb") as content:
             digest.update(content.read(_FINGERPRINT_BYTES))
             content.seek(max(size - _FINGERPRINT_BYTES, 0))

@@ -49,7 +49,7 @@ class Evaluation:
         source = open_source(self.settings.heldout)
         samples = []
         for row in range(min(len(source), self.settings.max_scored)):
-            self.quarantine.saw()
+            self.quarantine.saw(source.name)
             try:
                 sample = source[row]
                 self.encoder.lay_out(sample)

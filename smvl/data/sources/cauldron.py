@@ -1,63 +1,48 @@
-"""The Cauldron's layout (Laurençon et al., arXiv 2405.02246): parquet with `images` and `texts: [{user, assistant, source}]`.
+"""The Cauldron's subsets by name (Laurençon et al., arXiv 2405.02246; HuggingFaceM4/the_cauldron), and those that cannot be used."""
 
-All images of a row stand before its first question, and all of its turns are used.
-"""
+import difflib
+import logging
+from collections.abc import Collection, Sequence
 
-from collections.abc import Sequence
-from pathlib import Path
+logger = logging.getLogger(__name__)
 
-from smvl.data.sample import Sample
+SUBSETS = (
+    "ai2d aokvqa chart2text chartqa clevr clevr_math cocoqa datikz diagram_image_to_text docvqa dvqa figureqa finqa geomverse "
+    "hateful_memes hitab iam iconqa infographic_vqa intergps localized_narratives mapqa mimic_cgd multihiertt nlvr2 ocrvqa okvqa plotqa "
+    "raven rendered_text robut_sqa robut_wikisql robut_wtq scienceqa screen2words spot_the_diff st_vqa tabmwp tallyqa tat_qa textcaps "
+    "textvqa tqa vistext visual7w visualmrc vqarad vqav2 vsr websight"
+).split()
+
+_CUT_SHORT = "its copies were reported broken: files are missing from the upload or cannot be read to the end"
+BROKEN = dict.fromkeys(("mimic_cgd", "localized_narratives", "okvqa", "ocrvqa", "clevr_math"), _CUT_SHORT)
+"""Why a subset is not read."""
 
 
-class Cauldron:
-    """Random access to the rows of one or more subsets, each a folder of parquet files below `path` (or `path` itself).
+def is_the_cauldron(path: str, *, stated: bool) -> bool:
+    """Whether a path or hub id is The Cauldron itself; its layout alone does not say so, as FineVision has subsets of the same names.
 
-    Raises:
-        ValueError: a subset has no parquet file, or no row.
+    Args:
+        stated: the configuration says that it is.
     """
-
-    def __init__(self, path: str | Path, subsets: Sequence[str] = (), *, name: str | None = None):
-        import datasets
-
-        path = Path(path)
-        self.name = name or path.name
-        files = [file for subset in _subset_folders(path, subsets) for file in _parquet_files(subset)]
-        self._rows = datasets.load_dataset("parquet", data_files=files, split="train")
-        if not len(self._rows):
-            raise ValueError(f"{path}: the data set is empty.")
-        columns = set(self._rows.column_names)
-        if not {"images", "texts"} <= columns:
-            raise ValueError(f"{path}: found the columns {sorted(columns)}; The Cauldron's layout has images and texts.")
-        # Images stay bytes until a worker needs their pixels.
-        self._rows = self._rows.cast_column("images", datasets.List(datasets.Image(decode=False)))
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, row: int) -> Sample:
-        content = self._rows[row]
-        images = list(content["images"] or [])
-        messages: list[dict] = []
-        for turn, text in enumerate(content["texts"] or []):
-            question = text["user"] or ""
-            parts = [{"type": "image"} for _ in images] + [{"type": "text", "text": question}]
-            messages.append({"role": "user", "content": question if turn else parts})
-            messages.append({"role": "assistant", "content": text["assistant"] or ""})
-        subset = content["texts"][0].get("source") if content["texts"] else None
-        return Sample(id=f"{self.name}:{row}", messages=messages, images=images, source=subset or self.name)
+    return stated or any(part.lower() == "the_cauldron" for part in path.replace("\\", "/").rstrip("/").split("/"))
 
 
-def _subset_folders(path: Path, subsets: Sequence[str]) -> list[Path]:
-    missing = [subset for subset in subsets if not (path / subset).is_dir()]
-    if missing or not path.is_dir():
-        raise ValueError(
-            f"{path}: there is no folder {', '.join(missing) or path}. Download the data (download_resource.sh) or mend the path."
-        )
-    return [path / subset for subset in subsets] or [path]
+def refuse_broken(wanted: Sequence[str], where: str) -> None:
+    """Raise `ValueError` when a broken subset is asked for by name; `where` names the data."""
+    if refused := [subset for subset in wanted if subset in BROKEN]:
+        reasons = "; ".join(f"{subset}: {BROKEN[subset]}" for subset in refused)
+        raise ValueError(f"{where}: the subset {', '.join(refused)} of The Cauldron is not read ({reasons}). Take it out of `subsets`.")
 
 
-def _parquet_files(folder: Path) -> list[str]:
-    files = sorted(map(str, folder.rglob("*.parquet")))
-    if not files:
-        raise ValueError(f"{folder}: there is no .parquet file here. Download the data (download_resource.sh) or mend the path.")
-    return files
+def leave_out_broken(available: Collection[str], where: str) -> list[str]:
+    """The subsets that can be read, of those that are available; the others are named in the log."""
+    if left_out := sorted(set(available) & BROKEN.keys()):
+        logger.warning("%s: left out %s, known to be broken at the source.", where, ", ".join(left_out))
+    return sorted(set(available) - BROKEN.keys())
+
+
+def describe_unknown(subset: str, known: Collection[str]) -> str:
+    """What to say of a subset that is not there."""
+    nearest = difflib.get_close_matches(subset, known, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(sorted(known)[:20]) or 'none'}"
+    return f"there is no subset {subset} ({hint})"

@@ -1,97 +1,65 @@
-"""JSON Lines with OpenAI-style messages: `{"messages": [...]}` a line, image paths relative to the file; pure text chats too."""
+"""JSON Lines: one object a line. Only where the lines begin is held in memory, 8 bytes each."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from smvl.data.sample import Sample, SampleError
+from smvl.data.rules import SampleError
+
+_BLOCK_BYTES = 1 << 24
+_IS_TEXT = np.ones(256, dtype=bool)
+_IS_TEXT[list(b" \t\r\n")] = False
 
 
 class JsonLines:
-    """Random access to the lines of a `.jsonl` file, or of all such files in a folder. Only line offsets are held in memory.
+    """Random access to the lines of a file that are not blank."""
 
-    An image stands in its part (`{"type": "image", "image": PATH}` or `{"type": "image_url", "image_url": {"url": ...}}`), or in the
-    row's `images` list, in the order of the image parts.
+    columns = None
 
-    Raises:
-        ValueError: there is no such file, or no line in it.
-    """
-
-    def __init__(self, path: str | Path, *, name: str | None = None):
-        path = Path(path)
-        self.files = [path] if path.is_file() else sorted(path.glob("*.jsonl"))
-        if not self.files:
-            raise ValueError(f"{path}: there is no .jsonl file here. Give a file or a folder that holds some, or make the data first.")
-        self.name = name or path.name
-        offsets = [_line_offsets(file) for file in self.files]
-        self._file_of_row = np.repeat(np.arange(len(offsets)), [len(rows) for rows in offsets])
-        self._offset_of_row = np.concatenate(offsets)
-        if not len(self):
-            raise ValueError(f"{path}: the data set is empty; expected one JSON object a line.")
+    def __init__(self, file: Path, name: str):
+        self.file, self.name, self.folder, self.files = file, name, file.parent, [file]
+        self._offsets = line_offsets(file)
 
     def __len__(self) -> int:
-        return len(self._offset_of_row)
+        return len(self._offsets)
 
-    def __getitem__(self, row: int) -> Sample:
-        file = self.files[self._file_of_row[row]]
-        row_id = f"{file.name}:{row}"
-        with file.open("rb") as lines:
-            lines.seek(self._offset_of_row[row])
-            line = lines.readline()
-        try:
-            content = json.loads(line)
-        except ValueError as error:
-            raise SampleError("broken JSON", f"{row_id}: this line is not JSON ({error})") from error
-        return _to_sample(content, row_id, file.parent, self.name)
+    def __getitem__(self, row: int) -> Any:
+        with self.file.open("rb") as lines:
+            lines.seek(self._offsets[row])
+            return parse_row(lines.readline())
 
 
-def _line_offsets(file: Path) -> np.ndarray:
-    """Where each line that is not blank begins, in bytes."""
-    offsets, position = [], 0
-    with file.open("rb") as lines:
-        for line in lines:
-            if line.strip():
-                offsets.append(position)
-            position += len(line)
-    return np.asarray(offsets, dtype=np.int64)
+def parse_row(text: bytes) -> Any:
+    """The value of a row; raises `SampleError` when it is not JSON. Objects nested too deeply for Python are not JSON either."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SampleError("broken JSON", f"this is not JSON ({error})") from error
 
 
-def _to_sample(content: Any, row_id: str, folder: Path, source: str) -> Sample:
-    if not isinstance(content, dict) or not isinstance(content.get("messages"), list):
-        raise SampleError("row form", f'{row_id}: expected an object with "messages", a list')
-    in_parts = [_image_of(part) for message in content["messages"] for part in _image_parts(message)]
-    listed = iter(content.get("images") or [])
-    images = [image if image is not None else next(listed, None) for image in in_parts]
-    images = [image for image in images if image is not None] + list(listed)
-    return Sample(
-        id=str(content.get("id", row_id)),
-        messages=content["messages"],
-        images=[_locate(image, folder) for image in images],
-        source=source,
-        task=str(content.get("task", "")),
-        tools=content.get("tools"),
-    )
+def line_offsets(file: Path, *, block_bytes: int = _BLOCK_BYTES) -> np.ndarray:
+    """Where each line begins that is not blank, in bytes: (lines,) int64."""
+    found = [np.zeros(0, dtype=np.int64)]
+    for position, block in _whole_lines(file, block_bytes):
+        content = np.frombuffer(block, dtype=np.uint8)
+        starts = np.concatenate([[0], np.flatnonzero(content[:-1] == ord("\n")) + 1])
+        has_text = np.logical_or.reduceat(_IS_TEXT[content], starts)
+        found.append(starts[has_text] + position)
+    return np.concatenate(found)
 
 
-def _image_parts(message: Any) -> list[dict]:
-    content = message.get("content") if isinstance(message, dict) else None
-    return (
-        [part for part in content if isinstance(part, dict) and part.get("type") in ("image", "image_url")]
-        if isinstance(content, list)
-        else []
-    )
-
-
-def _image_of(part: dict) -> Any:
-    if part["type"] == "image":
-        return part.get("image", part.get("path"))
-    url = part.get("image_url")
-    return url.get("url") if isinstance(url, dict) else url
-
-
-def _locate(image: Any, folder: Path) -> Any:
-    if isinstance(image, str) and not image.startswith("data:"):
-        return str(folder / image)
-    return image
+def _whole_lines(file: Path, block_bytes: int) -> Iterator[tuple[int, bytes]]:
+    """(offset, bytes) of stretches of the file that end where a line ends."""
+    position, rest = 0, b""
+    with file.open("rb") as content:
+        while block := content.read(block_bytes):
+            block = rest + block
+            end = block.rfind(b"\n") + 1
+            if end:
+                yield position, block[:end]
+            position, rest = position + end, block[end:]
+    if rest:
+        yield position, rest

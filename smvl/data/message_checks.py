@@ -1,0 +1,107 @@
+"""What a conversation must be so that it can be learned from, whatever made it. The rules are named in rules.py.
+
+Two messages of the user's in a row are let through as they are: people write so, the template renders both, and to join them would be
+to change the data. Two of the assistant's are refused: the second would be learned as an answer to nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from smvl.data.rules import SampleError
+from smvl.data.tool_calls import check_results, read_calls
+from smvl.processing.layout import count_images
+
+ROLES = ("system", "user", "assistant", "tool")
+
+
+def text_of(message: dict[str, Any]) -> str:
+    """The words of a message, whichever form its content has."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content or ())
+
+
+def check_messages(messages: Sequence[Any]) -> None:
+    """Raise `SampleError` for the first rule that a conversation breaks."""
+    if not messages:
+        raise SampleError("no messages", "the conversation is empty; expected at least a question and an answer")
+    for index, message in enumerate(messages):
+        _check_message(message, index)
+    if messages[-1]["role"] != "assistant":
+        raise SampleError("no answer", f"the last message is the {messages[-1]['role']}'s; expected the assistant's")
+    if not any(message["role"] == "user" for message in messages):
+        raise SampleError("no question", "no message is the user's; expected a question before the answer")
+    _check_order([message["role"] for message in messages])
+    check_results(messages)
+
+
+def check_texts(value: Any, what: str) -> None:
+    """Raise `SampleError` when a string in `value`, however nested, cannot be written as UTF-8 or holds a NUL."""
+    for text in _strings(value):
+        if "\0" in text:
+            raise SampleError("text encoding", f"{what} hold a NUL at character {text.index(chr(0))}; expected text")
+        if not text.isascii():
+            try:
+                text.encode("utf-8")
+            except UnicodeEncodeError as error:
+                found = f"U+{ord(text[error.start]):04X}"
+                raise SampleError("text encoding", f"{what} hold half a surrogate pair, {found}, at character {error.start}") from error
+
+
+def _check_message(message: Any, index: int) -> None:
+    if not isinstance(message, dict) or "role" not in message:
+        raise SampleError("message form", f'message {index} has no "role"; expected {{"role": ..., "content": ...}}')
+    role = message["role"]
+    if role not in ROLES:
+        raise SampleError("unknown role", f"message {index} has the role {role!r}; expected one of {', '.join(ROLES)}")
+    if role == "system" and index:
+        raise SampleError("system position", f"message {index} is the system's; only the first may be")
+    _check_content(message.get("content"), index)
+    if role == "assistant":
+        _check_answer(message, index)
+    elif role == "user" and not text_of(message).strip() and not count_images(message):
+        raise SampleError("empty question", f"message {index} is the user's and is empty")
+
+
+def _check_answer(message: dict[str, Any], index: int) -> None:
+    if count_images(message):
+        raise SampleError("image in answer", f"message {index} is the assistant's and holds an image; the model writes text only")
+    if message.get("tool_calls"):
+        read_calls(message["tool_calls"], index)
+    elif not text_of(message).strip():
+        raise SampleError("empty answer", f"message {index} is the assistant's and is empty")
+
+
+def _check_content(content: Any, index: int) -> None:
+    if content is None or isinstance(content, str):
+        return
+    if not isinstance(content, (list, tuple)):
+        raise SampleError(
+            "content form", f"the content of message {index} is {type(content).__name__}; expected a string or a list of parts"
+        )
+    for part in content:
+        kind = part.get("type") if isinstance(part, dict) else type(part).__name__
+        if kind not in ("text", "image", "image_url") or (kind == "text" and not isinstance(part.get("text"), str)):
+            raise SampleError("content part", f"message {index} holds a part of type {kind!r}; expected text, image or image_url")
+
+
+def _check_order(roles: Sequence[str]) -> None:
+    before = "system"
+    for index, role in enumerate(roles):
+        if role == "assistant" and before in ("system", "assistant"):
+            found = "follows another of its own" if before == "assistant" else "comes before any question"
+            raise SampleError("turn order", f"message {index} is the assistant's and {found}; a question or a tool's result is missing")
+        before = role
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _strings(key)
+            yield from _strings(entry)
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            yield from _strings(entry)

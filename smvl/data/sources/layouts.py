@@ -1,0 +1,144 @@
+"""How a row is laid out: which columns hold the conversation, and in which form. All layouts end in the same messages.
+
+    layout         columns                                     form of the conversation                         images stand
+    ------         -------                                     ------------------------                         ------------
+    texts          images, texts                               [{user, assistant, source}], a pair a turn       before the first question
+    messages       messages                                    [{role, content}], content text or parts         in parts, or at <image>
+    conversations  conversations, conversation                 [{from, value}], or as messages                  at <image>, or in parts
+    pair           prompt + response | completion              a question and its answer, before them           before the question,
+                   instruction + output | response             `system`, and `history`: [[question, answer]];   or at <image>
+                   question + answer                           `input` or `context` is joined to the question
+                   query + response                            by a line break
+
+`texts` is The Cauldron, Docmatix and FineVision (whose columns of ratings are not read: no turn is left out for one). `conversations` is
+LLaVA and ShareGPT. `messages` is OpenAI's and Hugging Face's form. `pair` is Alpaca and its like. Beside each layout may stand
+
+    images         images, image, image_paths, image_path, image_files, image_file, img, image_urls, image_url: the first that is filled
+    tools          tools, functions: a list of schemas, or such a list as JSON text
+    system         a system prompt
+    id, task       as in Sample; `source` in texts (the subset) stands for the task
+
+A part names its image itself (`image`, `image_url`, `path`, `base64`, ...), or takes `images[index]`, or the next of `images`. An image is
+a path, bytes, base64 (bare or a data: URL), `{"bytes", "path"}` or a PIL image. Roles may carry the other names in turns.py; tool calls
+are `tool_calls` (OpenAI) or turns from `function_call` and `observation` (ShareGPT). A row without the columns of any layout, and any
+row that breaks a rule of smvl/data/rules.py, is refused.
+"""
+
+import difflib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smvl.data.rules import SampleError
+from smvl.data.sources.turns import read_turn
+from smvl.data.sources.values import is_missing, list_of_column, text_of_column
+
+IMAGE_COLUMNS = ("images", "image", "image_paths", "image_path", "image_files", "image_file", "img", "image_urls", "image_url")
+_INPUT_COLUMNS = ("input", "context")
+
+Messages = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class RowLayout:
+    """One way to lay out a row."""
+
+    name: str
+    columns: tuple[str, ...]
+    """Those that a row of this layout must have."""
+    read: Callable[[dict[str, Any]], Messages]
+    """The messages of a row, roles and parts as `read_turn` gives them."""
+    images_first: bool = False
+    """Images that no text gives a place stand before the first question."""
+
+
+def _read_texts(row: dict[str, Any]) -> Messages:
+    messages = []
+    for number, pair in enumerate(list_of_column(row, "texts")):
+        if not isinstance(pair, dict) or not {"user", "assistant"} & pair.keys():
+            raise SampleError("row form", f"texts[{number}] is {str(pair)[:40]!r}; expected {{user, assistant}}")
+        messages += _question_and_answer(text_of_column(pair, "user"), text_of_column(pair, "assistant"))
+    return messages
+
+
+def _turns_of(column: str) -> Callable[[dict[str, Any]], Messages]:
+    def read(row: dict[str, Any]) -> Messages:
+        return [read_turn(turn, index) for index, turn in enumerate(list_of_column(row, column))]
+
+    return read
+
+
+def _pair_of(question: str, answer: str) -> Callable[[dict[str, Any]], Messages]:
+    def read(row: dict[str, Any]) -> Messages:
+        if isinstance(row[question], list):  # TRL's conversational prompt and completion
+            turns = [*row[question], *list_of_column(row, answer)]
+            return [read_turn(turn, index) for index, turn in enumerate(turns)]
+        words = [text_of_column(row, question), *(text_of_column(row, column) for column in _INPUT_COLUMNS)]
+        asked = "\n".join(text for text in words if text)
+        return [*_read_history(row), *_question_and_answer(asked, text_of_column(row, answer))]
+
+    return read
+
+
+def _read_history(row: dict[str, Any]) -> Messages:
+    messages = []
+    for number, pair in enumerate(list_of_column(row, "history")):
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
+            raise SampleError("row form", f"history[{number}] is {str(pair)[:40]!r}; expected [question, answer]")
+        messages += _question_and_answer(*pair)
+    return messages
+
+
+def _question_and_answer(question: str, answer: str) -> Messages:
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
+
+_PAIRS = (
+    ("prompt", "response"),
+    ("prompt", "completion"),
+    ("instruction", "output"),
+    ("instruction", "response"),
+    ("question", "answer"),
+    ("query", "response"),
+)
+LAYOUTS = (
+    RowLayout("texts", ("images", "texts"), _read_texts, images_first=True),
+    RowLayout("messages", ("messages",), _turns_of("messages")),
+    RowLayout("conversations", ("conversations",), _turns_of("conversations")),
+    RowLayout("conversations", ("conversation",), _turns_of("conversation")),
+    *(RowLayout("pair", columns, _pair_of(*columns), images_first=True) for columns in _PAIRS),
+)
+LAYOUT_NAMES = tuple(dict.fromkeys(layout.name for layout in LAYOUTS))
+
+
+def find_layout(row: dict[str, Any], names: Collection[str] = LAYOUT_NAMES) -> RowLayout | None:
+    """The layout among `names` whose columns a row fills, else one whose columns it has, else None."""
+    fitting = [layout for layout in LAYOUTS if layout.name in names and all(column in row for column in layout.columns)]
+    filled = (layout for layout in fitting if not any(is_missing(row[column]) for column in layout.columns))
+    return next(filled, fitting[0] if fitting else None)
+
+
+def describe_mismatch(columns: Sequence[str], names: Collection[str] = LAYOUT_NAMES) -> str:
+    """Which columns were found, and what the nearest layouts lack."""
+    found = ", ".join(sorted(map(str, columns))) or "none"
+    nearest = sorted((layout for layout in LAYOUTS if layout.name in names), key=lambda layout: -_nearness(layout, columns))
+    lacks = "; ".join(f"{layout.name} ({' + '.join(layout.columns)}) lacks {_lacking(layout, columns)}" for layout in nearest[:3])
+    return f"found the columns {found[:200]}; nearest layouts: {lacks}"
+
+
+def _nearness(layout: RowLayout, columns: Sequence[str]) -> float:
+    """Mean likeness of each column of the layout to the nearest that is there."""
+
+    def likeness(wanted: str) -> float:
+        return max((difflib.SequenceMatcher(None, wanted, str(column)).ratio() for column in columns), default=0)
+
+    return sum(map(likeness, layout.columns)) / len(layout.columns)
+
+
+def _lacking(layout: RowLayout, columns: Sequence[str]) -> str:
+    texts = []
+    for wanted in layout.columns:
+        if wanted not in columns:
+            similar = difflib.get_close_matches(wanted, map(str, columns), n=1, cutoff=0.7)
+            texts.append(f"{wanted} (there is {similar[0]})" if similar else wanted)
+    return ", ".join(texts)

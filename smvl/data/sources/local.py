@@ -1,0 +1,150 @@
+"""Finding rows on this machine: which files of a path hold data, and what each is.
+
+    a.jsonl                 one object a line (.ndjson too)
+    a.json                  one list of rows; or one object a line, as some data sets name it
+    a.parquet, a.arrow      tables
+    folder/                 all of these below it, of one kind; the parquet files of one folder are one table
+    folder/state.json       what `save_to_disk` has written; folder/dataset_dict.json: the same, one folder a split
+"""
+
+import json
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path, PurePath
+
+from smvl.data.sources.cauldron import SUBSETS, describe_unknown, leave_out_broken, refuse_broken
+from smvl.data.sources.json_lines import JsonLines
+from smvl.data.sources.json_list import JsonList
+from smvl.data.sources.splits import files_of_split
+from smvl.data.sources.storage import Rows, Storage
+from smvl.data.sources.tables import open_arrow, open_parquet, open_saved
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet", ".arrow": "arrow"}
+_SAVED, _SAVED_SPLITS = "state.json", "dataset_dict.json"
+_DESCRIPTIONS = ("dataset_info.json", "dataset_infos.json")
+_HOW = "Download the data (download_resource.sh), or mend the path."
+
+Found = list[tuple[Path, str]]
+
+
+def open_local(path: Path, subsets: Sequence[str], split: str, *, kinds: Collection[str], is_cauldron: bool) -> Storage:
+    """Open what lies at `path`.
+
+    Args:
+        subsets: folders below `path`; none means all of it.
+        split: what to read where the names of files tell of several.
+        kinds: kinds of storage that may be read.
+        is_cauldron: refuse The Cauldron's broken subsets, and leave them out where none is named.
+
+    Raises:
+        ValueError: there is no data of these kinds, or data of several kinds, or a file cannot be read as what it is.
+    """
+    check_local(path, subsets, is_cauldron=is_cauldron)
+    if path.is_file():
+        return _storage([(path, _kind_of(path))], path.parent, str(path), kinds)
+    skipped: set[str] = set()
+    if is_cauldron and not subsets:
+        names = _folders_in(path)
+        skipped = set(names) - set(leave_out_broken(names, str(path)))
+    found = [entry for folder in [path / subset for subset in subsets] or [path] for entry in _data_below(folder, split, skipped)]
+    return _storage(found, path, str(path), kinds)
+
+
+def check_local(path: Path, subsets: Sequence[str], *, is_cauldron: bool) -> None:
+    """Raise `ValueError` when there is nothing at `path`, or a subset is not there, or is known to be broken."""
+    if not path.exists():
+        raise ValueError(f"there is no data in {path}. {_HOW}")
+    if is_cauldron:
+        refuse_broken([*subsets, path.name], str(path))
+    for subset in subsets:
+        if not (path / subset).is_dir():
+            names = {*(_folders_in(path) if path.is_dir() else ()), *(SUBSETS if is_cauldron else ())}
+            raise ValueError(f"{path}: {describe_unknown(subset, names - {subset})}. {_HOW}")
+
+
+def _folders_in(path: Path) -> list[str]:
+    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _storage(found: Found, root: Path, where: str, kinds: Collection[str]) -> Storage:
+    usable = [(path, kind) for path, kind in found if kind in kinds]
+    if not usable:
+        others = sorted({kind for _, kind in found})
+        instead = f"; found {', '.join(others)}, which `source: auto` reads" if others else ""
+        raise ValueError(f"{where}: there is no {' or '.join(sorted(set(kinds) - {'hub'}))} data here{instead}. {_HOW}")
+    present = sorted({kind for _, kind in usable})
+    if len(present) > 1:
+        raise ValueError(f"{where}: there is data of several kinds ({', '.join(present)}); set `source` to one of them, or give one file.")
+    storage = Storage(present[0], list(_open(usable, root)), root)
+    if not len(storage):
+        raise ValueError(f"{where}: the data set is empty; expected at least one row.")
+    return storage
+
+
+def _open(found: Found, root: Path) -> Iterator[Rows]:
+    tables: dict[Path, list[Path]] = defaultdict(list)
+    for path, kind in found:
+        if kind == "parquet":
+            tables[path.parent].append(path)
+        elif path.is_dir():
+            yield open_saved(path, _name(path, root))
+        elif kind == "arrow":
+            yield open_arrow(path, _name(path, root))
+        else:
+            yield (JsonList if kind == "json" else JsonLines)(path, _name(path, root))
+    for folder, files in tables.items():
+        yield open_parquet(files, _name(files[0] if len(files) == 1 else folder, root), folder)
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.name if path == root else path.relative_to(root).as_posix()
+
+
+def _data_below(folder: Path, split: str, skipped: Collection[str]) -> Found:
+    """Data files and saved folders below `folder` that belong to a split, in the order of their paths."""
+    if (folder / _SAVED).exists():
+        return [(folder, "arrow")]
+    found: dict[PurePath, tuple[Path, str]] = {}
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not (parent == str(folder) and name in skipped))
+        if _SAVED in files:
+            found[PurePath(parent).relative_to(folder)] = (Path(parent), "arrow")
+            folders.clear()
+        elif _SAVED_SPLITS not in files:
+            paths = [Path(parent, name) for name in files if PurePath(name).suffix.lower() in SUFFIXES and not name.startswith(".")]
+            found.update({path.relative_to(folder): (path, _kind_of(path)) for path in paths if _holds_rows(path)})
+    chosen = files_of_split(sorted(found), split, str(folder)) if found else []
+    return [found[path] for path in chosen]
+
+
+def _kind_of(path: Path) -> str:
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise ValueError(f"{path}: data ends in {', '.join(SUFFIXES)}, or is a folder; found {path.suffix or 'no ending'}.")
+    return "jsonl" if kind == "json" and _first_line(path).startswith(b"{") else kind
+
+
+def _holds_rows(path: Path) -> bool:
+    """Whether a file in a folder is data: a .json file that holds one object over many lines only describes some."""
+    line = _first_line(path) if path.suffix.lower() == ".json" else b"["
+    if line.startswith(b"[") or (path.name not in _DESCRIPTIONS and _is_json(line)):
+        return True
+    logger.info("%s holds neither a list of rows nor one row a line: it is no data.", path)
+    return False
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _first_line(path: Path) -> bytes:
+    with path.open("rb") as content:
+        first = content.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
+        return first if first.startswith(b"[") or b"\n" in first else first + content.readline()

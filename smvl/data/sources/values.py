@@ -1,0 +1,44 @@
+"""Cells of a row: which of them say nothing, and which are text."""
+
+import math
+from typing import Any
+
+from smvl.data.rules import SampleError
+
+
+def is_missing(value: Any) -> bool:
+    """Null, or the NaN that pandas writes for it."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def text_of_column(row: dict[str, Any], column: str) -> str:
+    """The text in a column; empty where there is none.
+
+    Raises:
+        SampleError: it holds something else: a number may be an index just as well as an answer.
+    """
+    value = row.get(column)
+    if is_missing(value):
+        return ""
+    if not isinstance(value, str):
+        raise SampleError("column type", f"the column {column} holds {type(value).__name__} {str(value)[:40]!r}; expected text")
+    return value
+
+
+def list_of_column(row: dict[str, Any], column: str, *, rule: str = "row form") -> list[Any]:
+    """The list in a column; empty where there is none. Raises `SampleError` when it holds something else."""
+    value = row.get(column)
+    if is_missing(value):
+        return []
+    if not isinstance(value, (list, tuple)):
+        raise SampleError(rule, f"the column {column} holds {type(value).__name__} {str(value)[:40]!r}; expected a list")
+    return list(value)
+
+
+def without_nulls(value: Any) -> Any:
+    """The same without keys whose value is null: a table gives every object the keys of all others."""
+    if isinstance(value, dict):
+        return {key: without_nulls(entry) for key, entry in value.items() if entry is not None}
+    if isinstance(value, list):
+        return [without_nulls(entry) for entry in value]
+    return value

@@ -1,0 +1,117 @@
+"""Tools and the calls of them, in one form whatever the data set's own: OpenAI's, with the arguments as an object.
+
+Arguments come as JSON text (OpenAI) or as an object; the chat template writes an object, so equal calls become equal tokens.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from smvl.data.rules import SampleError
+
+
+def read_tools(tools: Any) -> list[dict[str, Any]] | None:
+    """The functions that may be called as `[{"type": "function", "function": schema}]`; None where there are none.
+
+    Raises:
+        SampleError: it is not a list of schemas (also as JSON text), or one has no name.
+    """
+    tools = _parsed(tools, "tools form", "the tools are") if isinstance(tools, str) else tools
+    if not tools:
+        return None
+    if not isinstance(tools, (list, tuple)):
+        raise SampleError(
+            "tools form", f"the tools are {type(tools).__name__}; expected a list of function schemas, or such a list as JSON"
+        )
+    return [_read_tool(tool, number) for number, tool in enumerate(tools)]
+
+
+def _read_tool(tool: Any, number: int) -> dict[str, Any]:
+    schema = tool.get("function", tool) if isinstance(tool, dict) else None
+    if not isinstance(schema, dict) or not isinstance(schema.get("name"), str):
+        raise SampleError("tools form", f'tool {number} is {_shown(tool)}; expected {{"type": "function", "function": {{"name": ...}}}}')
+    return {"type": "function", "function": schema}
+
+
+def read_calls(calls: Any, index: int) -> list[dict[str, Any]]:
+    """The calls of message `index` as `[{"type": "function", "function": {"name": ..., "arguments": {...}}}]`.
+
+    Args:
+        calls: one call or a list of them, or JSON text of either (ShareGPT's `function_call` turns).
+
+    Raises:
+        SampleError: a call has no name, or its arguments are not a JSON object.
+    """
+    calls = _parsed(calls, "tool call form", f"the tool call of message {index} is") if isinstance(calls, str) else calls
+    calls = [calls] if isinstance(calls, dict) else calls
+    if not isinstance(calls, (list, tuple)):
+        raise SampleError("tool call form", f"the tool calls of message {index} are {_shown(calls)}; expected a list of objects")
+    return [_read_call(call, index) for call in calls]
+
+
+def _read_call(call: Any, index: int) -> dict[str, Any]:
+    function = call.get("function", call) if isinstance(call, dict) else None
+    if not isinstance(function, dict):
+        raise SampleError("tool call form", f'a tool call of message {index} is {_shown(call)}; expected {{"name": ..., "arguments": ...}}')
+    name, arguments = function.get("name"), function.get("arguments", function.get("parameters"))
+    if not isinstance(name, str) or not name.strip():
+        raise SampleError("tool call name", f"a tool call of message {index} has the name {name!r}; expected the name of a function")
+    if isinstance(arguments, str):
+        what = f"the arguments that message {index} gives to {name} are"
+        arguments = _parsed(arguments, "tool call arguments", what) if arguments.strip() else {}
+    arguments = {} if arguments is None else arguments
+    if not isinstance(arguments, dict):
+        raise SampleError(
+            "tool call arguments", f"the arguments that message {index} gives to {name} are {_shown(arguments)}; expected a JSON object"
+        )
+    return {"type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def check_results(messages: Sequence[dict[str, Any]]) -> None:
+    """Raise `SampleError` unless every tool message answers a call that was made just before, each call at most once."""
+    open_calls: list[str | None] = []
+    for index, message in enumerate(messages):
+        if message["role"] == "assistant":
+            open_calls = _ids_of_calls(message)
+        elif message["role"] == "tool":
+            if not open_calls:
+                raise SampleError(
+                    "tool result", f"message {index} is a tool's, but no call of the assistant's before it is left unanswered"
+                )
+            _answer(open_calls, message.get("tool_call_id"), index)
+        elif message["role"] == "user":
+            open_calls = []
+
+
+def _ids_of_calls(message: dict[str, Any]) -> list[str | None]:
+    """One entry for each call, also for those that stand in the words, as Qwen3 writes them itself."""
+    calls = message.get("tool_calls") or ()
+    content = message.get("content")
+    written = content.count("<tool_call>") if isinstance(content, str) and not calls else 0
+    return [call.get("id") if isinstance(call, dict) else None for call in calls] + [None] * written
+
+
+def _answer(open_calls: list[str | None], call_id: str | None, index: int) -> None:
+    if call_id is None or None in open_calls:
+        open_calls.pop(0)
+    elif call_id in open_calls:
+        open_calls.remove(call_id)
+    else:
+        known = ", ".join(map(str, open_calls))
+        raise SampleError("tool result", f"message {index} answers the tool call {call_id!r}; the calls left unanswered are {known}")
+
+
+def _parsed(text: str, rule: str, what: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant) if text.strip() else None
+    except (ValueError, RecursionError) as error:
+        raise SampleError(rule, f"{what} not JSON ({error}): {_shown(text)}") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,136 @@
+"""What was found that somebody should do something about, and what: one line of advice for each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from smvl.config import DataConfig
+from smvl.data.doctor.examination import Examination, Opened
+from smvl.data.doctor.histogram import Histogram
+from smvl.data.doctor.language import MIXED, NO_LETTERS
+from smvl.data.doctor.repeats import NEAR_IMAGE, NEAR_ROW, OTHER_IMAGES, SAME_IMAGE, SAME_ROW, Repeats
+from smvl.processing.layout import EARLY_TURNS_DROPPED, FEWER_TILES
+
+Level = Literal["error", "warning", "note"]
+
+MANY = 0.01
+"""Share of the rows from which repeats are worth a warning."""
+FEW_SUPERVISED = 0.05
+LITTLE_CHINESE = 0.1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found."""
+
+    level: Level
+    """An error would stop the training or spoil its evaluation; a warning should be looked at."""
+    where: str
+    found: str
+    advice: str
+
+
+def findings(examination: Examination, data: DataConfig, *, has_tokens: bool) -> list[Finding]:
+    """All of them, the gravest first."""
+    found = [*_leaks(examination)]
+    for entry in examination.opened:
+        found += _of_source(entry, data, has_tokens=has_tokens)
+    for role, repeats in examination.duplicates.items():
+        found += _of_duplicates(f"{role} data", repeats)
+    found += _of_languages(examination)
+    order = ("error", "warning", "note")
+    return sorted(found, key=lambda finding: order.index(finding.level))
+
+
+# ---- one source ------------------------------------------------------------------------------------------------------------------
+
+
+def _of_source(entry: Opened, data: DataConfig, *, has_tokens: bool) -> Iterator[Finding]:
+    where, tally = entry.target.name, entry.tally
+    if entry.source is None:
+        yield Finding("error", where, f"it cannot be opened: {entry.refusal}", "mend the path or the data, or take the source out")
+        return
+    if not tally.checked:
+        return
+    share = tally.num_broken / tally.checked
+    if share > data.max_drop_share:
+        advice = "mend the rows as said there, or raise data.max_drop_share if you can do without them"
+        found = f"{share:.2%} of the rows are unusable, more than data.max_drop_share {data.max_drop_share:.2%}: training would stop"
+        yield Finding("error", where, found, advice)
+    elif tally.num_broken:
+        found = f"{tally.num_broken:,} rows ({share:.2%}) are unusable; training leaves them out and says so in quarantine.jsonl"
+        yield Finding("note", where, found, "mend them as said there, or leave it")
+    if has_tokens and tally.usable:
+        yield from _of_lengths(entry, data)
+
+
+def _of_lengths(entry: Opened, data: DataConfig) -> Iterator[Finding]:
+    where, tally = entry.target.name, entry.tally
+    lengths = Histogram(tally.lengths)
+    wanted = _next_step(lengths.percentile(0.99))
+    if dropped := tally.broken["too long"]:
+        found = f"{dropped:,} rows ({dropped / tally.checked:.2%}) are left out: too long even with one tile an image and one turn"
+        yield Finding("warning", where, found, "raise data.max_length (and max_tiles, if set), or split these rows")
+    if cut := tally.shortened[EARLY_TURNS_DROPPED]:
+        advice = f"99% of the samples fit data.max_length: {wanted}; longer conversations can also be split into several rows"
+        yield Finding("warning", where, f"{cut:,} samples ({cut / tally.usable:.2%}) lose early turns to fit", advice)
+    if fewer := tally.shortened[FEWER_TILES]:
+        advice = f"99% of the samples fit data.max_length: {wanted}; or lower data.image.longest_edge, so that none is a surprise"
+        level = "warning" if fewer > MANY * tally.usable else "note"
+        yield Finding(level, where, f"{fewer:,} samples ({fewer / tally.usable:.2%}) are seen with fewer tiles to fit", advice)
+    supervised = tally.supervised_tokens / tally.kept_tokens
+    if supervised < FEW_SUPERVISED:
+        advice = "most of the time goes into reading: lower data.image.longest_edge, or add data with longer answers"
+        yield Finding("note", where, f"only {supervised:.1%} of the tokens are supervised", advice)
+
+
+def _next_step(length: int) -> int:
+    """The next multiple of 256."""
+    return -(-length // 256) * 256
+
+
+# ---- all together ----------------------------------------------------------------------------------------------------------------
+
+
+def _of_duplicates(where: str, repeats: Repeats) -> Iterator[Finding]:
+    for kind in (SAME_ROW, NEAR_ROW):
+        if count := len(repeats.pairs[kind]):
+            share = count / repeats.num_rows
+            wording = "repeat an earlier row" if kind == SAME_ROW else "nearly repeat an earlier row (an estimate)"
+            advice = "remove them (overlaps.jsonl of --out lists them): what comes twice is learned by heart"
+            level = "warning" if share > MANY else "note"
+            yield Finding(level, where, f"{count:,} rows ({share:.2%}) {wording}, words and images", advice)
+    if count := len(repeats.pairs[NEAR_IMAGE]):
+        level = "warning" if count > MANY * repeats.num_rows else "note"
+        advice = "look at a few (overlaps.jsonl): another size or compression of one picture adds little"
+        yield Finding(level, where, f"{count:,} rows have an image that looks like another one (an estimate)", advice)
+
+
+def _leaks(examination: Examination) -> Iterator[Finding]:
+    leaks = examination.leaks
+    if leaks is None or not leaks.num_rows:
+        return
+    where = "evaluation data"
+    advice = "take these rows out of the training data (overlaps.jsonl of --out lists them), or the scores will say too much"
+    wordings = {
+        SAME_ROW: ("error", "rows are trained on, words and images"),
+        NEAR_ROW: ("error", "rows are nearly the same as rows trained on (an estimate)"),
+        SAME_IMAGE: ("error", "rows have an image that is trained on"),
+        NEAR_IMAGE: ("warning", "rows have an image that looks like one trained on (an estimate)"),
+    }
+    for kind, (level, wording) in wordings.items():
+        if count := len(leaks.pairs[kind]):
+            yield Finding(level, where, f"{count:,} {wording} ({count / leaks.num_rows:.2%})", advice)
+    if count := len(leaks.pairs[OTHER_IMAGES]):
+        found = f"{count:,} rows have words that are trained on with other images or none ({count / leaks.num_rows:.2%})"
+        yield Finding("note", where, found, "natural for short answers to set questions; for exam questions and long texts it is leakage")
+
+
+def _of_languages(examination: Examination) -> Iterator[Finding]:
+    trained = [entry.tally for entry in examination.opened if entry.target.role == "training"]
+    samples = {name: sum(tally.languages[name] for tally in trained) for name in ("chinese", "english", "other", MIXED, NO_LETTERS)}
+    total = sum(samples.values())
+    if total and samples["chinese"] + samples[MIXED] < LITTLE_CHINESE * total:
+        share = (samples["chinese"] + samples[MIXED]) / total
+        advice = "for a Chinese model add Chinese sources: `python -m smvl.data scenes` draws some with exact answers"
+        yield Finding("note", "training data", f"only {share:.1%} of the samples hold Chinese in any number", advice)

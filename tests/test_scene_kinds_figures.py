@@ -1,4 +1,4 @@
-"""Scenes whose answer is in a figure: dials. What is asked must be what is drawn, to the pixel.
+"""Scenes whose answer is in a figure: dials and charts. What is asked must be what is drawn, to the pixel.
 
 pytest tests/test_scene_kinds_figures.py
 """
@@ -13,16 +13,19 @@ import numpy as np
 import pytest
 
 from smvl.data.scenes import page as page_module
+from smvl.data.scenes.charts.chart import FORMS
+from smvl.data.scenes.charts.frame import COLOURS
 from smvl.data.scenes.contents import SPLITS, TRAIN, Contents
+from smvl.data.scenes.decimals import shortest
 from smvl.data.scenes.dials.instrument import NORMAL
 from smvl.data.scenes.dials.layout import LAYOUTS as PANELS
 from smvl.data.scenes.dials.panel import draw_panel
-from smvl.data.scenes.dials.scale import UNITS, scales, shortest
+from smvl.data.scenes.dials.scale import UNITS, scales
 from smvl.data.scenes.dials.work_order import CREATE_WORK_ORDER, ask_work_order
-from smvl.data.scenes.kinds import dial
+from smvl.data.scenes.kinds import chart, dial
 from smvl.data.scenes.scene import COMPARE, COUNT, FIELD, JSON, MARKDOWN, READ, REFUSAL, TOOL
 
-KINDS = {"dial": dial.KIND}
+KINDS = {"dial": dial.KIND, "chart": chart.KIND}
 NUM_SCENES = 60
 EDGES = (384, 512, 640)
 
@@ -84,7 +87,7 @@ def test_what_is_drawn_is_a_label_or_belongs_to_its_split(kind, scenes):
 
 def test_every_kind_of_question_is_asked_and_asks_differently(kind, scenes):
     found = {question.kind for scene in every(scenes) for _, question in scene.asked}
-    expected = {"dial": {READ, FIELD, JSON, MARKDOWN, COUNT, REFUSAL, TOOL}}
+    expected = {"dial": {READ, FIELD, JSON, MARKDOWN, COUNT, REFUSAL, TOOL}, "chart": {READ, FIELD, JSON, MARKDOWN, COUNT, REFUSAL}}
     assert found == expected[kind.name]
     for ask in kind.questions:
         assert len({question.question for scene in every(scenes) for maker, question in scene.asked if maker is ask}) >= 8
@@ -280,3 +283,106 @@ def test_every_layout_of_a_panel_is_drawn_at_the_smallest_size():
     for layout in PANELS:
         page, facts = draw_panel(Contents(f"layout {generator.random()}", TRAIN), layout, 384)
         assert facts["layout"] == layout.name and len(facts["instruments"]) == len(layout.cells) and max(page.image.size) == 384
+
+
+# --- charts --------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def charts():
+    return [Scene(chart.KIND, seed, SPLITS[seed % 3]) for seed in range(2000, 2000 + 3 * NUM_SCENES)]
+
+
+def of_form(charts, *forms):
+    found = [scene for scene in charts if scene.facts["form"] in forms]
+    assert len(found) > 10
+    return found
+
+
+def test_every_form_of_chart_is_drawn(charts):
+    assert {scene.facts["form"] for scene in charts} == set(FORMS)
+
+
+def test_a_bar_is_as_long_as_its_value_also_in_pixels(charts):
+    for scene in of_form(charts, "bar", "grouped", "horizontal"):
+        facts, pixels = scene.facts, np.asarray(scene.drawing.image).astype(int)
+        where, upright = facts["geometry"], facts["form"] != "horizontal"
+        per_pixel = float(where["maximum"]) / abs(where["end"] - where["zero"])
+        values = [float(value) for series in facts["series"] for value in series["values"]]
+        for value, (left, top, right, bottom) in zip(values, where["bars"], strict=True):
+            middle = pixels[:, (left + right) // 2][: bottom - 1][::-1] if upright else pixels[(top + bottom) // 2][left + 2 :]
+            length = 1 + int((middle != middle[0]).any(axis=1).argmax()) if abs(value) > 2 * per_pixel else 0
+            assert abs(length * per_pixel - value) <= 2 * per_pixel
+
+
+def test_points_of_a_line_stand_at_their_values(charts):
+    for scene in of_form(charts, "line", "lines"):
+        where = scene.facts["geometry"]
+        per_pixel = float(where["maximum"]) / (where["zero"] - where["end"])
+        for series, points in zip(scene.facts["series"], where["points"], strict=True):
+            for value, (_, y) in zip(series["values"], points, strict=True):
+                assert (where["zero"] - y) * per_pixel == pytest.approx(float(value), abs=1e-6 * float(where["maximum"]))
+            assert [x for x, _ in points] == sorted(x for x, _ in points)
+
+
+def test_slices_add_up_to_a_circle_and_have_the_colours_of_the_legend(charts):
+    for scene in of_form(charts, "pie", "ring"):
+        facts, where = scene.facts, scene.facts["geometry"]
+        values = [Decimal(value) for value in facts["series"][0]["values"]]
+        assert sum(values) == 100
+        for value, (start, end), colour in zip(values, where["slices"], facts["legend"].values(), strict=True):
+            assert end - start == pytest.approx(3.6 * float(value))
+            angle = math.radians((start + end) / 2)
+            place = [round(where["centre"][i] + 0.94 * where["radius"] * f(angle)) for i, f in enumerate((math.cos, math.sin))]
+            assert scene.drawing.image.getpixel(tuple(place)) == COLOURS[colour]
+
+
+def test_values_that_are_not_printed_stand_on_a_grid_line_or_in_the_middle_between_two(charts):
+    hidden = [scene for scene in charts if not scene.facts["printed"]]
+    assert len(hidden) > 30
+    for scene in hidden:
+        maximum, ticks = Decimal(scene.facts["geometry"]["maximum"]), range(4, 8)
+        values = [Decimal(value) for series in scene.facts["series"] for value in series["values"]]
+        assert any(all(value * 2 * num % maximum == 0 for value in values) for num in ticks)
+        assert not {value for series in scene.facts["series"] for value in series["values"]} & (
+            set(scene.drawing.texts) - chart.KIND.labels
+        )
+
+
+def test_chart_data_comes_back_from_the_table_and_from_the_json(charts):
+    for scene in charts:
+        facts = scene.facts
+        sign = "%" if facts["unit"] == "%" else ""
+        expected = [[name, *(series["values"][i] for series in facts["series"])] for i, name in enumerate(facts["categories"])]
+        (table,) = scene.questions(MARKDOWN)
+        assert rows_of(table.answer)[1] == [[name, *(value + sign for value in values)] for name, *values in expected]
+        (data,) = scene.questions(JSON)
+        rows = [list(row.values()) for row in json.loads(data.answer)["数据"]]
+        assert rows == [[name, *map(float, values)] for name, *values in expected]
+
+
+def test_what_a_chart_is_asked_for_in_vain_is_not_on_it(charts):
+    for scene in charts:
+        for question in scene.questions(REFUSAL):
+            missing = question.answer.removesuffix("。").split("没有")[-1].removesuffix("的数据")
+            assert missing in question.question and missing not in scene.facts["categories"] and missing not in scene.drawing.texts
+
+
+def test_sums_differences_and_extremes_of_a_chart_are_right(charts):
+    checked = 0
+    for scene in charts:
+        facts = scene.facts
+        for ask, question in scene.asked:
+            if ask.__name__ == "ask_extreme" and len(facts["series"]) == 1 and question.answer in facts["categories"]:
+                values = [Decimal(value) for value in facts["series"][0]["values"]]
+                largest = any(word in question.question for word in ("高", "多", "大", "第一"))
+                assert facts["categories"][values.index(max(values) if largest else min(values))] == question.answer
+                checked += 1
+            if ask.__name__ == "ask_sum" and facts["printed"] and len(facts["series"]) == 1:
+                number = Decimal(question.answer.removesuffix(facts["unit"]))
+                named = [Decimal(v) for c, v in zip(facts["categories"], facts["series"][0]["values"]) if c in question.question]
+                every = sum(map(Decimal, facts["series"][0]["values"]))
+                allowed = {every} if len(named) != 2 else {every, sum(named), max(named) - min(named)}
+                assert number in allowed or any(a in b for a, b in combinations(facts["categories"], 2))
+                checked += 1
+    assert checked > 60

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from smvl.data.scenes.dials.scale import Scale, shortest
+from smvl.data.scenes.decimals import shortest
+from smvl.data.scenes.dials.scale import Scale
 
 GAUGE, METER, COLUMN, THERMOMETER, READOUT, COUNTER = FORMS = ("gauge", "meter", "column", "thermometer", "readout", "counter")
 

@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import Any
 
 from smvl.data.scenes.contents import Contents
+from smvl.data.scenes.decimals import shortest
 from smvl.data.scenes.dials import phrases
 from smvl.data.scenes.dials.instrument import COUNTER, GAUGE, METER, NORMAL, READOUT
 from smvl.data.scenes.dials.lamp import LAMP_WORDS
 from smvl.data.scenes.dials.names import draw_number
 from smvl.data.scenes.dials.panel import NUMBER_WORD, RANGE_WORD
 from smvl.data.scenes.dials.readings import QUANTITIES
-from smvl.data.scenes.dials.scale import shortest
 from smvl.data.scenes.phrasing import ask_markdown, phrase
 from smvl.data.scenes.refusal import refuse
 from smvl.data.scenes.scene import COUNT, FIELD, READ, REFUSAL, Question

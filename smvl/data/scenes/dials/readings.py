@@ -6,9 +6,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 from smvl.data.scenes.contents import Contents
+from smvl.data.scenes.decimals import shortest
 from smvl.data.scenes.dials.instrument import COLUMN, COUNTER, GAUGE, HIGH, LOW, METER, NORMAL, READOUT, THERMOMETER, Hand, Instrument
 from smvl.data.scenes.dials.names import draw_name, draw_number
-from smvl.data.scenes.dials.scale import Scale, fitting_scales, scales, shortest
+from smvl.data.scenes.dials.scale import Scale, fitting_scales, scales
 
 QUANTITIES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "压力": (("压力表", "压力计"), ("PI", "PG", "YL"), ("MPa", "kPa")),

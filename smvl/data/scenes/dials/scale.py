@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, cached_property
 
+from smvl.data.scenes.decimals import shortest
+
 _ENDS = {
     "MPa": "0:0.1 0:0.16 0:0.25 0:0.4 0:0.6 0:1 0:1.6 0:2.5 0:4 0:6 0:10 0:16 0:25 0:40 -0.1:0 -0.1:0.5 -0.1:0.9",
     "kPa": "0:10 0:16 0:25 0:40 0:60 0:100 -40:0 -20:20",
@@ -61,11 +63,6 @@ class Scale:
     def numbers(self) -> list[str]:
         """What is written at the numbered graduations."""
         return [shortest(self.low + self.major * index) for index in range(self.num_graduations // self.per_major + 1)]
-
-
-def shortest(value: Decimal) -> str:
-    """A number as its shortest exact decimal."""
-    return format(value.normalize(), "f") if value else "0"
 
 
 @cache

@@ -121,18 +121,19 @@ def find_layout(row: dict[str, Any], names: Collection[str] = LAYOUT_NAMES) -> R
 def describe_mismatch(columns: Sequence[str], names: Collection[str] = LAYOUT_NAMES) -> str:
     """Which columns were found, and what the nearest layouts lack."""
     found = ", ".join(sorted(map(str, columns))) or "none"
-    nearest = sorted((layout for layout in LAYOUTS if layout.name in names), key=lambda layout: -_nearness(layout, columns))
+    nearest = sorted((layout for layout in LAYOUTS if layout.name in names), key=lambda layout: _nearness(layout, columns), reverse=True)
     lacks = "; ".join(f"{layout.name} ({' + '.join(layout.columns)}) lacks {_lacking(layout, columns)}" for layout in nearest[:3])
     return f"found the columns {found[:200]}; nearest layouts: {lacks}"
 
 
-def _nearness(layout: RowLayout, columns: Sequence[str]) -> float:
-    """Mean likeness of each column of the layout to the nearest that is there."""
+def _nearness(layout: RowLayout, columns: Sequence[str]) -> tuple[float, float]:
+    """Share of its columns that are there, and mean likeness of each to the nearest that is there."""
 
     def likeness(wanted: str) -> float:
         return max((difflib.SequenceMatcher(None, wanted, str(column)).ratio() for column in columns), default=0)
 
-    return sum(map(likeness, layout.columns)) / len(layout.columns)
+    wanted = layout.columns
+    return sum(column in columns for column in wanted) / len(wanted), sum(map(likeness, wanted)) / len(wanted)
 
 
 def _lacking(layout: RowLayout, columns: Sequence[str]) -> str:

@@ -145,6 +145,9 @@ def _is_json(line: bytes) -> bool:
 
 
 def _first_line(path: Path) -> bytes:
+    """The first line that is not blank; the beginning of it where it is a list, which may be all in one line."""
     with path.open("rb") as content:
         first = content.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
-        return first if first.startswith(b"[") or b"\n" in first else first + content.readline()
+        if not first.startswith(b"[") and b"\n" not in first:
+            first += content.readline()
+    return first.partition(b"\n")[0]

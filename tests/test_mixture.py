@@ -198,10 +198,10 @@ def test_one_key_sets_the_share_of_pure_text():
 
 
 def test_a_mixture_opens_every_source_or_none(tmp_path):
-    write_json_lines(tmp_path)
-    good = SourceConfig(source="jsonl", path=str(tmp_path / "text.jsonl"))
+    write_json_lines(tmp_path / "data")
+    good = SourceConfig(source="jsonl", path=str(tmp_path / "data/text.jsonl"))
     bad = SourceConfig(source="jsonl", path=str(tmp_path / "missing.jsonl"))
     with pytest.raises(ValueError, match="missing.jsonl"):
         open_mixture(StageConfig(name="s", mixture=[good, bad], train=["connector"]), seed=0)
     same = open_mixture(StageConfig(name="s", mixture=[good, good], train=["connector"]), seed=0)
-    assert same.names == ["text.jsonl (0)", "text.jsonl (1)"] and isinstance(same[RowKey(0, 1)], Sample)
+    assert same.names == ["data/text.jsonl (0)", "data/text.jsonl (1)"] and isinstance(same[RowKey(0, 1)], Sample)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import torch
 
+from smvl.data.augmentation import ChangeImage
 from smvl.data.image_label import image_label
 from smvl.data.quarantine import Failure
 from smvl.data.sample import Sample, SampleError
-from smvl.processing.images import ImageError, image_size, read_image
+from smvl.processing.images import ImageError, check_shape, image_name, image_size, read_image
 from smvl.processing.layout import Layout, TooLongError
 from smvl.processing.processing_smvl import SmVLMProcessor
 
@@ -52,24 +53,32 @@ class Encoder:
         try:
             if sizes is None:
                 sizes = [image_size(image, name=image_label(sample, index)) for index, image in enumerate(sample.images)]
+            for index, (height, width) in enumerate(sizes):
+                check_shape(height, width, name=image_label(sample, index) or image_name(sample.images[index]))
             layout = self.processor.lay_out(
                 sample.messages, sizes, tools=sample.tools, max_length=self.max_length, max_tiles=self.max_tiles
             )
         except ImageError as error:
-            raise SampleError("unreadable image", str(error)) from error
+            raise SampleError(error.rule, str(error)) from error
         except TooLongError as error:
             raise SampleError("too long", str(error)) from error
         if not layout.num_supervised:
             raise SampleError("nothing supervised", "no token of this sample is asked of the model")
         return layout
 
-    def encode(self, sample: Sample) -> Encoded:
-        """Decode, cut and tokenize; raises `SampleError` as `lay_out` does, and for damaged pixels."""
+    def encode(self, sample: Sample, change_image: ChangeImage | None = None) -> Encoded:
+        """Decode, cut and tokenize; raises `SampleError` as `lay_out` does, and for damaged pixels.
+
+        Args:
+            change_image: what is done to each image, which must keep its size.
+        """
         layout = self.lay_out(sample)
         try:
             images = {index: read_image(sample.images[index], name=image_label(sample, index)) for index in layout.kept_images}
         except ImageError as error:
-            raise SampleError("unreadable image", str(error)) from error
+            raise SampleError(error.rule, str(error)) from error
+        if change_image is not None:
+            images = {index: change_image(image, index) for index, image in images.items()}
         return Encoded(
             id=sample.id,
             source=sample.source,

@@ -8,7 +8,8 @@ nothing, so that shares hold of what is trained on.
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from smvl.config import SourceConfig, StageConfig
+from smvl.config import ImageAugmentConfig, SourceConfig, StageConfig
+from smvl.data.augmentation import ChangeImage, TextAugmentedSource, image_change
 from smvl.data.registry import Source, open_source
 from smvl.data.row_order import RowOrder
 from smvl.data.sample import Sample
@@ -31,12 +32,22 @@ class Mixture:
     Args:
         weights: relative shares, one for each source.
         mix_by: what they are shares of.
+        augment_images: what is done to the images of each source; None leaves those of all as they are.
     """
 
-    def __init__(self, sources: Sequence[Source], weights: Sequence[float], *, seed: int, mix_by: MixBy = "samples"):
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        weights: Sequence[float],
+        *,
+        seed: int,
+        mix_by: MixBy = "samples",
+        augment_images: Sequence[ImageAugmentConfig | None] | None = None,
+    ):
         self.sources = list(sources)
         self.shares = [weight / sum(weights) for weight in weights]
         self.seed, self.mix_by = seed, mix_by
+        self._augment_images = augment_images or [None] * len(sources)
         names = [source.name for source in self.sources]
         self.names = [name if names.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(names)]
         """Of the sources, each another."""
@@ -48,6 +59,11 @@ class Mixture:
     def __getitem__(self, key: RowKey) -> Sample:
         """Read one row; raises `SampleError` when it breaks a rule."""
         return self.sources[key[0]][key[1]]
+
+    def image_change(self, key: RowKey, task: str) -> ChangeImage | None:
+        """What happens to the images of a row at one of the times that it comes; None for nothing."""
+        settings = self._augment_images[key.source]
+        return settings and image_change(settings, task=task, seed=self.seed, key=key)
 
     def stream(self) -> "MixtureStream":
         """The rows from the very first on."""
@@ -120,5 +136,15 @@ def source_weights(mixture: Sequence[SourceConfig], text_share: float | None) ->
 
 def open_mixture(stage: StageConfig, *, seed: int) -> Mixture:
     """Open every source of a stage; a source that cannot be opened is an error, never left out."""
-    sources = [open_source(source) for source in stage.mixture]
-    return Mixture(sources, source_weights(stage.mixture, stage.text_share), seed=seed, mix_by=stage.mix_by)
+    return Mixture(
+        [_open_augmented(source, seed) for source in stage.mixture],
+        source_weights(stage.mixture, stage.text_share),
+        seed=seed,
+        mix_by=stage.mix_by,
+        augment_images=[source.augment_images for source in stage.mixture],
+    )
+
+
+def _open_augmented(config: SourceConfig, seed: int) -> Source:
+    source = open_source(config)
+    return source if config.augment_text is None else TextAugmentedSource(source, config.augment_text, seed)

@@ -274,6 +274,7 @@ class PackedDataset(Dataset):
 
     def _encode(self, key: RowKey) -> Encoded | Failure:
         try:
-            return self.encoder.encode(self.mixture[key])
+            sample = self.mixture[key]
+            return self.encoder.encode(sample, self.mixture.image_change(key, sample.task))
         except SampleError as error:
             return failure_of(error, row_id=str(key.row), source=self.mixture.sources[key.source].name)

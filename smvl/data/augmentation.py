@@ -1,0 +1,48 @@
+"""What is changed in the samples of a source before the model sees them: their Chinese text, and their images.
+
+Text is changed as a row is read, the same way each time, as its length decides where it is packed. Images are changed as they are
+decoded, differently each time that the row comes. Both depend on nothing but the seed and the row.
+"""
+
+import random
+from collections.abc import Callable
+
+from PIL import Image
+
+from smvl.config import ImageAugmentConfig, TextAugmentConfig
+from smvl.data.augment_zh import augment_text
+from smvl.data.distortions import augment_image
+from smvl.data.registry import Source
+from smvl.data.sample import Sample
+
+ChangeImage = Callable[[Image.Image, int], Image.Image]
+"""Changes one image of a sample; the number says which."""
+
+
+class TextAugmentedSource:
+    """A source whose samples' text is changed by `augment_text`."""
+
+    def __init__(self, source: Source, settings: TextAugmentConfig, seed: int):
+        self.source, self.settings, self.seed = source, settings, seed
+        self.name = source.name
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, row: int) -> Sample:
+        return augment_text(self.source[row], self.settings, seed=self.seed, key=f"{self.name}:{row}")
+
+
+def image_change(settings: ImageAugmentConfig, *, task: str, seed: int, key: tuple[int, ...]) -> ChangeImage:
+    """What happens to the images of one sample.
+
+    Args:
+        task: the sample's; some tasks are spared.
+        key: names the sample and the time that it comes.
+    """
+
+    def change(image: Image.Image, number: int) -> Image.Image:
+        generator = random.Random(f"{seed} {' '.join(map(str, key))} {number}")
+        return augment_image(image, settings, task=task, generator=generator)
+
+    return change

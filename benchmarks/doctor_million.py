@@ -1,7 +1,7 @@
 """The data doctor on a million rows of JSON Lines: time, memory of all its processes, and whether what was planted is found.
 
     python -m benchmarks.doctor_million                                # a million rows, two processes, lengths in characters
-    python -m benchmarks.doctor_million --model demo/donors/text       # lengths in tokens, of that folder's tokenizer
+    python -m benchmarks.doctor_million --tokens                       # lengths in tokens of Qwen3's real tokenizer
     python -m benchmarks.doctor_million --rows 20000 --limit 2000      # smaller
 
 Rows are Chinese questions and answers of 100 to 200 characters. One in ten is about one of 300 shared pictures; five in a thousand
@@ -29,6 +29,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from tests.qwen3 import save_qwen3_tokenizer
 
 ROOT = Path(__file__).parent.parent
 NUM_IMAGES = 300
@@ -175,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--model", help="folder with a tokenizer")
+    parser.add_argument("--tokens", action="store_true", help="count tokens, with Qwen3's tokenizer from the tests' packages")
     parser.add_argument("--limit", type=int, help="rows drawn at random; without it, all")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -187,9 +189,11 @@ def main() -> None:
         print(f"{options.rows:,} rows, {size:,.0f} MB, written in {time.monotonic() - began:.0f} s", flush=True)
         command = [sys.executable, "-m", "smvl.data", "check", str(folder / "rows.jsonl"), "--out", str(folder / "out")]
         command += ["--processes", str(options.processes)]
-        for option in ("model", "limit"):
-            if getattr(options, option) is not None:
-                command += [f"--{option}", str(getattr(options, option))]
+        if options.tokens:
+            save_qwen3_tokenizer(folder / "qwen3")
+            command += ["--model", str(folder / "qwen3")]
+        if options.limit:
+            command += ["--limit", str(options.limit)]
         seconds, processor, pss, rss = run(command)
         print_found(json.loads((folder / "out/report.json").read_text(encoding="utf-8")), planted)
     checked = min(options.limit or options.rows, options.rows)

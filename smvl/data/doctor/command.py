@@ -58,6 +58,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="any key of the YAML, dotted: data.max_length=4096")
     parser.add_argument("--against", metavar="PATH", help="evaluation data: report what of it is trained on")
     parser.add_argument("--model", metavar="FOLDER", help="a checkpoint or text model whose tokenizer counts; else characters are counted")
+    parser.add_argument("--max-length", type=int, metavar="N", help=f"tokens of the longest sample, {DataConfig.max_length} if not given")
     parser.add_argument("--format", default="auto", help="format of the data, where it shall not be found by looking")
     parser.add_argument("--subsets", nargs="+", default=[], help="folders below PATH, or configurations of a data set on the hub")
     parser.add_argument("--split", default="train", help="split of a data set that has several")
@@ -68,12 +69,21 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--no-pixels", action="store_true", help="open image headers only: faster, but damage and likeness are not seen")
     parser.add_argument("--strict", action="store_true", help="warnings fail the check too")
     options = parser.parse_intermixed_args(arguments)
-    for name in ("limit", "processes"):
-        if getattr(options, name) is not None and getattr(options, name) < 1:
-            parser.error(f"--{name}: found {getattr(options, name)}, expected at least 1")
-    if options.overrides and not is_configuration(options.path):
-        parser.error(f"{options.overrides[0]}: keys can be overridden of a YAML configuration only; {options.path} is data")
+    _check_options(parser, options)
     return options
+
+
+def _check_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    for name in ("limit", "processes", "max_length"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            parser.error(f"--{name.replace('_', '-')}: found {getattr(options, name)}, expected at least 1")
+    if not is_configuration(options.path):
+        if options.overrides:
+            parser.error(f"{options.overrides[0]}: keys can be overridden of a YAML configuration only; {options.path} is data")
+        if options.out and Path(options.path).resolve() in options.out.resolve().parents:
+            parser.error(f"--out {options.out} lies in the data, and what is written there would be read as data; give a folder outside")
+    elif options.max_length or options.subsets or options.format != "auto":
+        parser.error(f"--max-length, --subsets and --format go with data; {options.path} says them itself (or give data.max_length=N)")
 
 
 def check(options: argparse.Namespace) -> int:
@@ -83,14 +93,14 @@ def check(options: argparse.Namespace) -> int:
         ValueError: the configuration or the tokenizer cannot be read.
     """
     config = load_config(options.path, options.overrides) if is_configuration(options.path) else None
-    data = config.data if config else DataConfig()
+    data = config.data if config else DataConfig(max_length=options.max_length or DataConfig.max_length)
     targets = _targets(options, config)
     processor = _processor(options, config, data)
-    settings = _settings(options, data, has_tokens=processor is not None)
+    settings = _settings(options, data, processor)
     examination = _examine(options, targets, processor, data)
     found = findings(examination, data, has_tokens=processor is not None)
     report = report_of(examination, found, settings)
-    sys.stdout.write(page_of(examination, report, found))
+    sys.stdout.write(page_of(examination, report, found).encode("utf-8", errors="backslashreplace").decode("utf-8"))
     if options.out:
         _write(options.out, examination, report, has_tokens=processor is not None)
     return _status(found, strict=options.strict)
@@ -116,21 +126,26 @@ def _processor(options: argparse.Namespace, config: Config | None, data: DataCon
     if options.model is None and not Path(config.model.text).is_dir():
         logger.warning("There is no tokenizer in %s (model.text): lengths are in characters.", config.model.text)
         return None
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the processes are the parallelism
     from smvl.data.doctor.token_count import processor_of_config, processor_of_folder
 
     return processor_of_folder(options.model, data) if options.model else processor_of_config(config.model, data)
 
 
-def _settings(options: argparse.Namespace, data: DataConfig, *, has_tokens: bool) -> dict[str, Any]:
+def _settings(options: argparse.Namespace, data: DataConfig, processor: Any) -> dict[str, Any]:
     """What the results depend on."""
+    image = asdict(data.image)
+    if processor is not None:  # a checkpoint has its own
+        settings = processor.image_processor
+        image = {"tile": settings.max_image_size["longest_edge"], "longest_edge": settings.size["longest_edge"]}
     return {
         "path": options.path,
         "overrides": options.overrides,
         "against": options.against,
-        "lengths": "tokens" if has_tokens else "characters",
+        "lengths": "characters" if processor is None else "tokens",
         "max_length": data.max_length,
         "max_tiles": data.max_tiles,
-        "image": asdict(data.image),
+        "image": image,
         "max_drop_share": data.max_drop_share,
         "pixels": not options.no_pixels,
         "limit": options.limit,
@@ -152,7 +167,9 @@ def _examine(options: argparse.Namespace, targets: Sequence[Target], processor: 
         bar = stack.enter_context(tqdm(unit=" rows", unit_scale=True, mininterval=every, maxinterval=every, file=sys.stderr))
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)
-        broken = stack.enter_context((options.out / BROKEN).open("w", encoding="utf-8") if options.out else nullcontext())
+        broken = stack.enter_context(
+            (options.out / BROKEN).open("w", encoding="utf-8", errors="backslashreplace") if options.out else nullcontext()
+        )
 
         def on_group(failures: Sequence[Failure], num_rows: int) -> None:
             bar.update(num_rows)

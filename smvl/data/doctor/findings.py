@@ -54,12 +54,12 @@ def _of_source(entry: Opened, data: DataConfig, *, has_tokens: bool) -> Iterator
         return
     share = tally.num_broken / tally.checked
     if share > data.max_drop_share:
-        advice = "mend the rows as said there, or raise data.max_drop_share if you can do without them"
+        advice = "mend the rows as said above, or raise data.max_drop_share if you can do without them"
         found = f"{share:.2%} of the rows are unusable, more than data.max_drop_share {data.max_drop_share:.2%}: training would stop"
         yield Finding("error", where, found, advice)
     elif tally.num_broken:
-        found = f"{tally.num_broken:,} rows ({share:.2%}) are unusable; training leaves them out and says so in quarantine.jsonl"
-        yield Finding("note", where, found, "mend them as said there, or leave it")
+        found = f"unusable rows: {tally.num_broken:,} ({share:.2%}), which training leaves out and lists in quarantine.jsonl"
+        yield Finding("note", where, found, "mend them as said above, or leave it")
     if has_tokens and tally.usable:
         yield from _of_lengths(entry, data)
 
@@ -69,15 +69,15 @@ def _of_lengths(entry: Opened, data: DataConfig) -> Iterator[Finding]:
     lengths = Histogram(tally.lengths)
     wanted = _next_step(lengths.percentile(0.99))
     if dropped := tally.broken["too long"]:
-        found = f"{dropped:,} rows ({dropped / tally.checked:.2%}) are left out: too long even with one tile an image and one turn"
+        found = f"rows left out, too long even with one tile an image and one turn: {dropped:,} ({dropped / tally.checked:.2%})"
         yield Finding("warning", where, found, "raise data.max_length (and max_tiles, if set), or split these rows")
     if cut := tally.shortened[EARLY_TURNS_DROPPED]:
         advice = f"99% of the samples fit data.max_length: {wanted}; longer conversations can also be split into several rows"
-        yield Finding("warning", where, f"{cut:,} samples ({cut / tally.usable:.2%}) lose early turns to fit", advice)
+        yield Finding("warning", where, f"samples that lose early turns to fit: {cut:,} ({cut / tally.usable:.2%})", advice)
     if fewer := tally.shortened[FEWER_TILES]:
         advice = f"99% of the samples fit data.max_length: {wanted}; or lower data.image.longest_edge, so that none is a surprise"
         level = "warning" if fewer > MANY * tally.usable else "note"
-        yield Finding(level, where, f"{fewer:,} samples ({fewer / tally.usable:.2%}) are seen with fewer tiles to fit", advice)
+        yield Finding(level, where, f"samples seen with fewer tiles to fit: {fewer:,} ({fewer / tally.usable:.2%})", advice)
     supervised = tally.supervised_tokens / tally.kept_tokens
     if supervised < FEW_SUPERVISED:
         advice = "most of the time goes into reading: lower data.image.longest_edge, or add data with longer answers"
@@ -96,14 +96,16 @@ def _of_duplicates(where: str, repeats: Repeats) -> Iterator[Finding]:
     for kind in (SAME_ROW, NEAR_ROW):
         if count := len(repeats.pairs[kind]):
             share = count / repeats.num_rows
-            wording = "repeat an earlier row" if kind == SAME_ROW else "nearly repeat an earlier row (an estimate)"
+            wording = "that repeat an earlier one" if kind == SAME_ROW else "that nearly repeat an earlier one (an estimate)"
             advice = "remove them (overlaps.jsonl of --out lists them): what comes twice is learned by heart"
             level = "warning" if share > MANY else "note"
-            yield Finding(level, where, f"{count:,} rows ({share:.2%}) {wording}, words and images", advice)
+            yield Finding(level, where, f"rows {wording}, words and images: {count:,} ({share:.2%})", advice)
     if count := len(repeats.pairs[NEAR_IMAGE]):
         level = "warning" if count > MANY * repeats.num_rows else "note"
         advice = "look at a few (overlaps.jsonl): another size or compression of one picture adds little"
-        yield Finding(level, where, f"{count:,} rows have an image that looks like another one (an estimate)", advice)
+        yield Finding(
+            level, where, f"rows whose image looks like an earlier one (an estimate): {count:,} ({count / repeats.num_rows:.2%})", advice
+        )
 
 
 def _leaks(examination: Examination) -> Iterator[Finding]:
@@ -113,16 +115,16 @@ def _leaks(examination: Examination) -> Iterator[Finding]:
     where = "evaluation data"
     advice = "take these rows out of the training data (overlaps.jsonl of --out lists them), or the scores will say too much"
     wordings = {
-        SAME_ROW: ("error", "rows are trained on, words and images"),
-        NEAR_ROW: ("error", "rows are nearly the same as rows trained on (an estimate)"),
-        SAME_IMAGE: ("error", "rows have an image that is trained on"),
-        NEAR_IMAGE: ("warning", "rows have an image that looks like one trained on (an estimate)"),
+        SAME_ROW: ("error", "rows that are trained on, words and images"),
+        NEAR_ROW: ("error", "rows that are nearly the same as rows trained on (an estimate)"),
+        SAME_IMAGE: ("error", "rows with an image that is trained on"),
+        NEAR_IMAGE: ("warning", "rows with an image that looks like one trained on (an estimate)"),
     }
     for kind, (level, wording) in wordings.items():
         if count := len(leaks.pairs[kind]):
-            yield Finding(level, where, f"{count:,} {wording} ({count / leaks.num_rows:.2%})", advice)
+            yield Finding(level, where, f"{wording}: {count:,} ({count / leaks.num_rows:.2%})", advice)
     if count := len(leaks.pairs[OTHER_IMAGES]):
-        found = f"{count:,} rows have words that are trained on with other images or none ({count / leaks.num_rows:.2%})"
+        found = f"rows whose words are trained on with other images or none: {count:,} ({count / leaks.num_rows:.2%})"
         yield Finding("note", where, found, "natural for short answers to set questions; for exam questions and long texts it is leakage")
 
 

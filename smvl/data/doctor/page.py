@@ -12,7 +12,7 @@ from smvl.processing.layout import EARLY_TURNS_DROPPED, FEWER_TILES
 _UNITS = {
     "tokens": "Tokens a sample, before anything is taken away",
     "characters": "Characters a sample (give --model for tokens)",
-    "tiles": "Tiles a sample",
+    "tiles": "Tiles a sample, {tile} pixels each, the longest edge scaled to {longest_edge}",
     "turns": "Turns a sample",
     "images": "Images a sample",
 }
@@ -45,7 +45,7 @@ def _source(entry: Opened, source: dict[str, Any], settings: dict[str, Any]) -> 
     yield from _broken(source["broken"])
     has_tokens = settings["lengths"] == "tokens"
     for name, histogram in histograms_of(entry, has_tokens=has_tokens).items():
-        yield histogram.bars(_UNITS[name])
+        yield histogram.bars(_UNITS[name].format(**settings["image"]))
     if tally.usable:
         yield from _shares(source, settings, tally.usable, tally.checked)
 
@@ -82,11 +82,13 @@ def _repeats(title: str, repeats: dict[str, Any]) -> Iterator[str]:
     for kind, entry in repeats["kinds"].items():
         yield f"  {kind[0].upper()}{kind[1:]}: {entry['rows']:,} rows ({_share(entry['rows'], repeats['rows'])})"
         for example in entry["examples"]:
-            exact = f", overlap {example['exact_overlap']:.2f}" if "exact_overlap" in example else ""
-            yield (
-                f"    {example['source']} row {example['row']} and {example['of_source']} row {example['of_row']}{exact}: "
-                f"{' '.join(example['text'].split())}"
-            )
+            yield f"    {_places(example)}: {' '.join(example['text'].split())}"
+
+
+def _places(example: dict[str, Any]) -> str:
+    other = "" if example["of_source"] == example["source"] else f"{example['of_source']} "
+    exact = f", overlap {example['exact_overlap']:.2f}" if "exact_overlap" in example else ""
+    return f"{example['source']} row {example['row']} and {other}row {example['of_row']}{exact}"
 
 
 def _findings(found: Sequence[Finding]) -> Iterator[str]:

@@ -131,7 +131,8 @@ def _text(examination: Examination, place: int) -> str:
 
 
 def write_json(report: dict[str, Any], path: Path) -> None:
-    path.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")  # a broken row may hold what is no text
 
 
 def write_overlaps(examination: Examination, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""smvl/data/augmentation: what is changed depends on the seed and the row alone; images change each time that a row comes, text does not."""
+"""smvl/data/augmentation: changes depend on the seed and the row alone; images change each time that a row comes, text does not."""
 
 import json
 

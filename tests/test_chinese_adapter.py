@@ -12,10 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers
+from torch.nn import functional
 from transformers import AutoModelForImageTextToText, AutoTokenizer, PreTrainedTokenizerFast, SmolVLMForConditionalGeneration
 
 import smvl
-from smvl.config import load_config
+from smvl.config import LoraConfig, load_config
 from smvl.data.encode import Encoder
 from smvl.data.sample import Sample
 from smvl.model.chinese_adapter import (
@@ -28,8 +29,11 @@ from smvl.model.marker_rows import attach_marker_rows
 from smvl.model.saving import save_model
 from smvl.processing.character_features import character_features, chinese_tokens, radical_of
 from smvl.processing.tokens import marker_ids
+from smvl.train import loss as loss_module
 from smvl.train.arguments import training_arguments
 from smvl.train.checkpoint import last_complete_checkpoint
+from smvl.train.lora import attach_lora, lora_parameters
+from smvl.train.lora_merge import merge_lora, merged_state_dict
 from smvl.train.memory_forecast import PackShape, StageMemory
 from smvl.train.packed_model import PackedModel
 from smvl.train.stages import attach_adapters, plan_stage
@@ -303,9 +307,9 @@ def gradients_of(adapter) -> dict[str, torch.Tensor]:
     return found
 
 
-@pytest.mark.parametrize("way", ["packed", "checkpointed", "stock"])
+@pytest.mark.parametrize("way", ["packed", "chunked", "chunked by an older torch", "checkpointed", "stock"])
 @pytest.mark.parametrize("tied", [True, False])
-def test_gradients_are_those_of_a_dense_table_at_both_ends(donors, tied, way):
+def test_gradients_are_those_of_a_dense_table_at_both_ends(donors, tied, way, monkeypatch):
     model, processor = smvl.splice(*donors[tied])
     plain = copy.deepcopy(model)
     adapter = attach(model, processor)
@@ -316,6 +320,9 @@ def test_gradients_are_those_of_a_dense_table_at_both_ends(donors, tied, way):
         run, reference, batch = model, plain, {**samples(processor)[0], "labels": samples(processor)[0]["input_ids"]}
     else:
         run, reference, batch = PackedModel(model), PackedModel(plain), inputs(Encoder(processor, 10_000), [PACK])
+    if "chunked" in way:
+        monkeypatch.setattr(loss_module, "LOGITS_BYTES", 4 * 1000 * 7)  # chunks of some ten tokens
+        monkeypatch.setattr(loss_module, "_TORCH_HAS_IT", way == "chunked" and loss_module._TORCH_HAS_IT)
     if way == "checkpointed":
         run.activation_checkpointing_enable({"use_reentrant": False})
         run.train()
@@ -331,6 +338,20 @@ def test_gradients_are_those_of_a_dense_table_at_both_ends(donors, tied, way):
     for name in ADAPTER_PARAMETERS:
         assert expected[name].abs().max() > 0
         torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-5 * expected[name].abs().max().item())
+
+
+def test_in_mixed_precision_what_learns_has_float32_gradients_near_those_of_float32(donors):
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        model, processor = smvl.splice(*donors[True], dtype=dtype)
+        adapter = attach(model, processor)
+        model.requires_grad_(False)
+        adapter.requires_grad_(True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            PackedModel(model)(**inputs(Encoder(processor, 10_000), [PACK])).backward()
+        found.append(adapter.output.grad)
+    assert found[1].dtype == torch.float32
+    assert functional.cosine_similarity(found[0].flatten(), found[1].flatten(), dim=0) > 0.98
 
 
 def test_an_untied_head_gives_it_no_gradient_and_a_tied_one_does(donors):
@@ -375,6 +396,23 @@ def test_beside_marker_rows_each_gets_its_own_gradient(donors):
     for alone, together in ((0, 2), (1, 2), (0, 3), (1, 3)):
         [(name, gradient)] = found[alone].items()
         torch.testing.assert_close(found[together][name], gradient, rtol=1e-5, atol=1e-6)
+
+
+def test_beside_lora_the_merged_state_is_stock_and_holds_both(donors):
+    model, processor = smvl.splice(*donors[True])
+    names = list(model.state_dict())
+    adapter = attach(model, processor)
+    attach_lora(model, LoraConfig(rank=2), seed=0)
+    stir(adapter)
+    for parameter in lora_parameters(model).values():
+        torch.nn.init.normal_(parameter, std=0.1)
+    live, merged = logits(model, processor), merged_state_dict(model)
+    assert list(merged) == names
+    merge_lora(model, samples(processor))
+    detach_chinese_adapter(model)
+    assert largest_difference(logits(model, processor), live) <= 1e-4
+    assert list(merged) == list(model.state_dict())
+    assert all(torch.equal(merged[name], tensor) for name, tensor in model.state_dict().items())
 
 
 # ---- in a run --------------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from smvl.processing import images
 from smvl.processing.images import ImageError, check_shape, image_size, read_image
+from tests.tiny_data import png_declaring
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 EXIF_ORIENTATION = 0x0112
@@ -247,17 +248,10 @@ def test_a_given_name_is_the_one_in_the_message() -> None:
 # ---- bombs and lines ------------------------------------------------------------------------------------------------------------
 
 
-def declaring(width: int, height: int) -> bytes:
-    """A PNG of some bytes that says it is of this size."""
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    pixels = b"IDAT" + zlib.compress(bytes(1000))
-    chunks = [struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data)) for data in (chunk, pixels, b"IEND")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
-
-
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize(("width", "height", "size"), [(60000, 60000, "3,600,000,000 pixels"), (12000, 10001, "12000 x 10001 pixels")])
 def test_a_decompression_bomb_is_refused_by_what_it_declares(width: int, height: int, size: str) -> None:
-    bomb = declaring(width, height)
+    bomb = png_declaring(width, height)
     assert len(bomb) < 200
     for message in refusals(bomb):
         assert message.startswith(f"an image in memory: {size}; at most 120,000,000 are read.") and "decompression bomb" in message
@@ -292,7 +286,7 @@ def test_a_long_screenshot_is_no_line(height: int, width: int) -> None:
         (encoded(Image.effect_noise((64, 64), 90))[:500], "damaged image"),
         ("data:image/png;base64,@@@", "image base64"),
         ("data:image/png;base64,图", "image base64"),
-        (declaring(60000, 60000), "image too large"),
+        (png_declaring(60000, 60000), "image too large"),
         (3, "image form"),
     ],
 )

@@ -1,6 +1,8 @@
 """A small data set on disk in both layouts: coloured squares, questions and answers in Chinese."""
 
 import json
+import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,3 +80,11 @@ def write_cauldron(folder: Path, *, num_rows: int = 16) -> Path:
 def noise(seed: int, size: tuple[int, int] = (64, 64)) -> Image.Image:
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     return Image.fromarray(pixels)
+
+
+def png_declaring(width: int, height: int) -> bytes:
+    """A PNG of some bytes that says it is of this size."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = b"IDAT" + zlib.compress(bytes(1000))
+    chunks = [struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data)) for data in (chunk, pixels, b"IEND")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)

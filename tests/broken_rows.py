@@ -1,0 +1,188 @@
+"""Rows, each broken in its own way, with the rule that it breaks and what the reason must say."""
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from tests.tiny_data import noise, png_declaring
+
+USER, ASSISTANT = {"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}
+RESULT = {"role": "tool", "content": "4"}
+
+
+@dataclass(frozen=True)
+class BrokenRow:
+    """One row."""
+
+    rule: str
+    reason: str
+    """A pattern that the reason matches."""
+    row: Any
+    """What the line holds: text as it is, anything else as JSON."""
+
+
+def chat(*messages: Any, **more: Any) -> dict[str, Any]:
+    return {"messages": list(messages), **more}
+
+
+def picture(image: Any) -> dict[str, Any]:
+    return chat({"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": "?"}]}, ASSISTANT)
+
+
+def call(function: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": function}]}
+
+
+def llava(value: str, **images: Any) -> dict[str, Any]:
+    return {"conversations": [{"from": "human", "value": value}, {"from": "gpt", "value": "!"}], **images}
+
+
+def broken_rows(folder: Path) -> list[BrokenRow]:
+    """Rows for a JSON Lines file in `folder`, beside which their images are written."""
+    return [*_badly_written(), *_no_conversations(), *_tools_astray(), *_misplaced_images(), *_bad_images(folder)]
+
+
+def _badly_written() -> list[BrokenRow]:
+    return [
+        BrokenRow("broken JSON", "this is not JSON", '{"messages": [broken'),
+        BrokenRow("broken JSON", "this is not JSON .*recursion", "[" * 100_000),
+        BrokenRow("row form", r"the row is list '\[1, 2\]'; expected an object", [1, 2]),
+        BrokenRow("row form", "the column messages holds str 'none'; expected a list", {"messages": "none"}),
+        BrokenRow("unknown layout", r"found the columns label, text; nearest layouts: .* lacks ", {"text": "?", "label": 3}),
+        BrokenRow("column type", "the column answer holds int '3'; expected text", {"question": "?", "answer": 3}),
+        BrokenRow("row id", r"the id has 300 characters \(xxx.*expected at most 256", chat(USER, ASSISTANT, id="x" * 300)),
+        BrokenRow("row id", "the id is dict .*expected a text, a number, or none", chat(USER, ASSISTANT, id={"a": 1})),
+        BrokenRow(
+            "text encoding", r"half a surrogate pair, U\+D83D, at character 3", r'{"question": "\u6211\u7684 \ud83d", "answer": "!"}'
+        ),
+        BrokenRow("text encoding", "hold a NUL at character 1; expected text", {"question": "a\0b", "answer": "!"}),
+    ]
+
+
+def _no_conversations() -> list[BrokenRow]:
+    return [
+        BrokenRow("no messages", "the conversation is empty", {"messages": None}),
+        BrokenRow(
+            "message form", 'message 0 has no role but the keys content; expected "role" and "content"', chat({"content": "?"}, ASSISTANT)
+        ),
+        BrokenRow("message switch", "message 1 is switched off", chat(USER, {**ASSISTANT, "weight": 0}, USER, ASSISTANT)),
+        BrokenRow(
+            "unknown role",
+            "message 1 has the role 'narrator'; expected one of user, human",
+            chat(USER, {"role": "narrator", "content": "!"}),
+        ),
+        BrokenRow("system position", "message 2 is the system's", chat(USER, ASSISTANT, {"role": "system", "content": "s"}, ASSISTANT)),
+        BrokenRow("turn order", "message 0 is the assistant's and comes before any question", chat(ASSISTANT, USER, ASSISTANT)),
+        BrokenRow("turn order", "message 2 is the assistant's and follows another of its own", chat(USER, ASSISTANT, ASSISTANT)),
+        BrokenRow(
+            "content form",
+            "the content of message 0 is int; expected a string or a list of parts",
+            chat({"role": "user", "content": 3}, ASSISTANT),
+        ),
+        BrokenRow(
+            "content part", "a part of type 'video'", chat({"role": "user", "content": [{"type": "video", "video": "a.mp4"}]}, ASSISTANT)
+        ),
+        BrokenRow("content part", "the column videos is filled; expected text and images", chat(USER, ASSISTANT, videos=["a.mp4"])),
+        BrokenRow("no question", "no message is the user's", chat({"role": "system", "content": "s"}, ASSISTANT)),
+        BrokenRow("empty question", "message 0 is the user's and is empty", {"question": None, "answer": "!"}),
+        BrokenRow("no answer", "the last message is the user's; expected the assistant's", chat(USER, ASSISTANT, USER)),
+        BrokenRow("empty answer", "message 1 is the assistant's and is empty", {"question": "?", "answer": " \n"}),
+        BrokenRow("too long", "longer than max_length 256", {"question": "?", "answer": "长" * 2000}),
+    ]
+
+
+def _tools_astray() -> list[BrokenRow]:
+    return [
+        BrokenRow("tools form", "the tools are not JSON", chat(USER, ASSISTANT, tools="{broken")),
+        BrokenRow(
+            "tool call form",
+            "the tool call of message 1 is not JSON",
+            {"conversations": [{"from": "human", "value": "?"}, {"from": "function_call", "value": "f(x)"}]},
+        ),
+        BrokenRow("tool call name", "has the name None; expected the name of a function", chat(USER, call({"arguments": "{}"}))),
+        BrokenRow(
+            "tool call arguments",
+            "the arguments that message 1 gives to f are not JSON",
+            chat(USER, call({"name": "f", "arguments": "{x: 1"})),
+        ),
+        BrokenRow("tool call arguments", "are 5; expected a JSON object", chat(USER, call({"name": "f", "arguments": 5}))),
+        BrokenRow("tool result", "message 1 is a tool's, but no call", chat(USER, RESULT, ASSISTANT)),
+        BrokenRow(
+            "tool result",
+            "message 2 answers the tool call 'call_2'; the calls left unanswered are call_1",
+            chat(USER, call({"name": "f", "arguments": "{}"}), {**RESULT, "tool_call_id": "call_2"}, ASSISTANT),
+        ),
+    ]
+
+
+def _misplaced_images() -> list[BrokenRow]:
+    return [
+        BrokenRow("image count", "there are 2 places .* and 1 images listed", llava("<image><image>?", image="good.png")),
+        BrokenRow("image count", "there are 1 places .* and 0 images listed", llava("<image>?")),
+        BrokenRow("image count", "there are 0 places .* and 1 images listed", llava("?", images=["good.png"])),
+        BrokenRow(
+            "image in answer",
+            "message 1 is the assistant's and holds an image",
+            chat(USER, {"role": "assistant", "content": [{"type": "image", "image": "good.png"}]}),
+        ),
+        BrokenRow(
+            "image in answer",
+            "<image> stands in what the assistant says",
+            chat(USER, {"role": "assistant", "content": "<image>"}, images=["good.png"]),
+        ),
+        BrokenRow("missing image", "image 0 is None; expected a path, bytes, base64", llava("<image>?", image=[None])),
+        BrokenRow(
+            "missing image", "image 0 has neither bytes nor a path but bytes, path", llava("<image>?", image={"bytes": None, "path": None})
+        ),
+        BrokenRow("image form", "image 0 is int; expected a path, bytes, base64", llava("<image>?", image=5)),
+        BrokenRow("image URL", "image 0 stands at https://example.com/a.png; nothing is fetched", picture("https://example.com/a.png")),
+        BrokenRow(
+            "image path", "image 0 is ../outside.png, which leads to .*outside.png, out of the data folder", picture("../outside.png")
+        ),
+        BrokenRow("image path", "image 0 is /etc/passwd, which leads to /etc/passwd, out of the data folder", picture("/etc/passwd")),
+        BrokenRow("image path", "image 0 is link.png, which leads to .*outside.png, out of the data folder", picture("link.png")),
+        BrokenRow("image path", "image 0 is linked/outside.png, which leads to", picture("linked/outside.png")),
+    ]
+
+
+def _bad_images(folder: Path) -> list[BrokenRow]:
+    _write_images(folder)
+    cut = base64.b64encode((folder / "good.png").read_bytes()).decode()[:-7]
+    return [
+        BrokenRow("missing image", "gone.png: there is no such image file", picture("gone.png")),
+        BrokenRow("empty image", "empty.png: the image is empty", picture("empty.png")),
+        BrokenRow("unreadable image", "notes.png: this is not an image that can be read", picture("notes.png")),
+        BrokenRow("unreadable image", "this is not an image that can be read .*directory", picture("album.png")),
+        BrokenRow("damaged image", "half.png: the image is damaged or cut short", picture("half.png")),
+        BrokenRow("damaged image", "half.jpg: the image is damaged or cut short", picture("half.jpg")),
+        BrokenRow("image base64", "the base64 of this data: URL is damaged", picture("data:image/png;base64,@@@")),
+        BrokenRow("image base64", "the base64 of this data: URL is damaged", picture(cut)),
+        BrokenRow("image too large", "bomb.png: 3,600,000,000 pixels; at most 120,000,000 are read", picture("bomb.png")),
+        BrokenRow("image shape", "line.png: 1000 x 1 pixels; expected at least 2 each way", picture("line.png")),
+        BrokenRow("image shape", "strip.png: 2 x 500 pixels; .*at most 200 times", picture("strip.png")),
+    ]
+
+
+def _write_images(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    noise(0).save(folder / "good.png")
+    noise(0).save(folder.parent / "outside.png")
+    (folder / "link.png").symlink_to(folder.parent / "outside.png")
+    (folder / "album.png").mkdir()
+    (folder / "linked").symlink_to(folder.parent, target_is_directory=True)
+    files: dict[str, Callable[[], bytes]] = {
+        "empty.png": lambda: b"",
+        "notes.png": lambda: b"not a picture",
+        "half.png": lambda: (folder / "good.png").read_bytes()[:3000],
+        "bomb.png": lambda: png_declaring(60_000, 60_000),
+    }
+    for name, content in files.items():
+        (folder / name).write_bytes(content())
+    noise(1).save(folder / "whole.jpg", quality=95)
+    (folder / "half.jpg").write_bytes((folder / "whole.jpg").read_bytes()[:1500])
+    Image.new("RGB", (1000, 1), "red").save(folder / "line.png")
+    Image.new("RGB", (2, 500), "red").save(folder / "strip.png")

@@ -62,6 +62,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--format", default="auto", help="format of the data, where it shall not be found by looking")
     parser.add_argument("--subsets", nargs="+", default=[], help="folders below PATH, or configurations of a data set on the hub")
     parser.add_argument("--split", default="train", help="split of a data set that has several")
+    parser.add_argument("--stream", type=int, metavar="N", help="take the first N rows from the hub as a stream, and download no more")
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"write {REPORT}, {PICTURE}, {BROKEN} and {OVERLAPS}; without it, nothing")
     parser.add_argument("--limit", type=int, metavar="N", help="look at N rows of each source, drawn at random")
     parser.add_argument("--seed", type=int, default=42, help="of the drawing")
@@ -74,7 +75,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _check_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    for name in ("limit", "processes", "max_length"):
+    for name in ("limit", "processes", "max_length", "stream"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             parser.error(f"--{name.replace('_', '-')}: found {getattr(options, name)}, expected at least 1")
     if not is_configuration(options.path):
@@ -82,8 +83,9 @@ def _check_options(parser: argparse.ArgumentParser, options: argparse.Namespace)
             parser.error(f"{options.overrides[0]}: keys can be overridden of a YAML configuration only; {options.path} is data")
         if options.out and Path(options.path).resolve() in options.out.resolve().parents:
             parser.error(f"--out {options.out} lies in the data, and what is written there would be read as data; give a folder outside")
-    elif options.max_length or options.subsets or options.format != "auto":
-        parser.error(f"--max-length, --subsets and --format go with data; {options.path} says them itself (or give data.max_length=N)")
+    elif options.max_length or options.subsets or options.stream or options.format != "auto":
+        names = "--max-length, --subsets, --stream and --format"
+        parser.error(f"{names} go with data; {options.path} says them itself (or give data.max_length=N)")
 
 
 def check(options: argparse.Namespace) -> int:
@@ -115,7 +117,8 @@ def _targets(options: argparse.Namespace, config: Config | None) -> list[Target]
     against = [SourceConfig(path=options.against)] if options.against else []
     if config is not None:
         return targets_of_config(config) + evaluation_targets(against)
-    source = SourceConfig(source=options.format, path=options.path, subsets=options.subsets, split=options.split)
+    choices = {"subsets": options.subsets, "split": options.split, "stream": options.stream}
+    source = SourceConfig(source=options.format, path=options.path, **choices)
     return targets_of_path(source) + evaluation_targets(against)
 
 

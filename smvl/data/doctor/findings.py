@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from smvl.config import DataConfig
@@ -48,7 +49,10 @@ def findings(examination: Examination, data: DataConfig, *, has_tokens: bool) ->
 def _of_source(entry: Opened, data: DataConfig, *, has_tokens: bool) -> Iterator[Finding]:
     where, tally = entry.target.name, entry.tally
     if entry.source is None:
-        yield Finding("error", where, f"it cannot be opened: {entry.refusal}", "mend the path or the data, or take the source out")
+        advice = "mend the path or the data, or take the source out"
+        if data.scenes is not None and Path(data.scenes.folder) in Path(entry.target.config.path).parents:
+            advice = "train.py draws it before its first step (data.scenes): run it once, then check again"
+        yield Finding("error", where, f"it cannot be opened: {entry.refusal.rstrip('.')}", advice)
         return
     if not tally.checked:
         return

@@ -23,9 +23,10 @@ def page_of(examination: Examination, report: dict[str, Any], found: Sequence[Fi
     blocks = []
     for entry, source in zip(examination.opened, report["sources"]):
         blocks.append("\n".join(_source(entry, source, report["settings"])))
-    for role, repeats in report["duplicates"].items():
+    compared = {role: repeats for role, repeats in report["duplicates"].items() if repeats["rows"]}
+    for role, repeats in compared.items():
         blocks.append("\n".join(_repeats(f"Duplicates: what comes again in the {role} data", repeats)))
-    if report["leakage"]:
+    if report["leakage"] and report["leakage"]["rows"]:
         blocks.append("\n".join(_repeats("Leakage: what of the training data comes again in the evaluation data", report["leakage"])))
     blocks.append("\n".join(_findings(found)))
     return "\n\n".join(blocks) + "\n"

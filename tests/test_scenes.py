@@ -28,7 +28,7 @@ from smvl.data.scenes.request import SceneRequest, plan_jobs
 from smvl.data.scenes.sample_drawing import draw_sample
 from smvl.data.scenes.scene import COUNT, FIELD, JSON, LATEX, MARKDOWN, QUESTION_KINDS, READ, REFUSAL, TOOL, Drawing, Question
 
-NUM_SCENES = 40
+NUM_SCENES = 30
 """Of each split and kind."""
 
 
@@ -135,7 +135,8 @@ def test_questions_are_chinese_of_a_known_kind_and_have_an_answer_or_a_call(name
         assert question.kind in QUESTION_KINDS
         assert sum("一" <= character <= "鿿" for character in question.question) >= 3, question
         assert bool(question.answer.strip()) != bool(question.tool_calls), question
-        assert (question.kind == TOOL) == bool(question.tool_calls), question
+        assert question.kind == TOOL if question.tool_calls else True, question
+        assert question.tools if question.kind == TOOL else True, question
 
 
 def test_what_a_kind_asks_has_several_forms_and_a_refusal(name: str):
@@ -160,21 +161,28 @@ def test_formulas_can_be_set(name: str):
 
 
 def test_calls_fit_the_schema_of_their_tool(name: str):
-    for _, question in questions_of(name, TOOL):
+    """A question with tools may also be answered in words, where nothing is to be done; but not all of them."""
+    asked = [question for _, question in questions_of(name, TOOL)]
+    calls = [question for question in asked if question.tool_calls]
+    for question in calls:
         check_calls(question.tools, question.tool_calls)
+    assert len(calls) >= len(asked) / 4
 
 
 def test_what_is_read_stands_on_the_picture(name: str):
+    """But for dials and charts, where it is where a hand or a bar ends; marks between the parts of an answer and the unit are the answer's."""
+    if not KINDS[name].bends:
+        pytest.skip("what is read is a position")
     for scene, question in questions_of(name, READ):
         written = "".join("".join(scene.drawing.texts).split())
         for line in question.answer.split("\n"):
-            assert set("".join(line.split())) <= set(written), (line, scene.drawing.texts)
+            assert set("".join(line.split())) - set("、，。：；|元") <= set(written), (line, scene.drawing.texts)
 
 
 def test_no_question_gives_its_answer_away(name: str):
+    """Unless it offers a choice."""
     for _, question in questions_of(name, READ, FIELD, COUNT):
-        if len(question.answer) >= 4 and question.answer in question.question:
-            raise AssertionError(question)
+        assert question.answer not in question.question or any(word in question.question for word in ("哪", "选", "还是", "谁", "或", "比较")), question
 
 
 def test_a_refusal_says_that_it_is_not_there(name: str):
@@ -190,7 +198,7 @@ def test_two_pictures_can_be_compared(name: str):
         scenes = scenes_of(name, split)
         for first, second in zip(scenes, scenes[1:]):
             question = KINDS[name].compare(first.drawing.facts, second.drawing.facts, first.contents)
-            assert question.kind == "compare" and question.answer and "张" in question.question, question
+            assert question.kind == "compare" and question.answer and any(word in question.question for word in "张两"), question
             answers[question.answer] += 1
     assert len(answers) >= 2
 

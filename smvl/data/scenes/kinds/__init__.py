@@ -1,6 +1,6 @@
 """Which kinds of scenes there are: one line each."""
 
-from smvl.data.scenes.kinds import advertisement, calligraphy, street_sign
+from smvl.data.scenes.kinds import advertisement, calligraphy, chart, dial, price_tag, street_sign
 from smvl.data.scenes.scene import Kind
 
 KINDS: dict[str, Kind] = {
@@ -9,5 +9,8 @@ KINDS: dict[str, Kind] = {
         street_sign.KIND,
         calligraphy.KIND,
         advertisement.KIND,
+        price_tag.KIND,
+        dial.KIND,
+        chart.KIND,
     )
 }  # fmt: skip

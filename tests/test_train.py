@@ -106,6 +106,9 @@ def test_the_checkpoint_says_what_made_it(finished):
     made_by = json.loads((finished / "out/provenance.json").read_text(encoding="utf-8"))
     assert made_by["stages_done"] == ["align", "finetune"]
     assert made_by["packages"]["torch"] == torch.__version__
+    assert made_by["mixed"]["align"]["packs"] == 4 and made_by["mixed"]["finetune"]["packs"] == 10
+    mixed = {name: tally[0] for name, tally in made_by["mixed"]["finetune"]["by_source"].items()}
+    assert set(mixed) == {"data/colours.jsonl", "data/text.jsonl"} and mixed["data/colours.jsonl"] > 2 * mixed["data/text.jsonl"] > 0
     assert set(made_by["data"]) == {str(finished / path) for path in ("cauldron", "data/colours.jsonl", "data/text.jsonl")}
 
 

@@ -207,7 +207,8 @@ class Run:
         trainer.release()
         mixed = sampler.statistics_at(trainer.packs_trained)
         self.mixed[stage.name] = mixed.to_json()
-        logger.info("Stage %s: %s Mixed by %s:\n%s", stage.name, mixed.describe(), stage.mix_by, mixed.describe_mixture())
+        if end == plan.max_steps:
+            logger.info("Stage %s: %s Mixed by %s:\n%s", stage.name, mixed.describe(), stage.mix_by, mixed.describe_mixture())
 
     def _merge_lora(self, stage: StageConfig, sampler: PackSampler) -> None:
         """Write the adapter as peft reads it, then add it into the weights, which must leave the logits of a few samples as they are."""

@@ -4,7 +4,7 @@ Two messages of the user's in a row are let through as they are: people write so
 to change the data. Two of the assistant's are refused: the second would be learned as an answer to nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from smvl.data.rules import SampleError
@@ -38,15 +38,23 @@ def check_messages(messages: Sequence[Any]) -> None:
 
 def check_texts(value: Any, what: str) -> None:
     """Raise `SampleError` when a string in `value`, however nested, cannot be written as UTF-8 or holds a NUL."""
-    for text in _strings(value):
-        if "\0" in text:
-            raise SampleError("text encoding", f"{what} hold a NUL at character {text.index(chr(0))}; expected text")
-        if not text.isascii():
-            try:
-                text.encode("utf-8")
-            except UnicodeEncodeError as error:
-                found = f"U+{ord(text[error.start]):04X}"
-                raise SampleError("text encoding", f"{what} hold half a surrogate pair, {found}, at character {error.start}") from error
+    texts: list[str] = []
+    _collect_strings(value, texts)
+    if _is_text("\n".join(texts)):
+        return
+    text = next(text for text in texts if not _is_text(text))
+    place = next(place for place, character in enumerate(text) if not _is_text(character))
+    found = "a NUL" if text[place] == "\0" else f"half a surrogate pair, U+{ord(text[place]):04X},"
+    raise SampleError("text encoding", f"{what} hold {found} at character {place}; expected text")
+
+
+def _is_text(text: str) -> bool:
+    if "\0" in text:
+        return False
+    try:
+        return text.isascii() or bool(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
 
 
 def _check_message(message: Any, index: int) -> None:
@@ -95,13 +103,13 @@ def _check_order(roles: Sequence[str]) -> None:
         before = role
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _collect_strings(value: Any, texts: list[str]) -> None:
     if isinstance(value, str):
-        yield value
+        texts.append(value)
     elif isinstance(value, dict):
-        for key, entry in value.items():
-            yield from _strings(key)
-            yield from _strings(entry)
+        texts.extend(key for key in value if isinstance(key, str))
+        for entry in value.values():
+            _collect_strings(entry, texts)
     elif isinstance(value, (list, tuple)):
         for entry in value:
-            yield from _strings(entry)
+            _collect_strings(entry, texts)

@@ -10,8 +10,9 @@ import numpy as np
 from smvl.data.rules import SampleError
 
 _BLOCK_BYTES = 1 << 24
-_IS_TEXT = np.ones(256, dtype=bool)
-_IS_TEXT[list(b" \t\r\n")] = False
+_BLANK = b" \t\r\n"
+_IS_BLANK = np.zeros(256, dtype=bool)
+_IS_BLANK[list(_BLANK)] = True
 
 
 class JsonLines:
@@ -46,8 +47,11 @@ def line_offsets(file: Path, *, block_bytes: int = _BLOCK_BYTES) -> np.ndarray:
     for position, block in _whole_lines(file, block_bytes):
         content = np.frombuffer(block, dtype=np.uint8)
         starts = np.concatenate([[0], np.flatnonzero(content[:-1] == ord("\n")) + 1])
-        has_text = np.logical_or.reduceat(_IS_TEXT[content], starts)
-        found.append(starts[has_text] + position)
+        kept = np.ones(len(starts), dtype=bool)
+        for line in np.flatnonzero(_IS_BLANK[content[starts]]):  # the few lines that begin with a blank may hold nothing else
+            end = starts[line + 1] if line + 1 < len(starts) else len(block)
+            kept[line] = bool(block[starts[line] : end].strip(_BLANK))
+        found.append(starts[kept] + position)
     return np.concatenate(found)
 
 

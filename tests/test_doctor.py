@@ -305,6 +305,15 @@ def test_a_limit_draws_the_same_rows_for_a_seed(planted, tmp_path):
     assert (reports[0]["sources"][0]["rows"], reports[0]["sources"][0]["checked"]) == (599, 50)
 
 
+@pytest.mark.parametrize("training_is_broken", [True, False])
+def test_data_without_a_usable_row_is_reported_too(tmp_path, training_is_broken):
+    good, broken = write_rows(tmp_path / "good.jsonl", [text_row(0)]), write_rows(tmp_path / "broken.jsonl", [chat("问", "")] * 3)
+    training, heldout = (broken, good) if training_is_broken else (good, broken)
+    status, report = check(training, "--against", heldout, out=tmp_path / "out")
+    assert status == 1 and sorted(source["usable"] for source in report["sources"]) == [0, 1]
+    assert set(counts_of(report["leakage"]).values()) == {0}
+
+
 def test_wrong_commands_end_with_two_and_say_what_was_expected(tmp_path, capsys):
     assert data_main(["chekc"]) == 2 and "expected one of check" in capsys.readouterr().err
     assert data_main([]) == 0 and "python -m smvl.data COMMAND" in capsys.readouterr().out

@@ -187,6 +187,7 @@ def _write(folder: Path, examination: Examination, report: dict[str, Any], *, ha
     write_overlaps(examination, folder / OVERLAPS)
     panels = [(entry.target.name, list(histograms_of(entry, has_tokens=has_tokens).items())) for entry in examination.opened]
     drawn = [row for row in panels if row[1]]
+    (folder / PICTURE).unlink(missing_ok=True)  # of an earlier check
     if drawn:
         draw_histograms(drawn, folder / PICTURE)
     names = [REPORT, OVERLAPS, BROKEN, *([PICTURE] if drawn else [])]

@@ -35,7 +35,7 @@ class View:
     phase: float
 
     def page_points(self) -> tuple[np.ndarray, np.ndarray]:
-        """For each pixel of the photograph, x and y of the page's pixel that it shows, (height, width) float32; outside where it shows none."""
+        """x and y of the page's pixel that each pixel of the photograph shows, (height, width) float32; outside the page where none."""
         import cv2
 
         width, height = self.size

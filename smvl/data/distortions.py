@@ -146,7 +146,7 @@ def _motion(length: float, angle: float) -> np.ndarray:
 
 @cache
 def _grain() -> np.ndarray:
-    """Normal noise of deviation 32, of light and of colour, (1024, 1024, 3) int8: cut from it, as drawing noise takes longer than all else."""
+    """Normal noise of deviation 32, of light and of colour, (1024, 1024, 3) int8: drawn once, as that takes longer than all else."""
     generator = np.random.default_rng(0)
     light = generator.standard_normal((1024, 1024, 1), dtype=np.float32) * 0.8
     colour = generator.standard_normal((1024, 1024, 3), dtype=np.float32) * 0.6

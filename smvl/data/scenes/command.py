@@ -45,10 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m smvl.data scenes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m smvl.data scenes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--out", type=Path, help="folder to draw into; what an ended run left there is finished")
-    target.add_argument("--contact-sheet", type=Path, metavar="FILE", help="draw one picture to look at instead, --n scenes with their answers")
+    target.add_argument(
+        "--contact-sheet", type=Path, metavar="FILE", help="draw one picture to look at instead, --n scenes with their answers"
+    )
     parser.add_argument("--n", type=int, help="pictures: 80%% train, 10%% validation, 10%% test (default 20000; 20 on a contact sheet)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", default=",".join(KINDS), help="kinds of scenes, with commas between (default: all: %(default)s)")
@@ -58,7 +62,9 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--clean-share", type=float, default=0.15, help="share of pictures without any distortion (default %(default)s)")
     for field in dataclasses.fields(DistortionConfig):
         strength = getattr(PHONE, field.name)
-        parser.add_argument(f"--{field.name}", type=float, default=strength, metavar="STRENGTH", help=f"up to this, 0 to 1 (default {strength})")
+        parser.add_argument(
+            f"--{field.name}", type=float, default=strength, metavar="STRENGTH", help=f"up to this, 0 to 1 (default {strength})"
+        )
     return parser
 
 

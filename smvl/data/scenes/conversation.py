@@ -84,7 +84,7 @@ def _ask_about_one(kind: Kind, drawing: Drawing, contents: Contents, generator: 
 
 
 def _ask_about_two(kind: Kind, drawings: Sequence[Drawing], contents: Sequence[Contents], generator: random.Random) -> list[Turn]:
-    """Two pictures at once or one after the other, and at last a question about one of them: mostly the first, as the last seen is a safe guess."""
+    """Two pictures, at once or one after the other, and a question about one: mostly the first, as the last seen is a safe guess."""
     number = 0 if generator.random() < 0.65 else 1
     ask, *others = _draw_asks(kind, 2, generator)
     asked = ask(drawings[number].facts, contents[number])

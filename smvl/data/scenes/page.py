@@ -76,7 +76,9 @@ class Page:
         ascent, descent = font.getmetrics()
         return round(font.getlength(text)), ascent + descent
 
-    def write(self, position: tuple[float, float], text: str, style: Style, pixels: float, *, fill: Colour = INK, anchor: str = "la") -> Box:
+    def write(
+        self, position: tuple[float, float], text: str, style: Style, pixels: float, *, fill: Colour = INK, anchor: str = "la"
+    ) -> Box:
         """Write one run of text in one line. Returns its box (left, top, right, bottom).
 
         Args:

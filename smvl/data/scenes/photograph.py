@@ -22,7 +22,9 @@ class Photograph:
     """Nothing was done to it: worth a lossless file."""
 
 
-def take_photograph(drawing: Drawing, kind: Kind, distortions: DistortionConfig, clean_share: float, generator: random.Random) -> Photograph:
+def take_photograph(
+    drawing: Drawing, kind: Kind, distortions: DistortionConfig, clean_share: float, generator: random.Random
+) -> Photograph:
     """Print a drawing on paper and photograph it; a share of them stays as it is, as a screenshot would be."""
     if generator.random() < clean_share:
         return Photograph(drawing.image, crisp=True)

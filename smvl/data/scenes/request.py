@@ -70,7 +70,11 @@ def plan_jobs(request: SceneRequest) -> dict[str, list[Job]]:
     """By split, every sample in the order in which it is written: kinds mixed, pictures exactly as many as asked for."""
     plan = {}
     for split in SPLITS:
-        jobs = [job for kind, num in zip(request.kinds, _spread(request.num_of(split), len(request.kinds))) for job in _jobs(request, kind, split, num)]
+        jobs = [
+            job
+            for kind, num in zip(request.kinds, _spread(request.num_of(split), len(request.kinds)))
+            for job in _jobs(request, kind, split, num)
+        ]
         random.Random(f"{request.seed} order {split}").shuffle(jobs)
         plan[split] = jobs
     return plan

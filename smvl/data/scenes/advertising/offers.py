@@ -142,5 +142,7 @@ def draw_offer(contents: Contents) -> Offer:
         praises=tuple(praises),
         period=contents.text(_period) if generator.random() < 0.6 else "",
         phone=draw_phone(contents) if generator.random() < 0.6 else "",
-        shop=contents.text(lambda generator: random_road(generator) + generator.choice(("店", "旗舰店", "体验店", "门店"))) if generator.random() < 0.4 else "",
+        shop=contents.text(lambda generator: random_road(generator) + generator.choice(("店", "旗舰店", "体验店", "门店")))
+        if generator.random() < 0.4
+        else "",
     )

@@ -82,14 +82,19 @@ def _background(size: tuple[int, int], palette: Palette) -> Image.Image:
 def _make_rows(offer: Offer, palette: Palette, generator: random.Random) -> list[Row]:
     """From top to bottom, as every poster has them; what stands in one row is read from left to right."""
     ink, accent = palette.ink, palette.accent
-    rows: list[Row] = [(Run(offer.brand, generator.choice(("heavy", "serif", "brush")), 1.5, accent),), (Run(offer.product, "heavy", 2.4, ink),)]
+    rows: list[Row] = [
+        (Run(offer.brand, generator.choice(("heavy", "serif", "brush")), 1.5, accent),),
+        (Run(offer.product, "heavy", 2.4, ink),),
+    ]
     if offer.slogan:
         rows.append((Run(offer.slogan, generator.choice(("sans", "serif", "brush")), 1.15, ink),))
     label = generator.choice(("活动价", "特惠价", "到手价")) if offer.original else "售价"
     rows.append((Run(label, "sans", 1.1, ink), Run(f"¥{offer.price}", "heavy", 2.3, accent)))
     if offer.original:
         rows.append((Run(f"原价{offer.original}元", "sans", 1.1, ink), Run(offer.discount, "heavy", 1.4, accent)))
-    rows += [tuple(Run(praise, "sans", 1.1, ink) for praise in offer.praises[start : start + 2]) for start in range(0, len(offer.praises), 2)]
+    rows += [
+        tuple(Run(praise, "sans", 1.1, ink) for praise in offer.praises[start : start + 2]) for start in range(0, len(offer.praises), 2)
+    ]
     if offer.period:
         rows.append((Run(f"活动时间：{offer.period}", "sans", 1.05, ink),))
     if offer.phone:
@@ -158,7 +163,11 @@ ARTS: dict[str, tuple[tuple[str, str, tuple[tuple[float, float], ...]], ...]] = 
     ),
     "bag": (
         ("polygon", "body", ((-0.6, -0.3), (0.6, -0.3), (0.75, 0.9), (-0.75, 0.9))),
-        ("polygon", "dark", ((-0.35, -0.3), (-0.25, -0.8), (0.25, -0.8), (0.35, -0.3), (0.22, -0.3), (0.15, -0.65), (-0.15, -0.65), (-0.22, -0.3))),
+        (
+            "polygon",
+            "dark",
+            ((-0.35, -0.3), (-0.25, -0.8), (0.25, -0.8), (0.35, -0.3), (0.22, -0.3), (0.15, -0.65), (-0.15, -0.65), (-0.22, -0.3)),
+        ),
         ("oval", "light", ((-0.2, 0.1), (0.2, 0.5))),
     ),
     "lamp": (

@@ -70,7 +70,9 @@ def _hang_leaf(contents: Contents, work: Work, longest_edge: int) -> Page:
     sheet = pixels * 1.5 * num_columns + pixels * 0.3, pixels * 1.12 * rows + pixels
     left, top = (size[0] - sheet[0]) / 2, (size[1] - sheet[1]) / 2
     rim = longest_edge * generator.uniform(0.02, 0.05)
-    frame = Image.new("RGB", (round(sheet[0] + 2 * rim), round(sheet[1] + 2 * rim)), generator.choice(((60, 42, 32), (40, 36, 34), (126, 92, 58))))
+    frame = Image.new(
+        "RGB", (round(sheet[0] + 2 * rim), round(sheet[1] + 2 * rim)), generator.choice(((60, 42, 32), (40, 36, 34), (126, 92, 58)))
+    )
     _lay(page, frame, (left - rim, top - rim, 0, 0))
     page.image.paste(_sheet(sheet, generator), (round(left), round(top)))
     _write_columns(page, work, (left, top, left + sheet[0], top + sheet[1]), pixels, 1.5)
@@ -106,7 +108,14 @@ def _stamp(page: Page, seal: str, position: tuple[float, float], side: float) ->
             middle = box[2] - side * 0.05 - width * (place + 0.5)
             step = side * 0.9 / len(column)
             pixels = min(width, step) * 0.92
-            page.write_column((middle, y + side * 0.05 + (step - pixels) / 2), column, "brush", pixels, step=step / pixels, fill=(250, 240, 232) if white else _SEAL)
+            page.write_column(
+                (middle, y + side * 0.05 + (step - pixels) / 2),
+                column,
+                "brush",
+                pixels,
+                step=step / pixels,
+                fill=(250, 240, 232) if white else _SEAL,
+            )
 
 
 def _hang_couplet(contents: Contents, work: Work, longest_edge: int) -> Page:
@@ -121,7 +130,10 @@ def _hang_couplet(contents: Contents, work: Work, longest_edge: int) -> Page:
     page.pen.rectangle([middle - door_width / 2, top, middle + door_width / 2, size[1]], fill=door)
     page.pen.line([(middle, top), (middle, size[1])], fill=tuple(value // 2 for value in door), width=3)
     for side in (-1, 1):
-        page.pen.ellipse([middle + side * door_width * 0.1 - 5, size[1] * 0.6 - 5, middle + side * door_width * 0.1 + 5, size[1] * 0.6 + 5], fill=(200, 170, 90))
+        page.pen.ellipse(
+            [middle + side * door_width * 0.1 - 5, size[1] * 0.6 - 5, middle + side * door_width * 0.1 + 5, size[1] * 0.6 + 5],
+            fill=(200, 170, 90),
+        )
     pixels = min(size[1] * 0.7 / (len(work.lines[0]) * 1.15 + 0.6), (size[0] - door_width) / 2 * 0.68)
     for line, x in zip(work.lines, (size[0] - (size[0] - door_width) / 4, (size[0] - door_width) / 4)):
         length = pixels * (1.15 * len(line) + 0.5)
@@ -158,7 +170,9 @@ def _hang_plaque(contents: Contents, work: Work, longest_edge: int) -> Page:
     pixels = min(size[0] * 0.92 / (num * 1.2 + 0.8), size[1] * 0.5) * generator.uniform(0.88, 1.0)
     board_width, board_height = pixels * (num * 1.2 + 0.8), pixels * generator.uniform(1.7, 2.1)
     left, top = (size[0] - board_width) / 2, (size[1] - board_height) * generator.uniform(0.35, 0.65)
-    ground, ink = generator.choice((((52, 34, 26), _GOLD), ((30, 28, 30), _GOLD), ((24, 66, 60), _GOLD), ((196, 166, 120), _BLACK), ((138, 24, 28), _GOLD)))
+    ground, ink = generator.choice(
+        (((52, 34, 26), _GOLD), ((30, 28, 30), _GOLD), ((24, 66, 60), _GOLD), ((196, 166, 120), _BLACK), ((138, 24, 28), _GOLD))
+    )
     page.pen.rectangle([left + 4, top + 6, left + board_width + 4, top + board_height + 6], fill=(70, 66, 62))
     page.pen.rectangle([left, top, left + board_width, top + board_height], fill=ground, outline=ink, width=max(2, round(pixels / 16)))
     right, middle = left + board_width - pixels * 0.4, top + board_height / 2

@@ -50,7 +50,12 @@ def _ask_all(facts: Facts, contents: Contents) -> Question:
 
 def _ask_json(facts: Facts, contents: Contents) -> Question:
     entries = [
-        Entry(name, "number" if key in ("price", "original") else "string", _value(key, facts[key]), optional=key not in ("brand", "product", "price"))
+        Entry(
+            name,
+            "number" if key in ("price", "original") else "string",
+            _value(key, facts[key]),
+            optional=key not in ("brand", "product", "price"),
+        )
         for key, (name, _) in _PARTS.items()
     ]
     return ask_json(contents, "广告信息", draw_entries(contents, entries, least=3))
@@ -97,7 +102,9 @@ def _compare(first: Facts, second: Facts, contents: Contents) -> Question:
     if contents.random.random() < 0.3:
         return Question(COMPARE, "两张图中商品的现价相差多少元？写两位小数。", amount_text(abs(prices[0] - prices[1])))
     answer = "一样" if prices[0] == prices[1] else ("第一张" if prices[0] < prices[1] else "第二张")
-    return Question(COMPARE, contents.random.choice(("哪张图的商品更便宜？", "两张图中哪件商品的现价更低？")) + "回答第一张、第二张或一样。", answer)
+    return Question(
+        COMPARE, contents.random.choice(("哪张图的商品更便宜？", "两张图中哪件商品的现价更低？")) + "回答第一张、第二张或一样。", answer
+    )
 
 
 _QUESTIONS: dict[Callable[[Facts, Contents], Question], float] = {

@@ -94,7 +94,9 @@ def _ask_count(facts: Facts, contents: Contents) -> Question:
     if form == PLAQUE:
         return Question(COUNT, contents.random.choice(("匾上有几个大字？", "这块匾题了几个大字？")), f"{len(lines[0])}个字")
     if contents.random.random() < 0.5:
-        return Question(COUNT, contents.random.choice(("正文一共多少个字？不算落款和印章。", "诗句总共有几个字？")), f"{sum(map(len, lines))}个字")
+        return Question(
+            COUNT, contents.random.choice(("正文一共多少个字？不算落款和印章。", "诗句总共有几个字？")), f"{sum(map(len, lines))}个字"
+        )
     return Question(COUNT, contents.random.choice(("正文写了几列？不算落款。", "诗句占了几列？")), f"{len(lines)}列")
 
 

@@ -4,9 +4,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from smvl.data.scenes.addresses import random_house_name, random_road, random_town
 from smvl.data.scenes.contents import Contents
 from smvl.data.scenes.people import SURNAMES
-from smvl.data.scenes.addresses import random_house_name, random_road, random_town
 
 SHOP, UPRIGHT, DIRECTION, ROAD, DOOR, NOTICE, BUS = "店铺招牌", "竖招牌", "指路牌", "路名牌", "门牌", "提示牌", "公交站牌"
 TYPES = (SHOP, UPRIGHT, DIRECTION, ROAD, DOOR, NOTICE, BUS)
@@ -18,7 +18,10 @@ _TRADES = (
     "钥匙铺|打印店|画廊|琴行|早餐店|米粉店|包子铺|豆腐坊|酱菜店|糕点铺|咖啡馆|小吃店|火锅店|烤鸭店|饺子馆|酒楼|客栈|旅馆|驾校|诊所|牙科|健身房|棋牌室|游泳馆|车行|轮胎店|"
     "灯饰店|窗帘店|家具城|建材店|电器行|手机店|通讯店|彩票店|便利店|超市|菜市场|海鲜行|干果店|蜂蜜店|母婴店|玩具店|礼品店|钟表行|首饰店|美发沙龙|图文社|婚纱摄影|装裱店|古玩店"
 ).split("|")
-_DISHES = "牛肉面|羊肉粉|小笼包|豆花|凉皮|馄饨|炸酱面|卤味|烧饼|酸辣粉|米线|煎饼|粥铺|酱鸭|鱼丸|肠粉|热干面|肉夹馍|生煎|麻花|糖炒栗子|酸奶|烤鱼|砂锅".split("|")
+_DISHES = (
+    "牛肉面|羊肉粉|小笼包|豆花|凉皮|馄饨|炸酱面|卤味|烧饼|酸辣粉|米线|煎饼|粥铺|酱鸭|鱼丸|肠粉|热干面|肉夹馍|"
+    "生煎|麻花|糖炒栗子|酸奶|烤鱼|砂锅"
+).split("|")
 _PLACES = (
     "火车站|汽车站|人民公园|市图书馆|博物馆|体育中心|第一医院|科技馆|植物园|动物园|会展中心|少年宫|大剧院|市政府|老城区|开发区|大学城|码头|机场|客运中心|森林公园|湿地公园|美术馆|游客中心"
 ).split("|")

@@ -22,7 +22,7 @@ from smvl.data.scenes.price_tags.entries import (
     write_code,
     write_entries,
     write_name,
-)  # fmt: skip
+)
 
 _BOARDS: tuple[Colour, ...] = ((34, 60, 48), (36, 38, 42), (58, 44, 36))
 
@@ -155,16 +155,29 @@ def _paint_board(page: Page, area: Area, tag: Tag, contents: Contents) -> None:
     size = page.fit(tag["品名"], "brush", height * 0.15, width * 0.86)
     page.write((left + width / 2, top + height * 0.15), tag["品名"], "brush", size, fill=chalk, anchor="mm")
     price = write_price(
-        page, (left + width * 0.46, top + height * 0.5), tag["价格"], min(height * 0.28, width * 0.16),
-        style="brush", sign="", align="middle", small=0.8, fill=accent,
-    )  # fmt: skip
+        page,
+        (left + width * 0.46, top + height * 0.5),
+        tag["价格"],
+        min(height * 0.28, width * 0.16),
+        style="brush",
+        sign="",
+        align="middle",
+        small=0.8,
+        fill=accent,
+    )
     page.write((price[2] + width * 0.01, top + height * 0.5), f"元/{tag['单位']}", "brush", height * 0.09, fill=chalk, anchor="ls")
     keys = tuple(key for key in GOODS_KEYS if key != "单位") + OFFER_KEYS
     share = 0.5 if "条形码" in tag else 0.88
     write_entries(
-        page, (left + width * 0.06, top + height * 0.57, width * share, height * 0.38), tag, keys, height * 0.075,
-        columns=1 if "条形码" in tag else 2, fill=chalk, style="brush",
-    )  # fmt: skip
+        page,
+        (left + width * 0.06, top + height * 0.57, width * share, height * 0.38),
+        tag,
+        keys,
+        height * 0.075,
+        columns=1 if "条形码" in tag else 2,
+        fill=chalk,
+        style="brush",
+    )
     if "条形码" in tag:
         page.pen.rectangle((left + width * 0.58, top + height * 0.64, left + width * 0.95, top + height * 0.93), fill=WHITE)
         write_code(page, (left + width * 0.6, top + height * 0.67, width * 0.33, height * 0.25), tag)

@@ -1,10 +1,13 @@
 """smvl/data/rules: every way to break a row that there is goes into quarantine under its rule, with its reason; the good rows arrive."""
 
 import ast
+import copy
 import itertools
 import json
+import random
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +23,7 @@ from smvl.data.rules import RULES
 from smvl.data.sample import Sample, SampleError
 from tests.broken_rows import ASSISTANT, USER, broken_rows, picture
 from tests.donors import save_text_donor, save_vision_donor
+from tests.rows import IMAGE_LAYOUTS, TEXT_ROWS, TOOL_ROWS, image_forms
 from tests.tiny_data import text_row
 
 PACKAGE = Path(smvl.__file__).parent
@@ -82,6 +86,63 @@ def test_a_row_that_asks_nothing_of_the_model_is_refused(encoder, monkeypatch):
     with pytest.raises(SampleError) as error:
         encoder.lay_out(Sample("1", [USER, ASSISTANT], [], "test"))
     assert error.value.rule == "nothing supervised"
+
+
+JUNK = [
+    None,
+    float("nan"),
+    0,
+    -1,
+    3.5,
+    True,
+    "",
+    " ",
+    "x",
+    "<image>",
+    "\ud800",
+    "{}",
+    "[]",
+    [],
+    {},
+    [None],
+    [[]],
+    [{}],
+    {"a": None},
+    {"bytes": 3},
+]
+
+
+def spoilt(value: Any, generator: random.Random) -> Any:
+    """The value with junk in one place, anywhere in it, or with a key or an entry less."""
+    if not value or not isinstance(value, (dict, list)) or generator.random() < 0.2:
+        return generator.choice(JUNK)
+    keys = list(value) if isinstance(value, dict) else range(len(value))
+    key = generator.choice(keys)
+    copied = copy.copy(value)
+    if generator.random() < 0.2:
+        del copied[key]
+    else:
+        copied[key] = spoilt(value[key], generator)
+    return copied
+
+
+def test_however_a_row_is_spoilt_it_is_a_sample_or_breaks_a_rule(tmp_path, encoder):
+    image = image_forms(tmp_path)["path"]
+    rows = [row for layout in IMAGE_LAYOUTS.values() for row in layout(image)] + [*TOOL_ROWS.values(), *TEXT_ROWS.values()]
+    generator = random.Random(1)
+    spoilt_rows = [text_row(0), *(spoilt(spoilt(row, generator), generator) for _ in range(25) for row in rows)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in spoilt_rows), encoding="utf-8")
+    for text in (False, True):
+        source, rules = open_source(SourceConfig(path=str(path), text=text)), set()
+        for row in range(len(source)):
+            try:
+                sample = source[row]
+                if row < len(source) // 10:
+                    encoder.lay_out(sample)
+            except SampleError as error:
+                rules.add(error.rule)
+        assert rules <= set(RULES) and len(rules) >= 15
 
 
 # ---- the table -------------------------------------------------------------------------------------------------------------------

@@ -62,6 +62,14 @@ def test_two_questions_in_a_row_and_several_tool_results_are_let_through_as_they
     assert make(messages).messages == messages
 
 
+@pytest.mark.parametrize("calls", [[{"name": "f"}, {"name": "g"}], '[{"name": "f"}, {"name": "g"}]'])
+def test_each_of_several_calls_may_have_its_result(calls):
+    asked = {"role": "assistant", "content": "", "tool_calls": calls}
+    assert make([USER, asked, RESULT, RESULT, ASSISTANT]).answer == "!"
+    with pytest.raises(SampleError, match="message 4 is a tool's, but no call"):
+        make([USER, asked, RESULT, RESULT, RESULT, ASSISTANT])
+
+
 def test_a_call_that_stands_in_the_words_has_results_too():
     written = {"role": "assistant", "content": '<tool_call>\n{"name": "add", "arguments": {}}\n</tool_call>'}
     assert make([USER, written, RESULT, ASSISTANT]).answer == "!"
@@ -98,10 +106,15 @@ def test_a_call_without_arguments_has_none():
     ("calls", "rule", "reason"),
     [
         ("{broken", "tool call form", "the tool call of message 1 is not JSON"),
-        ([3], "tool call form", "a tool call of message 1 is 3"),
+        ([3], "tool call form", r"the tool calls of message 1 are \[3\]; expected a list of objects"),
+        ([{"function": "f"}], "tool call form", 'a tool call of message 1 is .*; expected {"name": ..., "arguments": ...}'),
         (4, "tool call form", "the tool calls of message 1 are 4"),
         ({"arguments": {}}, "tool call name", "has the name None; expected the name of a function"),
-        ({"name": "f", "arguments": "[1]"}, "tool call arguments", r"the arguments that message 1 gives to f are \[1\]; expected a JSON object"),
+        (
+            {"name": "f", "arguments": "[1]"},
+            "tool call arguments",
+            r"the arguments that message 1 gives to f are \[1\]; expected a JSON object",
+        ),
         ({"name": "f", "arguments": '{"x": NaN}'}, "tool call arguments", r"not JSON \(NaN is no JSON value\)"),
         ({"name": "f", "arguments": "[" * 100_000}, "tool call arguments", "not JSON"),
     ],

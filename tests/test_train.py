@@ -333,6 +333,7 @@ def test_two_processes_take_the_steps_that_one_takes_with_twice_the_batch(finish
         ("model.visoin=x", "visoin"),
         ("model.vision=no/such/folder", "model.vision: there is no folder no/such/folder. Either run `bash download_resource.sh`"),
         ("stages.0.mixture.0.path=no/such/data", "there is no data in no/such/data"),
+        ("stages.0.mixture.0={path: nobody/nothing}", "nobody/nothing: there is no such folder here, and no data set"),
         ("stages.0.mixture.0.source=lmdb", "the source 'lmdb' is unknown; expected one of auto, jsonl, "),
         (
             "stages.0.trainer.num_train_epochs=1",

@@ -42,15 +42,19 @@ def read_calls(calls: Any, index: int) -> list[dict[str, Any]]:
     Raises:
         SampleError: a call has no name, or its arguments are not a JSON object.
     """
+    return [_read_call(call, index) for call in _list_of_calls(calls, index)]
+
+
+def _list_of_calls(calls: Any, index: int) -> list[dict[str, Any]]:
     calls = _parsed(calls, "tool call form", f"the tool call of message {index} is") if isinstance(calls, str) else calls
     calls = [calls] if isinstance(calls, dict) else calls
-    if not isinstance(calls, (list, tuple)):
+    if not isinstance(calls, (list, tuple)) or not all(isinstance(call, dict) for call in calls):
         raise SampleError("tool call form", f"the tool calls of message {index} are {_shown(calls)}; expected a list of objects")
-    return [_read_call(call, index) for call in calls]
+    return list(calls)
 
 
-def _read_call(call: Any, index: int) -> dict[str, Any]:
-    function = call.get("function", call) if isinstance(call, dict) else None
+def _read_call(call: dict[str, Any], index: int) -> dict[str, Any]:
+    function = call.get("function", call)
     if not isinstance(function, dict):
         raise SampleError("tool call form", f'a tool call of message {index} is {_shown(call)}; expected {{"name": ..., "arguments": ...}}')
     name, arguments = function.get("name"), function.get("arguments", function.get("parameters"))
@@ -72,7 +76,7 @@ def check_results(messages: Sequence[dict[str, Any]]) -> None:
     open_calls: list[str | None] = []
     for index, message in enumerate(messages):
         if message["role"] == "assistant":
-            open_calls = _ids_of_calls(message)
+            open_calls = _ids_of_calls(message, index)
         elif message["role"] == "tool":
             if not open_calls:
                 raise SampleError(
@@ -83,12 +87,12 @@ def check_results(messages: Sequence[dict[str, Any]]) -> None:
             open_calls = []
 
 
-def _ids_of_calls(message: dict[str, Any]) -> list[str | None]:
+def _ids_of_calls(message: dict[str, Any], index: int) -> list[str | None]:
     """One entry for each call, also for those that stand in the words, as Qwen3 writes them itself."""
-    calls = message.get("tool_calls") or ()
+    if message.get("tool_calls"):
+        return [call.get("id") for call in _list_of_calls(message["tool_calls"], index)]
     content = message.get("content")
-    written = content.count("<tool_call>") if isinstance(content, str) and not calls else 0
-    return [call.get("id") if isinstance(call, dict) else None for call in calls] + [None] * written
+    return [None] * content.count("<tool_call>") if isinstance(content, str) else []
 
 
 def _answer(open_calls: list[str | None], call_id: str | None, index: int) -> None:

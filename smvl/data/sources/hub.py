@@ -28,12 +28,14 @@ def check_hub(path: str, subsets: Sequence[str], *, is_cauldron: bool) -> None:
     """Raise `ValueError` when nothing may be fetched and nothing of this id was fetched before, or a subset cannot be."""
     import datasets
 
+    if _ID.fullmatch(path) is None:
+        raise ValueError(f"{path}: this is not the id of a data set on the hub; expected owner/name.")
+
     if is_cauldron:
         refuse_broken(subsets, path)
         if unknown := [subset for subset in subsets if subset not in SUBSETS]:
             raise ValueError(f"{path}: {describe_unknown(unknown[0], SUBSETS)}.")
-    caches = (Path(datasets.config.HF_DATASETS_CACHE, path.replace("/", "___")), StreamFolder.of(path, "", "").folder.parent)
-    if datasets.config.HF_HUB_OFFLINE and not any(cache.exists() for cache in caches):
+    if datasets.config.HF_HUB_OFFLINE and not (_cached(path).exists() or StreamFolder.of(path, "", "").folder.parent.exists()):
         raise ValueError(_not_here(path))
 
 
@@ -63,6 +65,15 @@ def _open_stream(path: str, subset: str, split: str, num_rows: int) -> Table:
     folder = StreamFolder.of(path, subset, split)
     files = folder.fill(lambda: _load(path, subset, split, streaming=True), num_rows)
     return open_parquet(files, f"{path}/{subset}", folder.folder, num_rows=num_rows)
+
+
+def _cached(path: str) -> Path:
+    """Where `datasets` keeps what it has fetched of a data set."""
+    import datasets
+    from datasets.naming import camelcase_to_snakecase
+
+    owner, name = path.split("/")
+    return Path(datasets.config.HF_DATASETS_CACHE, f"{owner}___{camelcase_to_snakecase(name)}")
 
 
 def _cache() -> Path:

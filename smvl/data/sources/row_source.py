@@ -161,8 +161,7 @@ def _row_id(value: Any, location: str) -> str:
 def _task(content: dict[str, Any], layout: RowLayout) -> str:
     if isinstance(content.get("task"), str):
         return content["task"]
-    if layout.name != "texts":
-        return ""
-    pairs = content["texts"] or [{}]
-    source = pairs[0].get("source", content.get("source")) if isinstance(pairs[0], dict) else None
+    pairs = content.get("texts") if layout.name == "texts" else None
+    first = pairs[0] if isinstance(pairs, (list, tuple)) and pairs else {}
+    source = first.get("source", content.get("source")) if pairs and isinstance(first, dict) else None
     return source if isinstance(source, str) else ""

@@ -2,7 +2,8 @@
 
 from smvl.data.scenes.contents import Contents
 from smvl.data.scenes.receipts import handwritten, invoice, strip_words
-from smvl.data.scenes.receipts.questions import QUESTIONS, compare
+from smvl.data.scenes.receipts.comparison import compare
+from smvl.data.scenes.receipts.questions import QUESTIONS
 from smvl.data.scenes.receipts.strip_page import paint_strip, room_of
 from smvl.data.scenes.receipts.strips import STRIPS
 from smvl.data.scenes.scene import Drawing, Kind

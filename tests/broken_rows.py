@@ -52,6 +52,7 @@ def _badly_written() -> list[BrokenRow]:
         BrokenRow("broken JSON", "this is not JSON .*recursion", "[" * 100_000),
         BrokenRow("row form", r"the row is list '\[1, 2\]'; expected an object", [1, 2]),
         BrokenRow("row form", "the column messages holds str 'none'; expected a list", {"messages": "none"}),
+        BrokenRow("row form", "the column conversations holds a list as text that is not JSON", {"conversations": "[{broken"}),
         BrokenRow("unknown layout", r"found the columns label, text; nearest layouts: .* lacks ", {"text": "?", "label": 3}),
         BrokenRow("column type", "the column answer holds int '3'; expected text", {"question": "?", "answer": 3}),
         BrokenRow("row id", r"the id has 300 characters \(xxx.*expected at most 256", chat(USER, ASSISTANT, id="x" * 300)),

@@ -197,6 +197,19 @@ def _for_arrow(row: dict) -> dict:
     return row
 
 
+def test_a_table_may_keep_conversations_as_json_text(tmp_path):
+    """As minimind-v's data does, with the images as a list of bytes."""
+    rows = fixtures.llava_rows(image_forms(tmp_path)["bytes"])
+    rows = [
+        {
+            "conversations": json.dumps(row["conversations"]),
+            "image_bytes": row["image"] if isinstance(row["image"], list) else [row["image"]],
+        }
+        for row in rows
+    ]
+    assert summaries(open_path(fixtures.store_parquet(tmp_path, rows))) == SEEN_SUMMARIES
+
+
 @pytest.mark.parametrize("form", ["bytes", "base64", "path", "data URL"])
 def test_every_form_of_an_image_may_stand_in_a_table(tmp_path, form):
     path = fixtures.store_parquet(tmp_path, fixtures.texts_rows(image_forms(tmp_path)[form]))

@@ -11,9 +11,11 @@
                    query + response                            by a line break
 
 `texts` is The Cauldron, Docmatix and FineVision (whose columns of ratings are not read: no turn is left out for one). `conversations` is
-LLaVA and ShareGPT. `messages` is OpenAI's and Hugging Face's form. `pair` is Alpaca and its like. Beside each layout may stand
+LLaVA and ShareGPT. `messages` is OpenAI's and Hugging Face's form. `pair` is Alpaca and its like. The list of a conversation may also be
+JSON text, as some tables keep it. Beside each layout may stand
 
-    images         images, image, image_paths, image_path, image_files, image_file, img, image_urls, image_url: the first that is filled
+    images         images, image, image_bytes, image_paths, image_path, image_files, image_file, img, image_urls, image_url: the first
+                   that is filled
     tools          tools, functions: a list of schemas, or such a list as JSON text
     system         a system prompt
     id, task       as in Sample; `source` in texts (the subset) stands for the task
@@ -34,7 +36,7 @@ from smvl.data.rules import SampleError
 from smvl.data.sources.turns import read_turn
 from smvl.data.sources.values import is_missing, list_of_column, text_of_column
 
-IMAGE_COLUMNS = ("images", "image", "image_paths", "image_path", "image_files", "image_file", "img", "image_urls", "image_url")
+IMAGE_COLUMNS = tuple("images image image_bytes image_paths image_path image_files image_file img image_urls image_url".split())
 _INPUT_COLUMNS = ("input", "context")
 
 Messages = list[dict[str, Any]]

@@ -1,5 +1,6 @@
 """Cells of a row: which of them say nothing, and which are text."""
 
+import json
 import math
 from typing import Any
 
@@ -25,13 +26,18 @@ def text_of_column(row: dict[str, Any], column: str) -> str:
     return value
 
 
-def list_of_column(row: dict[str, Any], column: str, *, rule: str = "row form") -> list[Any]:
-    """The list in a column; empty where there is none. Raises `SampleError` when it holds something else."""
+def list_of_column(row: dict[str, Any], column: str) -> list[Any]:
+    """The list in a column, also as JSON text; empty where there is none. Raises `SampleError` when it holds something else."""
     value = row.get(column)
     if is_missing(value):
         return []
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise SampleError("row form", f"the column {column} holds a list as text that is not JSON ({error})") from error
     if not isinstance(value, (list, tuple)):
-        raise SampleError(rule, f"the column {column} holds {type(value).__name__} {str(value)[:40]!r}; expected a list")
+        raise SampleError("row form", f"the column {column} holds {type(value).__name__} {str(value)[:40]!r}; expected a list")
     return list(value)
 
 

@@ -41,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         sys.stderr.write(f"scenes: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nscenes: stopped; the same command goes on from here.\n")
+        return 130
     return 0
 
 

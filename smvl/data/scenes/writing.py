@@ -14,6 +14,7 @@ import json
 import logging
 import multiprocessing
 import shutil
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -151,6 +152,7 @@ _worker: tuple[Path, SceneRequest, Fonts] | None = None
 def _take_up(folder: Path, request: SceneRequest, fonts: Fonts) -> None:
     global _worker
     _worker = folder, request, fonts
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one says what happens
 
 
 def _draw_part_of_worker(part: Part) -> None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import pytest
 
 from smvl.data.scenes.contents import SPLITS, Contents
-from smvl.data.scenes.kinds import price_tag, receipt
+from smvl.data.scenes.kinds import price_tag, receipt, table
 from smvl.data.scenes.money import amount_text, capital_amount, cents_of
 from smvl.data.scenes.page import Page
 from smvl.data.scenes.scene import COMPARE, COUNT, FIELD, JSON, MARKDOWN, READ, REFUSAL, TOOL, Drawing, Question
 
-KINDS = {module.KIND.name: module.KIND for module in (price_tag, receipt)}
+KINDS = {module.KIND.name: module.KIND for module in (price_tag, receipt, table)}
 NUM_SEEDS = 60
 EDGES = (384, 512, 512, 768)
 
@@ -148,7 +148,7 @@ def test_answers_that_are_read_stand_on_the_picture(name, asked):
     found = each_question(asked[name], READ, FIELD)
     for each, question in found:
         drawn = "".join(each.drawing.texts)
-        for part in question.answer.replace("元/", "\n").replace(" ", "\n").split("\n"):
+        for part in re.split("元/|[ 、\n]", question.answer):
             assert part in drawn or part.rstrip("元人") in drawn, (question, each.drawing.texts)
 
 

@@ -161,28 +161,28 @@ def _paste_red(page: Page, box: Box, red: Colour) -> None:
 
 
 def _hang_plaque(contents: Contents, work: Work, longest_edge: int) -> Page:
-    """Large characters from right to left on a board, the writer's name small at its left."""
+    """Large characters from right to left on a board, the writer's name and seal small at its left."""
     generator = contents.random
     size = (longest_edge, round(longest_edge * generator.uniform(0.5, 0.7)))
     page = _wall(contents, size, work)
     text = work.lines[0]
-    num = len(text) + (1.0 if work.inscription else 0)
+    num = len(text) + (1.5 if work.seal else 0.8 if work.inscription else 0)
     pixels = min(size[0] * 0.92 / (num * 1.2 + 0.8), size[1] * 0.5) * generator.uniform(0.88, 1.0)
     board_width, board_height = pixels * (num * 1.2 + 0.8), pixels * generator.uniform(1.7, 2.1)
     left, top = (size[0] - board_width) / 2, (size[1] - board_height) * generator.uniform(0.35, 0.65)
     ground, ink = generator.choice(
-        (((52, 34, 26), _GOLD), ((30, 28, 30), _GOLD), ((24, 66, 60), _GOLD), ((196, 166, 120), _BLACK), ((138, 24, 28), _GOLD))
+        (((52, 34, 26), _GOLD), ((30, 28, 30), _GOLD), ((24, 66, 60), _GOLD), ((196, 166, 120), _BLACK), ((112, 20, 24), _GOLD))
     )
     page.pen.rectangle([left + 4, top + 6, left + board_width + 4, top + board_height + 6], fill=(70, 66, 62))
     page.pen.rectangle([left, top, left + board_width, top + board_height], fill=ground, outline=ink, width=max(2, round(pixels / 16)))
     right, middle = left + board_width - pixels * 0.4, top + board_height / 2
     page.write_from_right((right, middle), text, "brush", pixels, step=1.2, fill=ink)
     if work.inscription:
-        x = left + pixels * 0.7
-        small = min(pixels * 0.4, board_height * (0.46 if work.seal else 0.8) / (len(work.inscription) * 1.1))
-        below = page.write_column((x, top + board_height * 0.08), work.inscription, "brush", small, step=1.1, fill=ink)[3]
-        if work.seal:
-            _stamp(page, work.seal, (x, below + small * 0.4), min(pixels * 0.9, top + board_height * 0.94 - below - small * 0.4))
+        small = min(pixels * 0.45, board_height * 0.84 / (len(work.inscription) * 1.1))
+        x = left + pixels * (1.6 if work.seal else 0.8)
+        page.write_column((x, top + board_height * 0.08), work.inscription, "brush", small, step=1.1, fill=ink)
+    if work.seal:
+        _stamp(page, work.seal, (left + pixels * 0.75, top + board_height * 0.92 - pixels * 0.9), pixels * 0.9)
     return page
 
 

@@ -94,7 +94,7 @@ _ALL = (
 )
 
 
-def askcell_of(facts: Facts, contents: Contents) -> Question:
+def ask_cell(facts: Facts, contents: Contents) -> Question:
     key, column = contents.random.choice(list(rows_by_key(facts))), contents.random.choice(other_columns(facts))
     phrasings = _LESSON if facts["key"] == "节次" else _CELL
     return Question(FIELD, phrase(contents, phrasings, row=key, column=spoken(column)), cell_of(facts, key, column))
@@ -110,7 +110,7 @@ def ask_reverse(facts: Facts, contents: Contents) -> Question:
             key = contents.random.choice(single)
             question = phrase(contents, _REVERSE, who=facts["who"], column=spoken(column), value=cells[key], key=facts["key"])
             return Question(FIELD, question, key)
-    return askcell_of(facts, contents)
+    return ask_cell(facts, contents)
 
 
 def ask_extreme(facts: Facts, contents: Contents) -> Question:

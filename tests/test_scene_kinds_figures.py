@@ -1,4 +1,4 @@
-"""Scenes whose answer is in a figure: dials and charts. What is asked must be what is drawn, to the pixel.
+"""Scenes whose answer is in a figure: dials, charts and exams with formulas. What is asked must be what is drawn, to the pixel.
 
 pytest tests/test_scene_kinds_figures.py
 """
@@ -6,7 +6,9 @@ pytest tests/test_scene_kinds_figures.py
 import json
 import math
 import random
+import re
 from decimal import Decimal
+from fractions import Fraction
 from itertools import combinations
 
 import numpy as np
@@ -22,10 +24,15 @@ from smvl.data.scenes.dials.layout import LAYOUTS as PANELS
 from smvl.data.scenes.dials.panel import draw_panel
 from smvl.data.scenes.dials.scale import UNITS, scales
 from smvl.data.scenes.dials.work_order import CREATE_WORK_ORDER, ask_work_order
-from smvl.data.scenes.kinds import chart, dial
-from smvl.data.scenes.scene import COMPARE, COUNT, FIELD, JSON, MARKDOWN, READ, REFUSAL, TOOL
+from smvl.data.scenes.exams.item import draw_item, formulas_of
+from smvl.data.scenes.exams.latex import to_typst
+from smvl.data.scenes.exams.layout import LAYOUTS as SHEETS
+from smvl.data.scenes.exams.sheet import FAMILIES, draw_sheet
+from smvl.data.scenes.exams.typesetter import set_formulas
+from smvl.data.scenes.kinds import chart, dial, exam
+from smvl.data.scenes.scene import COMPARE, COUNT, FIELD, JSON, LATEX, MARKDOWN, READ, REFUSAL, TOOL
 
-KINDS = {"dial": dial.KIND, "chart": chart.KIND}
+KINDS = {"dial": dial.KIND, "chart": chart.KIND, "exam": exam.KIND}
 NUM_SCENES = 60
 EDGES = (384, 512, 640)
 
@@ -87,8 +94,8 @@ def test_what_is_drawn_is_a_label_or_belongs_to_its_split(kind, scenes):
 
 def test_every_kind_of_question_is_asked_and_asks_differently(kind, scenes):
     found = {question.kind for scene in every(scenes) for _, question in scene.asked}
-    expected = {"dial": {READ, FIELD, JSON, MARKDOWN, COUNT, REFUSAL, TOOL}, "chart": {READ, FIELD, JSON, MARKDOWN, COUNT, REFUSAL}}
-    assert found == expected[kind.name]
+    expected = {"dial": {TOOL}, "chart": set(), "exam": {LATEX}}[kind.name]
+    assert found == {READ, FIELD, JSON, MARKDOWN, COUNT, REFUSAL} | expected
     for ask in kind.questions:
         assert len({question.question for scene in every(scenes) for maker, question in scene.asked if maker is ask}) >= 8
 
@@ -123,11 +130,12 @@ def test_text_stands_inside_the_picture_and_not_over_other_text(kind, monkeypatc
     monkeypatch.setattr(page_module.Page, "__init__", lambda page, *given, **named: (start(page, *given, **named), pages.append(page))[0])
     for seed in range(NUM_SCENES):
         pages.clear()
-        kind.draw(Contents(f"boxes {seed}", SPLITS[seed % 3]), EDGES[seed % len(EDGES)])
+        facts = kind.draw(Contents(f"boxes {seed}", SPLITS[seed % 3]), EDGES[seed % len(EDGES)]).facts
         (page,) = pages
         for left, top, right, bottom in page.boxes:
             assert 0 <= left <= right <= page.width and 0 <= top <= bottom <= page.height
-        for first, second in combinations(page.boxes, 2):
+        items = [tuple(item["box"]) for item in facts["items"]] if kind.name == "exam" else page.boxes
+        for first, second in combinations(items, 2):
             width, height = (min(first[side + 2], second[side + 2]) - max(first[side], second[side]) for side in (0, 1))
             assert width <= max(2, 0.01 * page.width) or height <= max(2, 0.01 * page.height)
 
@@ -386,3 +394,109 @@ def test_sums_differences_and_extremes_of_a_chart_are_right(charts):
                 assert number in allowed or any(a in b for a, b in combinations(facts["categories"], 2))
                 checked += 1
     assert checked > 60
+
+
+# --- exams ---------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def exams():
+    return [Scene(exam.KIND, seed, SPLITS[seed % 3]) for seed in range(3000, 3000 + 2 * NUM_SCENES)]
+
+
+@pytest.fixture(scope="module")
+def items():
+    """One question of every family and split."""
+    return [draw_item(Contents(f"item {split}", split), family) for family in FAMILIES for split in SPLITS]
+
+
+def mathtext_width(latex):
+    """Width in pixels by another typesetter, at size 18. It lacks systems of equations: their rows stand below each other."""
+    mathtext, fonts = pytest.importorskip("matplotlib.mathtext"), pytest.importorskip("matplotlib.font_manager")
+    before, _, rows = latex.replace(r"\frac", r"\dfrac").partition(r"\begin{cases}")
+    rows = rows.removesuffix(r"\end{cases}").split(r"\\")
+    properties = fonts.FontProperties(size=18, math_fontfamily="cm")
+    widths = [mathtext.MathTextParser("agg").parse(f"${part}$", dpi=72, prop=properties).width if part else 0 for part in (before, *rows)]
+    return widths[0] + max(widths[1:])
+
+
+def test_every_formula_is_read_alike_by_another_typesetter(items):
+    formulas = sorted({latex for item in items[::3] for latex in formulas_of(item.text)})
+    assert len(formulas) > 100
+    for latex in formulas:
+        width, expected = set_formulas([latex], 18)[latex].mask.width, mathtext_width(latex)
+        if latex.isascii() and len(latex) > 5 and r"\begin" not in latex and r"\overset" not in latex:
+            assert 0.75 * expected - 6 <= width <= 1.3 * expected + 6, latex
+
+
+def test_latex_that_is_not_canonical_is_refused():
+    for wrong in ("x^{2}", "x + 1", r"\sin 2", r"\foo x", "{x}", r"\frac12", r"\begin{matrix}1\end{matrix}", r"\sqrt{x"):
+        with pytest.raises(ValueError):
+            to_typst(wrong)
+    assert to_typst(r"\frac{x^{10}}{2}\cdot a_n") == "frac(x^(10), 2) dot.c a_(n)"
+    assert to_typst(r"\mathrm{Ca(OH)_2}") == '"C""a""(""O""H"")"_("2")'
+
+
+def test_a_formula_too_tall_for_its_line_is_an_error():
+    with pytest.raises(ValueError, match="taller than"):
+        set_formulas([r"\begin{cases}" + r"\\".join("x=1" for _ in range(6)) + r"\end{cases}"], 16)
+
+
+def test_no_two_splits_share_what_a_question_is_about(items):
+    by_split = {split: {item.text for item in items[number :: len(SPLITS)]} for number, split in enumerate(SPLITS)}
+    assert all(by_split[first].isdisjoint(by_split[second]) for first, second in combinations(SPLITS, 2))
+
+
+def test_arithmetic_has_the_right_result(items):
+    checked = 0
+    for item in items:
+        (latex, *others) = formulas_of(item.stem) or ("",)
+        if not item.answer or others or not latex.endswith("="):
+            continue
+        python = re.sub(r"\\frac{(\d+)}{(\d+)}", r"Fraction(\1,\2)", latex[:-1]).replace(r"\times", "*").replace(r"\div", "/")
+        python = re.sub(r"\\sqrt\[3\]{(\d+)}", r"round(\1**(1/3))", python).replace(r"\left", "").replace(r"\right", "")
+        python = re.sub(r"\\sqrt{(\d+)}", r"math.isqrt(\1)", python).replace("^", "**")
+        python = re.sub(r"\|(-\d+)\|", r"abs(\1)", python)
+        answer = re.sub(r"\\frac{(\d+)}{(\d+)}", r"Fraction(\1,\2)", item.answer)
+        result, claimed = (float(eval(code, {"Fraction": Fraction, "math": math})) for code in (python, answer))
+        assert result == pytest.approx(claimed), latex
+        checked += 1
+    assert checked > 15
+
+
+def test_a_choice_has_four_different_options_and_the_right_one_is_among_them():
+    generator = random.Random(5)
+    for family in FAMILIES:
+        for _ in range(20 if family.options else 0):
+            parts = family.draw(generator)
+            options = family.options(generator, parts)
+            assert len(set(options)) == 4
+            if "right" in parts and family.options.__name__ in ("_near_right", "_intervals", "_points", "_set_options", "_conjugates"):
+                assert f"${parts['right']}$" in options
+
+
+def test_exam_answers_are_what_is_printed(exams):
+    for scene in exams:
+        texts, by_number = set(scene.drawing.texts), {item["number"]: item for item in scene.facts["items"]}
+        for ask, question in scene.asked:
+            if ask.__name__ == "ask_transcript":
+                assert question.answer in texts
+            if ask.__name__ == "ask_formula" and question.kind == LATEX and "题干" in question.question:
+                item = by_number[int(re.search(r"第(\d+)题", question.question)[1])]
+                assert question.answer.split("\n") == formulas_of(item["stem"])
+            if question.kind == REFUSAL and "选项" not in question.answer and question.answer.endswith("题。"):
+                assert int(re.search(r"第(\d+)题。", question.answer)[1]) not in by_number
+
+
+def test_formulas_are_drawn_in_ink_where_the_question_stands(exams):
+    for scene in exams[:30]:
+        pixels = np.asarray(scene.drawing.image.convert("L")).astype(int)
+        for item in scene.facts["items"]:
+            left, top, right, bottom = item["box"]
+            assert np.ptp(pixels[top:bottom, left:right]) > 120
+
+
+def test_every_layout_of_a_sheet_is_drawn_at_the_smallest_size():
+    for layout in SHEETS:
+        page, facts = draw_sheet(Contents(f"sheet {layout.name}", TRAIN), layout, 384)
+        assert facts["layout"] == layout.name and facts["items"] and max(page.image.size) == 384

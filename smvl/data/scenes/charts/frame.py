@@ -31,15 +31,16 @@ class Theme:
     grid: Colour
     title: Style = "sans"
     style: Style = "sans"
+    """Of everything else: small numbers in thin strokes cannot be read."""
 
 
 THEMES = (
     Theme((255, 255, 255), (255, 255, 255), (40, 42, 46), (218, 220, 224)),
     Theme((255, 255, 255), (236, 238, 242), (44, 46, 52), (255, 255, 255), title="heavy"),
-    Theme((250, 246, 234), (250, 246, 234), (62, 50, 36), (222, 212, 190), title="serif", style="serif"),
+    Theme((250, 246, 234), (250, 246, 234), (62, 50, 36), (222, 212, 190), title="serif"),
     Theme((34, 40, 54), (34, 40, 54), (232, 234, 240), (74, 82, 100), title="heavy"),
     Theme((238, 245, 250), (255, 255, 255), (30, 52, 80), (206, 220, 232), title="heavy"),
-    Theme((255, 255, 255), (255, 255, 255), (20, 20, 20), (190, 190, 190), title="serif", style="serif"),
+    Theme((255, 255, 255), (255, 255, 255), (20, 20, 20), (190, 190, 190), title="serif"),
     Theme((244, 248, 240), (244, 248, 240), (40, 60, 40), (208, 222, 200), title="brush"),
 )
 PLACES = ("top", "bottom", "right")
@@ -71,7 +72,8 @@ def draw_frame(contents: Contents, chart: Chart, size: tuple[int, int]) -> Frame
     page = Page(contents, size, theme.background)
     pixels = max(10.0, max(size) * _SMALLEST)
     margin = pixels * 0.9
-    palette = tuple(generator.sample(list(COLOURS), len(COLOURS)))
+    seen = [name for name, colour in COLOURS.items() if _differ(colour, theme.plot)]
+    palette = tuple(generator.sample(seen, len(seen)))
     frame = Frame(page, theme, pixels, (margin, margin, page.width - margin, page.height - margin), palette)
     _write_title(frame, chart.title, below=generator.random() < 0.2, left=generator.random() < 0.25)
     if chart.form not in ROUND:
@@ -84,6 +86,11 @@ def draw_frame(contents: Contents, chart: Chart, size: tuple[int, int]) -> Frame
         else:
             _write_row(frame, names, below=place == "bottom")
     return frame
+
+
+def _differ(first: Colour, second: Colour) -> bool:
+    """Whether a thin line of one colour is seen on the other."""
+    return sum(abs(a - b) for a, b in zip(first, second)) > 192
 
 
 def _write_title(frame: Frame, title: str, *, below: bool, left: bool) -> None:

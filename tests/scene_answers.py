@@ -84,11 +84,16 @@ def read_row(line: str) -> list[str]:
 
 
 def check_latex(answer: str) -> None:
-    """Every formula of the answer is one that matplotlib's parser of LaTeX can set."""
+    """Every formula, one a line, is one that matplotlib's parser of LaTeX can set; it has no `cases`, so each of theirs is set alone."""
     from matplotlib.mathtext import MathTextParser
 
-    for formula in re.findall(r"\$([^$]+)\$", answer) or [answer]:
-        MathTextParser("agg").parse(f"${formula}$")
+    for formula in answer.split("\n"):
+        assert formula.count("{") == formula.count("}") and "$" not in formula, answer
+        assert formula.count(r"\begin{cases}") == formula.count(r"\end{cases}"), answer
+        before, begun, rest = formula.partition(r"\begin{cases}")
+        cases, _, after = rest.partition(r"\end{cases}")
+        for part in [before, *cases.split(r"\\"), after] if begun else [formula]:
+            MathTextParser("path").parse(f"${part}$" if part else "")
 
 
 def check_calls(tools: Sequence[Mapping[str, Any]], calls: Sequence[Mapping[str, Any]]) -> None:

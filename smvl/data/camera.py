@@ -18,6 +18,8 @@ _DISTANCE = 2.4
 _MAX_LEAN = math.radians(42)
 _MAX_TURN = math.radians(24)
 _MAX_BEND = 0.11
+_STRIP = 2.0
+"""Longer side by shorter side from which on a page counts as a strip."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,18 @@ class View:
 
 
 def draw_view(size: tuple[int, int], *, perspective: float, tilt: float, curl: float, generator: random.Random) -> View:
-    """A view of so strong a perspective, tilt and curl (each 0 to 1), in a random direction, with the whole page inside."""
+    """A view of so strong a perspective, tilt and curl (each 0 to 1), in a random direction, with the whole page inside.
+
+    A strip much longer than wide is turned and bent less, as all of it would get too small to read.
+    """
     direction = generator.uniform(0, 2 * math.pi)
-    lean = perspective * _MAX_LEAN
-    turn = tilt * _MAX_TURN * generator.choice((-1, 1))
+    room = min(1.0, _STRIP * min(size) / max(size))
+    lean = perspective * _MAX_LEAN * room
+    turn = tilt * _MAX_TURN * room * generator.choice((-1, 1))
     rotation = _rotate_z(turn) @ _rotate_y(lean * math.cos(direction)) @ _rotate_x(lean * math.sin(direction))
     projection = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1 / _DISTANCE]]) @ rotation
     pose = np.column_stack([projection[:, 0], projection[:, 1], (0, 0, 1)])
-    flat = View(size, pose, curl * _MAX_BEND, generator.uniform(0.8, 1.9), generator.uniform(0, 2 * math.pi))
+    flat = View(size, pose, curl * _MAX_BEND * room, generator.uniform(0.8, 1.9), generator.uniform(0, 2 * math.pi))
     return View(size, _into_frame(flat, generator) @ pose, flat.bend, flat.waves, flat.phase)
 
 

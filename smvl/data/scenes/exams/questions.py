@@ -138,7 +138,7 @@ def ask_absent(facts: Facts, contents: Contents) -> Question:
 
 
 def _score(item: Facts) -> Entry:
-    return Entry("分值", "integer", item["score"])
+    return Entry("分值", "integer", item["score"], optional=True)
 
 
 def _text(item: Facts) -> str:

@@ -1,6 +1,6 @@
 """Which kinds of scenes there are: one line each."""
 
-from smvl.data.scenes.kinds import advertisement, calligraphy, chart, dial, price_tag, receipt, street_sign
+from smvl.data.scenes.kinds import advertisement, calligraphy, chart, dial, exam, price_tag, receipt, street_sign, table
 from smvl.data.scenes.scene import Kind
 
 KINDS: dict[str, Kind] = {
@@ -10,6 +10,8 @@ KINDS: dict[str, Kind] = {
         calligraphy.KIND,
         advertisement.KIND,
         price_tag.KIND,
+        exam.KIND,
+        table.KIND,
         receipt.KIND,
         dial.KIND,
         chart.KIND,

@@ -1,0 +1,1 @@
+"""A plant's instruments: readings.py says what they show, face.py and its neighbours how they look, panel.py where they hang."""

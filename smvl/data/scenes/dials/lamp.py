@@ -46,9 +46,9 @@ def draw_lamps(generator: random.Random, count: int) -> list[Lamp]:
     return lamps
 
 
-def paint_lamps(page: Page, box: Box, lamps: Sequence[Lamp], ink: Colour, pixels: float) -> None:
-    """The row, spread over the box."""
-    pitch = (box[2] - box[0]) / len(lamps)
+def paint_lamps(page: Page, box: Box, lamps: Sequence[Lamp], ink: Colour, pixels: float, *, places: int) -> None:
+    """The row, in a box with room for `places` lamps."""
+    pitch = (box[2] - box[0]) / places
     size = max(pixels, min(pitch * 0.2, (box[3] - box[1]) * 0.2))
     radius = min(pitch * 0.3, (box[3] - box[1] - 1.5 * size) * 0.44)
     y = box[1] + radius * 1.15

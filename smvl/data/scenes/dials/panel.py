@@ -166,7 +166,7 @@ def _draw_plate(page: Page, box: Box, instrument: Instrument, colours: tuple[Col
 def _paint_lamp_rows(page: Page, box: Box, lamps: list[Any], ink: Colour, pixels: float) -> None:
     """One row in a wide box; two in a high one."""
     if box[2] - box[0] > 2 * (box[3] - box[1]):
-        return paint_lamps(page, box, lamps, ink, pixels)
+        return paint_lamps(page, box, lamps, ink, pixels, places=len(lamps))
     half, middle = -(-len(lamps) // 2), (box[1] + box[3]) / 2
-    paint_lamps(page, (box[0], box[1], box[2], middle), lamps[:half], ink, pixels)
-    paint_lamps(page, (box[0], middle, box[2], box[3]), lamps[half:], ink, pixels)
+    paint_lamps(page, (box[0], box[1], box[2], middle), lamps[:half], ink, pixels, places=half)
+    paint_lamps(page, (box[0], middle, box[2], box[3]), lamps[half:], ink, pixels, places=half)

@@ -1,7 +1,7 @@
 """Formulas as pictures.
 
-Typst sets them (a compiler with mathematical typesetting in the quality of TeX, one pip wheel with its fonts; https://typst.app): half a
-millisecond for a formula, where matplotlib's mathtext takes 6 to 12, and it knows systems of equations and Chinese inside of formulas.
+Typst sets them (a compiler with mathematical typesetting in the quality of TeX, one pip wheel with its fonts; https://typst.app): a
+millisecond for a formula where matplotlib's mathtext takes six, and it knows systems of equations and Chinese inside of formulas.
 """
 
 import io

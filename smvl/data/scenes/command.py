@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         request = _read_request(options)
         if options.contact_sheet is not None:
             sheet = make_contact_sheet(request, pip_fonts() if request.plain_fonts else machine_fonts())
-            sheet.save(options.contact_sheet, quality=72, optimize=True)
+            sheet.save(options.contact_sheet, quality=55, optimize=True)
         else:
             manifest = write_scenes(options.out, request, processes=options.processes)
             for split, counts in manifest["counts"].items():

@@ -13,9 +13,9 @@ from smvl.data.scenes.scene import Question
 from smvl.data.scenes.wrapping import wrap_text
 
 _COLUMNS = 4
-_CELL = 380
+_CELL = 340
 """Width of a cell in pixels."""
-_TEXT = 14
+_TEXT = 13
 _NUM_LINES = 9
 _GAP = 8
 

@@ -175,14 +175,6 @@ def documents_of(task: str, split: str = TRAIN, num: int = 40) -> list[tuple[Pic
     return [(turn.pictures[0], turn.question, turn.answer) for turn in turns]
 
 
-def printed(picture: Picture) -> list[str]:
-    """What stands on a picture, line by line."""
-    lines: dict[int, list[Mark]] = {}
-    for mark in picture.marks:
-        lines.setdefault(round(mark.y / 24 - 0.5), []).append(mark)
-    return ["".join(mark.label for mark in sorted(lines[row], key=lambda mark: mark.x)) for row in sorted(lines)]
-
-
 def test_a_charts_bars_are_as_high_as_its_answers_say():
     for picture, question, answer in documents_of("chart"):
         heights = {panel.colour: panel.bottom - panel.top for panel in picture.panels}
@@ -200,25 +192,31 @@ def test_a_dials_needle_points_at_its_answer():
 
 def test_tables_and_receipts_say_what_their_answers_say():
     for picture, question, answer in documents_of("table"):
-        entries = {line[0]: line[1:] for line in printed(picture)}
+        entries = {line[0]: line[1:] for line in documents.printed_lines(picture)}
         asked = next((good for good in entries if good in question), None)
-        assert answer == (entries[asked] if asked else f"{len(entries)}行")
+        assert answer == (entries[asked] if asked else "\n".join(f"|{good}|{number}|" for good, number in entries.items()))
     for picture, question, answer in documents_of("receipt"):
-        *entries, total = printed(picture)
-        prices = {line[0]: int(line[1:]) for line in entries}
-        assert total == f"金{sum(prices.values())}"
-        asked = next((good for good in prices if good in question), None)
-        assert prices == json.loads(answer) if "JSON" in question else answer == f"{prices.get(asked, total[1:])}元"
+        (good, *price), (_, *total) = documents.printed_lines(picture)
+        values = {good: int("".join(price)), "金": int("".join(total[:-1]))}
+        assert json.loads(answer) == values if "JSON" in question else answer == ("".join(price) if good in question else "".join(total))
+
+
+def test_calligraphy_is_read_downwards():
+    for picture, _, answer in documents_of("calligraphy"):
+        assert answer == "".join(mark.label for mark in sorted(picture.marks, key=lambda mark: mark.y))
 
 
 def test_what_is_not_on_a_price_tag_is_said_to_be_missing():
     refused = [(picture, answer) for picture, _, answer in documents_of("price_tag") if answer.startswith("图中没有")]
-    assert refused and all(answer[4] not in "".join(printed(picture)) for picture, answer in refused)
+    assert refused and all(answer[4] not in "".join(documents.printed_lines(picture)) for picture, answer in refused)
 
 
 def test_no_document_is_printed_on_both_sides():
     generator = random.Random(3)
-    sides = [{"".join(printed(draw_document(generator, split).pictures[0])) for _ in range(300)} - {""} for split in (TRAIN, HELDOUT)]
+    sides = [
+        {"".join(documents.printed_lines(draw_document(generator, split).pictures[0])) for _ in range(300)} - {""}
+        for split in (TRAIN, HELDOUT)
+    ]
     assert min(map(len, sides)) > 150 and not sides[0] & sides[1]
 
 

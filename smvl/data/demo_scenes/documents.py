@@ -9,7 +9,9 @@ from collections.abc import Callable
 from smvl.data.demo_scenes.picture import GLYPH, LONG_EDGE, Line, Mark, Panel, Picture, Scene, Turn
 from smvl.data.demo_scenes.words import COLOURS, SIGN_CHARACTERS, split_of_text
 
-CELL = LONG_EDGE / 4
+LINE = LONG_EDGE / 2
+"""Height of a line: no character is cut by the edge of a tile, as none is on the signs that the vision donor has looked at."""
+SLOT = LONG_EDGE / 4
 GOODS = "茶鱼花羊牛马竹鸟车米"
 NUM_TICKS = 10
 FIRST_TICK, TICK_ANGLE = 135, 30  # degrees, clockwise from the right: from below left over the top to below right
@@ -26,14 +28,33 @@ def _sign_text(generator: random.Random, split: str, length: int) -> str:
     return _draw_text(generator, split, lambda: "".join(generator.choices(SIGN_CHARACTERS, k=length)))
 
 
-def _write(generator: random.Random, text: str, column: float, row: float, *, down: bool = False) -> list[Mark]:
-    """Characters from a place of a 4 x 4 board on, to the right or downwards."""
-    marks = []
-    for place, character in enumerate(text):
-        x, y = (column, row + place) if down else (column + place, row)
-        shift = generator.uniform(-1, 1), generator.uniform(-1, 1)
-        marks.append(Mark(GLYPH, character, (x + 0.5) * CELL + shift[0], (y + 0.5) * CELL + shift[1], CELL * generator.uniform(0.84, 0.94)))
-    return marks
+def _write(generator: random.Random, text: str, slot: int, line: int) -> list[Mark]:
+    """Characters in one of the two lines, from a slot on."""
+    drift = generator.uniform(-4, 4)
+    return [
+        _mark(generator, character, (slot + place + 0.5) * SLOT, (line + 0.5) * LINE + drift, SLOT * 0.92)
+        for place, character in enumerate(text)
+    ]
+
+
+def _mark(generator: random.Random, character: str, x: float, y: float, size: float) -> Mark:
+    return Mark(GLYPH, character, x + generator.uniform(-1, 1), y + generator.uniform(-1.5, 1.5), size * generator.uniform(0.92, 1.06))
+
+
+def printed_lines(picture: Picture) -> list[str]:
+    """What is printed on a document, line by line."""
+    lines: dict[float, list[Mark]] = {}
+    for mark in sorted(picture.marks, key=lambda mark: mark.y):
+        line = next((line for line in lines if abs(line - mark.y) < LINE / 4), None)
+        lines.setdefault(mark.y if line is None else line, []).append(mark)
+    return ["".join(mark.label for mark in sorted(line, key=lambda mark: mark.x)) for line in lines.values()]
+
+
+def read_all(generator: random.Random, scene: Scene) -> Scene:
+    """The same document with all that is printed on it for an answer, where anything is."""
+    picture = scene.pictures[0]
+    question = generator.choice(["请读出图中所有的文字。", "图中都写着什么?"])
+    return Scene(scene.task, (Turn(question, "\n".join(printed_lines(picture)), (picture,)),)) if picture.marks else scene
 
 
 def _picture(generator: random.Random, marks: list[Mark], *, panels=(), lines=(), width=LONG_EDGE, height=LONG_EDGE) -> Picture:
@@ -46,29 +67,29 @@ def _ask(task: str, picture: Picture, question: str, answer: str) -> Scene:
 
 def street_sign(generator: random.Random, split: str) -> Scene:
     """One or two boards above each other."""
-    num = generator.choice([1, 2, 2])
-    texts = [_sign_text(generator, split, generator.choice([2, 3])) for _ in range(num)]
-    rows = [generator.choice([0.5, 1.5])] if num == 1 else [0.3, 2.5]
-    columns = [generator.uniform(0.2, 3.6 - len(text)) for text in texts]
-    marks = [mark for text, column, row in zip(texts, columns, rows) for mark in _write(generator, text, column, row)]
+    lines = generator.choice([[0], [1], [0, 1], [0, 1]])
+    texts = [_sign_text(generator, split, 2) for _ in lines]
+    slots = [generator.randint(0, 4 - len(text)) for text in texts]
+    marks = [_write(generator, text, slot, line) for text, slot, line in zip(texts, slots, lines)]
+    colour = generator.choice(["蓝牌", "绿牌", "白纸", "黄纸", "白纸", "黄纸"])
     panels = [
-        Panel((column - 0.15) * CELL, (row - 0.1) * CELL, (column + len(text) + 0.15) * CELL, (row + 1.1) * CELL, colour)
-        for (text, column, row), colour in zip(zip(texts, columns, rows), [generator.choice(["蓝牌", "绿牌"])] * num)
+        Panel((slot - 0.1) * SLOT, line[0].y - 16, (slot + len(text) + 0.1) * SLOT, line[0].y + 16, colour)
+        for text, slot, line in zip(texts, slots, marks)
     ]
-    picture = _picture(generator, marks, panels=panels)
+    picture = _picture(generator, [mark for line in marks for mark in line], panels=panels)
     if generator.random() < 0.2:
-        return _ask("street_sign", picture, "路边有几个牌子?", f"{num}个")
-    pick = generator.randrange(num)
-    where = ["上边的", "下边的"][pick] if num == 2 else generator.choice(["", "这个"])
+        return _ask("street_sign", picture, "路边有几个牌子?", f"{len(lines)}个")
+    pick = generator.randrange(len(lines))
+    where = ["上边的", "下边的"][pick] if len(lines) == 2 else generator.choice(["", "这个"])
     return _ask("street_sign", picture, f"{where}牌子上写着什么?", texts[pick])
 
 
 def calligraphy(generator: random.Random, split: str) -> Scene:
-    """Three or four characters downwards on a strip of paper."""
-    text = _sign_text(generator, split, generator.choice([3, 4]))
-    first = generator.uniform(0, 4 - len(text))
-    strip = Panel(0.35 * CELL, 0, 1.65 * CELL, LONG_EDGE, generator.choice(["红纸", "黄纸", "白纸"]))
-    picture = _picture(generator, _write(generator, text, 0.5, first, down=True), panels=[strip], width=LONG_EDGE // 2)
+    """Two large characters downwards on a strip of paper."""
+    text, column = _sign_text(generator, split, 2), generator.choice([0, 1])
+    marks = [_mark(generator, character, (column + 0.5) * LINE, (line + 0.5) * LINE, LINE * 0.76) for line, character in enumerate(text)]
+    strip = Panel(column * LINE + 2, 0, (column + 1) * LINE - 2, LONG_EDGE, generator.choice(["红纸", "黄纸", "白纸"]))
+    picture = _picture(generator, marks, panels=[strip])
     return _ask("calligraphy", picture, generator.choice(["这幅书法写的是什么?", "从上到下读出这幅字。"]), text)
 
 
@@ -76,9 +97,9 @@ def price_tag(generator: random.Random, split: str) -> Scene:
     """What it is, and below it the price; asked for a price, a name, or something that is not there."""
     tag = _draw_text(generator, split, lambda: f"{generator.choice(GOODS)}{generator.choice(SIGN_CHARACTERS)}{generator.randint(10, 99)}元")
     name, price = tag[:2], tag[2:]
-    marks = _write(generator, name, generator.uniform(0.2, 1.6), 0) + _write(generator, price, generator.uniform(0.2, 0.8), 1)
-    paper = Panel(2, 2, LONG_EDGE - 2, LONG_EDGE // 2 - 2, generator.choice(["白纸", "黄纸"]))
-    picture = _picture(generator, marks, panels=[paper], height=LONG_EDGE // 2)
+    marks = _write(generator, name, generator.randint(0, 2), 0) + _write(generator, price, generator.randint(0, 1), 1)
+    paper = Panel(2, 2, LONG_EDGE - 2, LONG_EDGE - 2, generator.choice(["白纸", "黄纸"]))
+    picture = _picture(generator, marks, panels=[paper])
     kind = generator.random()
     if kind < 0.5:
         return _ask("price_tag", picture, generator.choice([f"{name}多少钱?", "价签上的价格是多少?"]), price)
@@ -88,57 +109,53 @@ def price_tag(generator: random.Random, split: str) -> Scene:
     return _ask("price_tag", picture, f"{other}多少钱?", f"图中没有{other}。")
 
 
-def _goods_lines(generator: random.Random, split: str, num: int) -> list[tuple[str, str]]:
-    """Goods with numbers of two figures, each pair of this split."""
+def _goods_lines(generator: random.Random, split: str, num: int, *, largest: int) -> list[tuple[str, str]]:
+    """Goods with numbers, each pair of this split."""
 
     def number_of(good: str) -> str:
-        return _draw_text(generator, split, lambda: f"{good}{generator.randint(10, 99)}")[1:]
+        return _draw_text(generator, split, lambda: f"{good}{generator.randint((largest + 1) // 10, largest)}")[1:]
 
     return [(good, number_of(good)) for good in generator.sample(GOODS, num)]
 
 
 def table(generator: random.Random, split: str) -> Scene:
-    """Two columns with rules: what there is, and how much of it."""
-    entries = _goods_lines(generator, split, generator.choice([2, 3, 4]))
-    marks = [mark for row, (good, number) in enumerate(entries) for mark in _write(generator, good, 0.25, row)]
-    marks += [mark for row, (good, number) in enumerate(entries) for mark in _write(generator, number, 1.75, row)]
-    bottom = len(entries) * CELL
-    rules = [Line(((2, row * CELL), (94, row * CELL))) for row in range(len(entries) + 1)]
-    rules += [Line(((x, 0), (x, bottom))) for x in (2, 1.5 * CELL, 94)]
+    """Two rows with rules: what there is, and how much of it."""
+    entries = _goods_lines(generator, split, 2, largest=9)
+    marks = [
+        mark for row, entry in enumerate(entries) for mark in _write(generator, entry[0], 0, row) + _write(generator, entry[1], 2, row)
+    ]
+    rules = [Line(((2, y), (94, y))) for y in (1, LINE, LONG_EDGE - 1)] + [Line(((x, 1), (x, LONG_EDGE - 1))) for x in (1, 1.5 * SLOT, 95)]
     picture = _picture(generator, marks, lines=rules)
+    if generator.random() < 0.3:
+        rows = "\n".join(f"|{good}|{number}|" for good, number in entries)
+        return _ask("table", picture, "请把表格写成Markdown。", rows)
     good, number = generator.choice(entries)
-    if generator.random() < 0.15:
-        return _ask("table", picture, "表格有几行?", f"{len(entries)}行")
     return _ask("table", picture, generator.choice([f"表格里{good}的数量是多少?", f"表中{good}是多少?"]), number)
 
 
 def receipt(generator: random.Random, split: str) -> Scene:
-    """Two goods with their prices, and the sum; asked for the sum, one price, or all of it as JSON."""
-    while True:
-        entries = _goods_lines(generator, split, 2)
-        total = f"{sum(int(price) for _, price in entries)}"
-        if split_of_text(f"共{total}") == split:
-            break
-    texts = [*(f"{good}{price}" for good, price in entries), f"金{total}"]
-    marks = [mark for row, text in enumerate(texts) for mark in _write(generator, text, 0.25, row + 0.6 * (row == 2))]
-    sheet = Panel(1, 0, LONG_EDGE - 1, LONG_EDGE, "白纸")
-    rule = Line(((4, 2.3 * CELL), (92, 2.3 * CELL)))
-    picture = _picture(generator, marks, panels=[sheet], lines=[rule])
+    """One good with its price, and the sum that was paid; asked for either, or all of it as JSON."""
+    price, total = "1", "0"
+    while int(total) < int(price):
+        good, price = _goods_lines(generator, split, 1, largest=99)[0]
+        total = _draw_text(generator, split, lambda: f"金{generator.randint(10, 99)}")[1:]
+    marks = _write(generator, f"{good}{price}", 0, 0) + _write(generator, f"金{total}元", 0, 1)
+    rule = Line(((4, LINE), (92, LINE)))
+    picture = _picture(generator, marks, panels=[Panel(1, 0, LONG_EDGE - 1, LONG_EDGE, "白纸")], lines=[rule])
     kind = generator.random()
     if kind < 0.4:
         return _ask("receipt", picture, generator.choice(["小票上一共多少钱?", "这张小票的总价是多少?"]), f"{total}元")
     if kind < 0.7:
-        good, price = generator.choice(entries)
-        return _ask("receipt", picture, f"小票上{good}多少钱?", f"{price}元")
-    prices = {good: int(price) for good, price in entries}
-    return _ask("receipt", picture, "请把小票写成JSON。", json.dumps(prices, ensure_ascii=False, separators=(",", ":")))
+        return _ask("receipt", picture, f"小票上{good}多少钱?", price)
+    values = {good: int(price), "金": int(total)}
+    return _ask("receipt", picture, "请把小票写成JSON。", json.dumps(values, ensure_ascii=False, separators=(",", ":")))
 
 
 def chart(generator: random.Random, split: str) -> Scene:
     """Bars of different colours and heights on a line."""
-    num = generator.choice([2, 3, 4])
+    num = generator.choice([2, 3])
     colours = generator.sample(list(COLOURS), num)
-    heights = generator.sample([18, 32, 46, 60, 74], num)
+    heights = generator.sample([20, 47, 74], num)
     width = 88 / num
     bars = [
         Panel(6 + (place + 0.15) * width, 88 - height, 6 + (place + 0.85) * width, 88, colour)

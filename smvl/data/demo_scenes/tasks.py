@@ -77,16 +77,16 @@ TASKS: dict[Callable[[random.Random, str], Scene], float] = {
 READING_TASKS = ("read_sign", "read_price", "refer_back")
 
 DOCUMENTS: dict[Callable[[random.Random, str], Scene], float] = {
-    documents.street_sign: 0.13,
+    documents.street_sign: 0.16,
     documents.calligraphy: 0.11,
     documents.price_tag: 0.14,
     documents.table: 0.18,
-    documents.receipt: 0.18,
-    documents.chart: 0.13,
+    documents.receipt: 0.14,
+    documents.chart: 0.14,
     documents.dial: 0.13,
 }
 """Share of each kind of document among the documents."""
-DOCUMENT_SHARE, CAPTIONED_DOCUMENT_SHARE = 0.42, 0.25
+DOCUMENT_SHARE, CAPTIONED_DOCUMENT_SHARE = 0.45, 0.35
 """Share of the documents in the finetune and held-out data, and in what the align stage sees. The donors have seen none."""
 
 
@@ -104,8 +104,10 @@ def draw_question(generator: random.Random, split: str) -> Scene:
 
 
 def draw_alignment(generator: random.Random, split: str) -> Scene:
-    """What the align stage sees: captions, and documents with one question each."""
-    return (draw_document if generator.random() < CAPTIONED_DOCUMENT_SHARE else draw_captions)(generator, split)
+    """What the align stage sees: captions, and documents whose print is read out."""
+    if generator.random() < CAPTIONED_DOCUMENT_SHARE:
+        return documents.read_all(generator, draw_document(generator, split))
+    return draw_captions(generator, split)
 
 
 def draw_captions(generator: random.Random, split: str) -> Scene:

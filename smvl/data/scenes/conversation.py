@@ -77,7 +77,8 @@ def talk(kind: Kind, drawings: Sequence[Drawing], contents: Sequence[Contents], 
 def _ask_about_one(kind: Kind, drawing: Drawing, contents: Contents, generator: random.Random) -> list[Turn]:
     """Different questions; one answered by a call comes last, as what the tool says is not known."""
     num_turns = generator.choices(list(_NUM_TURNS), list(_NUM_TURNS.values()))[0]
-    questions = [ask(drawing.facts, contents) for ask in _draw_asks(kind, num_turns, generator)]
+    asked = [ask(drawing.facts, contents) for ask in _draw_asks(kind, num_turns, generator)]
+    questions = list({question.question: question for question in asked}.values())
     in_words = [question for question in questions if question.kind != TOOL]
     calls = [question for question in questions if question.kind == TOOL][:1]
     return [Turn(question, () if place else (0,)) for place, question in enumerate([*in_words, *calls])]

@@ -3,20 +3,26 @@
 pytest tests/test_scene_kinds_documents.py
 """
 
+import datetime
 import itertools
 import json
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 import pytest
+from barcode.ean import EAN13
 
+from smvl.data.scenes.barcodes import draw_barcode, paint_bars
 from smvl.data.scenes.contents import SPLITS, Contents
-from smvl.data.scenes.kinds import price_tag, receipt, table
+from smvl.data.scenes.dates import add_months
+from smvl.data.scenes.kinds import contract, price_tag, receipt, table
 from smvl.data.scenes.money import amount_text, capital_amount, cents_of
 from smvl.data.scenes.page import Page
 from smvl.data.scenes.scene import COMPARE, COUNT, FIELD, JSON, MARKDOWN, READ, REFUSAL, TOOL, Drawing, Question
+from smvl.data.scenes.schema import Entry, ask_json
 
-KINDS = {module.KIND.name: module.KIND for module in (price_tag, receipt, table)}
+KINDS = {module.KIND.name: module.KIND for module in (price_tag, receipt, table, contract)}
 NUM_SEEDS = 60
 EDGES = (384, 512, 512, 768)
 
@@ -28,7 +34,8 @@ class Asked:
     drawing: Drawing
     contents: Contents
     page: Page
-    smallest: float
+    pieces: list[tuple[str, tuple[int, int, int, int], int]]
+    """Text, box and size of everything that was written, a run of several pieces by its pieces; seals as wholes."""
     questions: list[tuple[str, Question]]
 
 
@@ -40,14 +47,24 @@ def asked() -> dict[str, list[Asked]]:
 
 def draw_asked(kind, seed: int, split: str) -> Asked:
     contents = Contents(f"{kind.name} {seed}", split)
-    pages, sizes = [], []
+    pages, pieces = [], []
     make, put = Page.__init__, Page._put
+
+    def made(page: Page, *args) -> None:
+        make(page, *args)
+        pages.append(page)
+
+    def noted(page: Page, position, text: str, font, *rest):
+        pieces.append((text, put(page, position, text, font, *rest), font.size))
+        return pieces[-1][1]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Page, "__init__", lambda page, *args: (make(page, *args), pages.append(page))[0])
-        patch.setattr(Page, "_put", lambda page, at, text, font, *rest: (sizes.append(font.size), put(page, at, text, font, *rest))[1])
+        patch.setattr(Page, "__init__", made)
+        patch.setattr(Page, "_put", noted)
         drawing = kind.draw(contents, EDGES[seed % len(EDGES)])
     (page,) = pages
-    return Asked(drawing, contents, page, min(sizes), [(ask.__name__, ask(drawing.facts, contents)) for ask in kind.questions])
+    pieces += [(text, box, 99) for text, box in zip(page.texts, page.boxes) if text.endswith("专用章")]
+    return Asked(drawing, contents, page, pieces, [(ask.__name__, ask(drawing.facts, contents)) for ask in kind.questions])
 
 
 def each_question(drawn: list[Asked], *kinds: str):
@@ -92,14 +109,14 @@ def capitals_of(contents: Contents) -> set[str]:
 @pytest.mark.parametrize("name", KINDS)
 def test_writing_stays_inside_and_apart_and_legible(name, asked):
     for each in asked[name]:
-        edge = max(each.page.width, each.page.height)
-        assert each.smallest >= (11 if edge >= 512 else 10), (each.drawing.facts, each.smallest)
-        for left, top, right, bottom in each.page.boxes:
-            assert left >= 0 and top >= 0 and right <= each.page.width and bottom <= each.page.height
-        for (one, box), (other, second) in itertools.combinations(zip(each.page.texts, each.page.boxes), 2):
-            width = min(box[2], second[2]) - max(box[0], second[0])
-            height = min(box[3], second[3]) - max(box[1], second[1])
-            assert width <= 2 or height <= 2, f"{one!r} at {box} and {other!r} at {second}"
+        least = 11 if max(each.page.width, each.page.height) >= 512 else 10
+        assert all(size >= least for text, _, size in each.pieces), sorted(each.pieces, key=lambda piece: piece[2])[:3]
+        for text, (left, top, right, bottom), _ in each.pieces:
+            assert left >= 0 and top >= 0 and right <= each.page.width and bottom <= each.page.height, text
+        for (one, first, _), (other, second, _) in itertools.combinations(each.pieces, 2):
+            width = min(first[2], second[2]) - max(first[0], second[0])
+            height = min(first[3], second[3]) - max(first[1], second[1])
+            assert min(width, height) <= 3, f"{one!r} at {first} and {other!r} at {second}"
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -229,3 +246,159 @@ def test_a_new_price_is_the_one_that_was_said(asked):
         if "new_price" in arguments:
             new, step = f"{arguments['new_price']:.2f}", abs(cents_of(tag["价格"]) - round(arguments["new_price"] * 100))
             assert new in question.question or amount_text(step) in question.question
+
+
+def test_bills_add_up(asked):
+    sorts = set()
+    for each in asked["receipt"]:
+        facts = each.drawing.facts
+        entries, items = facts["entries"], facts["items"]
+        money = {key: Decimal(entries[key]) for key in ("合计", "优惠", "应付", "实收", "找零", "金额合计", "税额") if key in entries}
+        sorts.add(facts["sort"])
+        for item in items:
+            if "单价" in item:
+                exact = Decimal(item["单价"]) * Decimal(item["数量"])
+                assert abs(exact - Decimal(item["金额"])) <= Decimal("0.005")
+        if items:
+            assert sum(Decimal(item["金额"]) for item in items) == money.get("金额合计", money["合计"])
+        if "应付" in money:
+            assert money["合计"] - money["优惠"] == money["应付"]
+        if "找零" in money:
+            assert money["实收"] - money.get("应付", money["合计"]) == money["找零"] > 0
+        if "税额" in money:
+            assert money["金额合计"] + money["税额"] == money["合计"]
+            rate = Decimal(entries["税率"].rstrip("%")) / 100
+            assert abs(money["金额合计"] * rate - money["税额"]) <= Decimal("0.005")
+        if "大写" in entries:
+            assert entries["大写"] == capital_amount(cents_of(entries["合计"]))
+    assert sorts == {"shop", "kiosk", "restaurant", "drinks", "taxi", "telephone", "invoice", "handwritten"}
+
+
+def test_tables_add_up(asked):
+    seen = set()
+    for each in asked["table"]:
+        facts = each.drawing.facts
+        columns = facts["columns"]
+        for total in {"总分", "全年合计"} & set(columns):
+            seen.add("column")
+            for row in facts["rows"]:
+                assert sum(Decimal(row[columns.index(name)]) for name in facts["summed"]) == Decimal(row[columns.index(total)])
+        if facts["total"]:
+            seen.add("row")
+            assert facts["total"][0] == "合计"
+            for place, cell in enumerate(facts["total"][1:], start=1):
+                assert not cell or sum(Decimal(row[place]) for row in facts["rows"]) == Decimal(cell)
+        if facts["group"]:
+            seen.add("group")
+            words = [word for word, _ in itertools.groupby(row[0] for row in facts["rows"])]
+            assert len(words) == len(set(words))
+    assert seen == {"column", "row", "group"}
+
+
+def test_questions_about_columns_of_numbers_are_answered_from_the_column(asked):
+    found = 0
+    for each, question in each_question(asked["table"], COUNT, FIELD):
+        facts = each.drawing.facts
+        key = facts["columns"].index(facts["key"])
+        for name in facts["numbers"]:
+            values = {row[key]: Decimal(row[facts["columns"].index(name)]) for row in facts["rows"]}
+            plain = name.partition("（")[0]
+            if question.question in (f"{plain}一共是多少？", f"求{plain}的合计。", f"所有行的{plain}加起来是多少？"):
+                assert Decimal(question.answer) == sum(values.values())
+            elif question.question.endswith((f"的{plain}最高？", f"按{plain}算，{facts['who']}最高？")):
+                assert values[question.answer] == max(values.values())
+            else:
+                continue
+            found += 1
+    assert found >= 3
+
+
+def test_markdown_in_the_order_of_a_number_is_in_its_order(asked):
+    found = 0
+    for _, question in each_question(asked["table"], MARKDOWN):
+        order = re.search(r"按(\w+)从(大到小|小到大)排列", question.question)
+        if order:
+            header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in question.answer.split("\n")]
+            place = next(place for place, name in enumerate(header) if name.partition("（")[0] == order[1])
+            values = [Decimal(row[place]) for row in rows]
+            assert values == sorted(values, reverse=order[2] == "大到小")
+            found += 1
+    assert found
+
+
+def test_terms_of_contracts_follow_from_each_other(asked):
+    seen = set()
+    for each in asked["contract"]:
+        entries = each.drawing.facts["entries"]
+        if "大写" in entries:
+            assert entries["大写"] == capital_amount(cents_of(entries.get("金额", entries.get("月租金"))))
+        if "首付款" in entries:
+            seen.add("首付款")
+            assert Decimal(entries["首付款"]) + Decimal(entries["尾款"]) == Decimal(entries["金额"])
+        if "押金" in entries:
+            seen.add("押金")
+            assert Decimal(entries["押金"]) % Decimal(entries["月租金"]) == 0
+        if "结束日期" in entries:
+            seen.add("期限")
+            start, end = (day_of(entries[key]) for key in ("开始日期", "结束日期"))
+            assert add_months(start, int(entries["期限"].removesuffix("个月"))) == end + datetime.timedelta(days=1)
+        if "工期" in entries:
+            seen.add("工期")
+            start, end = (day_of(entries[key]) for key in ("开工日期", "竣工日期"))
+            assert (end - start).days + 1 == int(entries["工期"].removesuffix("天"))
+        if "开始日期" in entries:
+            assert day_of(entries["签订日期"]) <= day_of(entries["开始日期"])
+    assert seen == {"首付款", "押金", "期限", "工期"}
+
+
+def day_of(date: str) -> datetime.date:
+    return datetime.date(*map(int, re.findall(r"\d+", date)))
+
+
+def test_what_a_contract_is_said_to_hold_stands_in_its_clauses_or_its_head(asked):
+    for each in asked["contract"]:
+        written = "".join(each.drawing.texts)
+        assert all(value in written for value in each.drawing.facts["entries"].values())
+        for clause in each.drawing.facts["clauses"]:
+            assert clause["text"] in each.drawing.texts and clause["number"] in each.drawing.texts
+
+
+def test_calls_hold_what_is_drawn(asked):
+    """But for what the question says: a new price or cell, a number of people, a kind of expense."""
+    said = {"new_price", "price", "end_date", "people", "category", "order", "event", "item"}
+    for name in KINDS:
+        for each, question in each_question(asked[name], TOOL):
+            written = "".join(each.drawing.texts)
+            arguments = question.tool_calls[0]["function"]["arguments"]
+            for key, value in arguments.items():
+                if key not in said and not (key == "value" and str(value) in question.question):
+                    assert is_drawn(value, written), (key, value, question.question)
+
+
+def test_a_barcode_ends_in_its_check_digit(asked):
+    codes = [tag["条形码"] for each in asked["price_tag"] for tag in each.drawing.facts["tags"] if "条形码" in tag]
+    assert codes
+    for code in codes:
+        weighted = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(code))
+        assert len(code) == 13 and weighted % 10 == 0
+
+
+def test_bars_on_the_picture_are_those_of_the_code():
+    contents = Contents("bars", "train")
+    code, page = draw_barcode(contents), Page(contents, (2 * 95, 40))
+    paint_bars(page, (0, 0), code, 2 * 95, 40)
+    row = [page.image.getpixel((2 * module, 20))[0] < 128 for module in range(95)]
+    assert "".join("01"[bar] for bar in row) == EAN13(code[:-1]).build()[0]
+
+
+def test_a_json_question_states_its_types_and_may_answer_null():
+    entries = [Entry("品名", "string", "清悦冰红茶"), Entry("价格", "number", 3.5), Entry("产地", "string", None, optional=True)]
+    questions = [ask_json(Contents(f"json {seed}", "train"), "价签", entries) for seed in range(60)]
+    assert {question.answer for question in questions} == {'{"品名":"清悦冰红茶","价格":3.5,"产地":null}'}
+    assert all("图中没有的填null。" in question.question for question in questions)
+    statements = {re.search(r"(键|格式|JSON Schema)：", question.question)[1] for question in questions}
+    assert statements == {"键", "格式", "JSON Schema"}
+    schema = next(question.question for question in questions if "JSON Schema" in question.question)
+    stated, _ = json.JSONDecoder().raw_decode(schema[schema.index("{") :])
+    assert stated["required"] == ["品名", "价格", "产地"]
+    assert stated["properties"]["产地"] == {"type": ["string", "null"]}

@@ -115,5 +115,5 @@ def test_a_run_whose_loss_is_no_number_stops_before_it_changes_a_weight(tmp_path
     monkeypatch.setattr(SmVLMTrainer, "compute_loss", broken)
     assert train.main([str(write_run(tmp_path))]) == 1
     message = capsys.readouterr().err
-    assert "the gradient of step 3 is nan" in message and "Samples of this step: tiny/" in message
+    assert "the gradient of step 3 is nan" in message and "cauldron[tiny]/" in message
     assert "Last good state: " in message and "checkpoint-2" in message

@@ -48,19 +48,24 @@ def asked() -> dict[str, list[Asked]]:
 def draw_asked(kind, seed: int, split: str) -> Asked:
     contents = Contents(f"{kind.name} {seed}", split)
     pages, pieces = [], []
-    make, put = Page.__init__, Page._put
+    make = Page.__init__
 
     def made(page: Page, *args) -> None:
         make(page, *args)
         pages.append(page)
 
-    def noted(page: Page, position, text: str, font, *rest):
-        pieces.append((text, put(page, position, text, font, *rest), font.size))
-        return pieces[-1][1]
+    def noting(write):
+        def noted(page: Page, position, text: str, style: str, pixels: float, **options):
+            box = write(page, position, text, style, pixels, **options)
+            pieces.append((text, box, round(pixels)))
+            return box
+
+        return noted
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Page, "__init__", made)
-        patch.setattr(Page, "_put", noted)
+        patch.setattr(Page, "write", noting(Page.write))
+        patch.setattr(Page, "write_column", noting(Page.write_column))
         drawing = kind.draw(contents, EDGES[seed % len(EDGES)])
     (page,) = pages
     pieces += [(text, box, 99) for text, box in zip(page.texts, page.boxes) if text.endswith("专用章")]

@@ -9,7 +9,6 @@ from smvl.data.scenes.contents import Contents
 _FIRST = datetime.date(2018, 1, 1).toordinal()
 _LAST = datetime.date(2032, 12, 31).toordinal()
 
-WEEKDAYS = ("星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日")
 DASHES, DOTS, SLASHES, CHINESE = "{0:%Y-%m-%d}", "{0:%Y.%m.%d}", "{0:%Y/%m/%d}", "{0.year}年{0.month}月{0.day}日"
 FORMS = (DASHES, DOTS, SLASHES, CHINESE)
 

@@ -1,7 +1,6 @@
 """Amounts of money, counted in cents: as printed (`12.90`), and in the capital figures of contracts and receipts (`壹拾贰元玖角`)."""
 
 import random
-from collections.abc import Callable
 
 import cn2an
 
@@ -34,15 +33,3 @@ def random_price(generator: random.Random, low: int, high: int) -> int:
 def draw_price(contents: Contents, low: int, high: int) -> str:
     """A printed price between two numbers of yuan."""
     return contents.text(lambda generator: amount_text(random_price(generator, low, high)))
-
-
-def draw_cents(contents: Contents, make: Callable[[], int], *follow: Callable[[int], int]) -> int:
-    """Cents that `make` draws, again until the printed amount and all amounts that `follow` from it are of the split; kept."""
-    for _ in range(100_000):
-        cents = make()
-        amounts = [amount_text(cents), *(amount_text(each(cents)) for each in follow)]
-        if contents.fits(*amounts):
-            for amount in amounts:
-                contents.keep(amount)
-            return cents
-    raise ValueError(f"no amount of the split {contents.split} came in 100000 draws; let it vary more.")

@@ -3,12 +3,14 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from smvl.data.scenes import fonts as fonts_module
 from smvl.data.scenes.contents import Contents
 from smvl.data.scenes.fonts import Face, Fonts, load_font, machine_fonts, pip_fonts
+from smvl.data.scenes.glyphs import write_text
 from smvl.data.scenes.page import Page
 from smvl.data.scenes.wrapping import NOT_FIRST, NOT_LAST, wrap_text
 
@@ -120,27 +122,39 @@ def test_a_character_that_no_font_has_is_an_error_that_names_it():
 
 @pytest.mark.parametrize("width", range(60, 420, 12))
 def test_lines_break_as_chinese_typesetting_does(width: int):
-    font = load_font(pip_fonts().faces[0], 20)
-    lines = wrap_text(LEASE, font, width)
+    face = pip_fonts().faces[0]
+    lines, font = wrap_text(LEASE, face, 20, width), load_font(face, 20)
     assert "".join(lines) == LEASE
     assert all(font.getlength(line) <= width + 1 for line in lines)
     assert not any(line[0] in NOT_FIRST for line in lines) and not any(line[-1] in NOT_LAST for line in lines)
 
 
 def test_words_and_numbers_stay_in_one_piece_where_a_line_has_room_for_them():
-    lines = wrap_text(LEASE, load_font(pip_fonts().faces[0], 20), 200)
+    lines = wrap_text(LEASE, pip_fonts().faces[0], 20, 200)
     for word in ("128", "3-201", "￥3,500.00", "50%。", "138-0000-1234；"):
         assert any(word in line for line in lines), word
 
 
 def test_a_word_wider_than_a_line_is_cut():
-    font = load_font(pip_fonts().faces[0], 20)
-    lines = wrap_text("0123456789012345678901234567890", font, 100)
+    face = pip_fonts().faces[0]
+    lines, font = wrap_text("0123456789012345678901234567890", face, 20, 100), load_font(face, 20)
     assert "".join(lines) == "0123456789012345678901234567890" and all(font.getlength(line) <= 100 for line in lines)
 
 
+@pytest.mark.parametrize("anchor", ["la", "lm", "ls", "md", "mm", "ma", "rm", "ra", "rd", "ms"])
+def test_characters_stand_where_pillow_writes_them(anchor: str):
+    """To the pixel that rounding each character's place takes."""
+    face, position, text = pip_fonts().faces[1], (200, 60), "合同金额￥3,500元，叁仟"
+    ours, pillows = Image.new("RGB", (400, 120), "white"), Image.new("RGB", (400, 120), "white")
+    box = write_text(ours, position, text, face, 16, (0, 0, 0), anchor)
+    pen = ImageDraw.Draw(pillows)
+    pen.text(position, text, font=load_font(face, 16), fill=(0, 0, 0), anchor=anchor)
+    assert np.abs(np.asarray(ours, dtype=int) - np.asarray(pillows)).mean() < 1.5
+    assert box == pytest.approx(pen.textbbox(position, text, font=load_font(face, 16), anchor=anchor), abs=1)
+
+
 def test_nothing_is_no_line():
-    assert wrap_text("", load_font(pip_fonts().faces[0], 20), 100) == []
+    assert wrap_text("", pip_fonts().faces[0], 20, 100) == []
 
 
 # ---- the page --------------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smvl.data.opencv import opencv
+
 _CELL = 16
 """Pixels between the points at which the inverse is computed; between them it is interpolated."""
 _DISTANCE = 2.4
@@ -38,8 +40,6 @@ class View:
 
     def page_points(self) -> tuple[np.ndarray, np.ndarray]:
         """x and y of the page's pixel that each pixel of the photograph shows, (height, width) float32; outside the page where none."""
-        import cv2
-
         width, height = self.size
         columns, rows = (-(-side // _CELL) + 2 for side in self.size)
         x = ((np.arange(columns) - 0.5) * _CELL - 0.5)[None, :]
@@ -50,7 +50,7 @@ class View:
         half = max(self.size) / 2
         page = (across * half + width / 2, (down - self.rise(across)) * half + height / 2)
         whole = (columns * _CELL, rows * _CELL)
-        maps = [cv2.resize((values - 0.5).astype(np.float32), whole, interpolation=cv2.INTER_LINEAR) for values in page]
+        maps = [opencv().resize((values - 0.5).astype(np.float32), whole, interpolation=opencv().INTER_LINEAR) for values in page]
         return tuple(np.ascontiguousarray(values[_CELL : _CELL + height, _CELL : _CELL + width]) for values in maps)
 
     def rise(self, across: np.ndarray) -> np.ndarray:

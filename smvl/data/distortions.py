@@ -17,6 +17,7 @@ from PIL import Image
 
 from smvl.config import DistortionConfig, ImageAugmentConfig
 from smvl.data.camera import draw_view
+from smvl.data.opencv import opencv
 from smvl.data.textures import SURROUNDINGS, surroundings
 
 PHONE = DistortionConfig(perspective=0.35, tilt=0.3, curl=0.3, blur=0.35, dim=0.5, noise=0.4, jpeg=0.5)
@@ -80,18 +81,9 @@ def augment_image(image: Image.Image, settings: ImageAugmentConfig, *, task: str
     return distort(image, draw_strengths(settings, generator), generator)
 
 
-@cache
-def _opencv():
-    """OpenCV on one thread: its own threads fight with the processes that load data, and hang in forked ones."""
-    import cv2
-
-    cv2.setNumThreads(1)
-    return cv2
-
-
 def _place(pixels: np.ndarray, settings: DistortionConfig, generator: random.Random, around: Sequence[str]) -> np.ndarray:
     """The page, curled and seen from the side, before something else."""
-    cv2 = _opencv()
+    cv2 = opencv()
     size = pixels.shape[1], pixels.shape[0]
     view = draw_view(size, perspective=settings.perspective, tilt=settings.tilt, curl=settings.curl, generator=generator)
     if settings.curl:
@@ -107,7 +99,7 @@ def _place(pixels: np.ndarray, settings: DistortionConfig, generator: random.Ran
 
 def _light(pixels: np.ndarray, strength: float, generator: random.Random) -> np.ndarray:
     """Too little light, falling off to one side, of a warm or cold colour, sometimes with a shadow over it."""
-    cv2 = _opencv()
+    cv2 = opencv()
     across, down = np.meshgrid(np.linspace(-1, 1, 32), np.linspace(-1, 1, 32))
     angle = generator.uniform(0, 2 * math.pi)
     along = across * math.cos(angle) + down * math.sin(angle)
@@ -125,7 +117,7 @@ def _light(pixels: np.ndarray, strength: float, generator: random.Random) -> np.
 
 def _blur(pixels: np.ndarray, strength: float, generator: random.Random) -> np.ndarray:
     """Out of focus, or moved while the shutter was open."""
-    cv2 = _opencv()
+    cv2 = opencv()
     scale = max(pixels.shape[:2]) / _REFERENCE
     if generator.random() < 0.65:
         return cv2.GaussianBlur(pixels, (0, 0), max(0.05, strength * _MAX_BLUR * scale))
@@ -154,7 +146,7 @@ def _grain() -> np.ndarray:
 
 
 def _add_grain(pixels: np.ndarray, strength: float, generator: random.Random) -> np.ndarray:
-    cv2 = _opencv()
+    cv2 = opencv()
     rows, columns = (generator.randrange(1024) + np.arange(length) for length in pixels.shape[:2])
     grain = _grain().take(rows, 0, mode="wrap").take(columns, 1, mode="wrap")
     return cv2.addWeighted(pixels, 1, grain, strength * _MAX_GRAIN / 32, 0, dtype=cv2.CV_8U)

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
+
+from smvl.data.opencv import opencv
 
 Colour = tuple[int, int, int]
 
@@ -34,7 +36,7 @@ def paper(name: str, size: tuple[int, int], generator: random.Random) -> Image.I
     if name not in shades:
         raise ValueError(f"there is no paper {name!r}; expected one of {', '.join(PAPERS)}.")
     pattern, dark, light = shades[name]
-    return ImageOps.colorize(_piece(pattern, size, generator), dark, light)
+    return _coloured(_piece(pattern, size, generator), dark, light)
 
 
 def _lined(size: tuple[int, int], generator: random.Random) -> Image.Image:
@@ -55,32 +57,30 @@ def surroundings(name: str, size: tuple[int, int], generator: random.Random) -> 
     }[name]
     light = generator.choice(colours)
     depth = generator.uniform(0.55, 0.8)
-    return ImageOps.colorize(_piece(pattern, size, generator), tuple(round(value * depth) for value in light), light)
+    return _coloured(_piece(pattern, size, generator), tuple(round(value * depth) for value in light), light)
 
 
-def _piece(pattern: str, size: tuple[int, int], generator: random.Random) -> Image.Image:
-    """A random part of a pattern, scaled to a size, L."""
-    share = generator.uniform(0.5, 0.95)
-    scale = _SIDE * share / max(size)
-    width, height = size[0] * scale, size[1] * scale
-    left, top = generator.uniform(0, _SIDE - width), generator.uniform(0, _SIDE - height)
-    whole = _pattern(pattern)
-    if generator.random() < 0.5:
-        whole = _mirrored(pattern)
-    return whole.resize(size, Image.Resampling.BILINEAR, (left, top, left + width, top + height))
+def _coloured(heights: np.ndarray, dark: Colour, light: Colour) -> Image.Image:
+    """Each height as a colour between two."""
+    table = np.linspace(dark, light, 256).round().astype(np.uint8)[:, None, :]
+    return Image.fromarray(opencv().applyColorMap(heights, table))
+
+
+def _piece(pattern: str, size: tuple[int, int], generator: random.Random) -> np.ndarray:
+    """A random part of a pattern, scaled to a size; (height, width) uint8."""
+    scale = _SIDE * generator.uniform(0.5, 0.95) / max(size)
+    width, height = (max(1, round(side * scale)) for side in size)
+    left, top = generator.randint(0, _SIDE - width), generator.randint(0, _SIDE - height)
+    part = _pattern(pattern)[top : top + height, left : left + width]
+    return opencv().resize(part[::-1, ::-1] if generator.random() < 0.5 else part, size, interpolation=opencv().INTER_LINEAR)
 
 
 @cache
-def _mirrored(name: str) -> Image.Image:
-    return ImageOps.flip(ImageOps.mirror(_pattern(name)))
-
-
-@cache
-def _pattern(name: str) -> Image.Image:
-    """A pattern of `_SIDE` x `_SIDE` pixels, L, the same in every process."""
+def _pattern(name: str) -> np.ndarray:
+    """The heights of a pattern, (_SIDE, _SIDE) uint8, the same in every process."""
     heights = _PATTERNS[name](np.random.default_rng(sum(name.encode())))
     low, high = np.quantile(heights, (0.01, 0.99))
-    return Image.fromarray((np.clip((heights - low) / (high - low), 0, 1) * 255).astype(np.uint8))
+    return (np.clip((heights - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
 def _noise(generator: np.random.Generator, cells_x: int, cells_y: int) -> np.ndarray:

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from smvl.data.scenes.contents import TRAIN
-from smvl.data.scenes.fonts import Fonts, load_font
+from smvl.data.scenes.fonts import Face, Fonts
+from smvl.data.scenes.glyphs import write_text
 from smvl.data.scenes.request import Job, SceneRequest
 from smvl.data.scenes.sample_drawing import SceneSample, draw_sample
 from smvl.data.scenes.scene import Question
@@ -40,21 +41,20 @@ def _make_cell(sample: SceneSample, fonts: Fonts) -> Image.Image:
     picture = sample.photographs[0].image
     scale = min(_CELL / picture.width, _CELL * 1.15 / picture.height, 1.0)
     picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
-    font = load_font(fonts.of("sans")[0], _TEXT)
+    face = fonts.of("sans")[1]
     lines: list[tuple[str, tuple[int, int, int]]] = []
     for turn in sample.conversation.turns:
-        lines += [(line, (20, 60, 140)) for line in _lines(f"[{turn.question.kind}] {turn.question.question}", font)]
-        lines += [(line, (20, 20, 20)) for line in _lines(f"→ {_shown_answer(turn.question)}", font)]
+        lines += [(line, (20, 60, 140)) for line in _lines(f"[{turn.question.kind}] {turn.question.question}", face)]
+        lines += [(line, (20, 20, 20)) for line in _lines(f"→ {_shown_answer(turn.question)}", face)]
     cell = Image.new("RGB", (_CELL, picture.height + 6 + round(len(lines) * _TEXT * 1.35) + 6), (255, 255, 255))
     cell.paste(picture, ((_CELL - picture.width) // 2, 0))
-    pen = ImageDraw.Draw(cell)
     for place, (line, colour) in enumerate(lines):
-        pen.text((6, picture.height + 6 + place * _TEXT * 1.35), line, font=font, fill=colour)
+        write_text(cell, (6, picture.height + 6 + place * _TEXT * 1.35), line, face, _TEXT, colour, "la")
     return cell
 
 
-def _lines(text: str, font) -> list[str]:
-    lines: Sequence[str] = [line for paragraph in text.split("\n") for line in wrap_text(paragraph, font, _CELL - 12)]
+def _lines(text: str, face: Face) -> list[str]:
+    lines: Sequence[str] = [line for paragraph in text.split("\n") for line in wrap_text(paragraph, face, _TEXT, _CELL - 12)]
     return [*lines[:_NUM_LINES], "……"] if len(lines) > _NUM_LINES else list(lines)
 
 

@@ -41,9 +41,9 @@ _LEAST_BYTES = 1_000_000
 """Outlines of 3,755 characters take more than this; what is smaller is not opened."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Face:
-    """One font to write with."""
+    """One font to write with; equal to itself alone, so that it is a quick key."""
 
     family: str
     style: Style
@@ -52,7 +52,7 @@ class Face:
     """Which of the fonts in the file."""
     axes: tuple[float, ...] = ()
     """Where a variable font's axes are set; empty for one that is not variable."""
-    characters: frozenset[int] = field(default=frozenset(), repr=False, compare=False)
+    characters: frozenset[int] = field(default=frozenset(), repr=False)
     """Code points that it has."""
 
     def covers(self, text: str) -> bool:
@@ -102,9 +102,9 @@ def machine_fonts() -> Fonts:
     return Fonts(pip_fonts().faces + tuple(sorted(chinese, key=lambda face: (face.file.name, face.index))))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=48)
 def load_font(face: Face, pixels: int) -> ImageFont.FreeTypeFont:
-    """A face at a size; kept, as loading one takes longer than drawing with it."""
+    """A face at a size; some are kept, as loading one takes a millisecond, but each of them holds up to four megabytes."""
     font = ImageFont.truetype(str(face.file), pixels, index=face.index, layout_engine=ImageFont.Layout.BASIC)
     if face.axes:
         font.set_variation_by_axes(list(face.axes))

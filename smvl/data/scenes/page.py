@@ -6,11 +6,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from smvl.data.scenes.contents import Contents
 from smvl.data.scenes.fonts import Face, Style, load_font
+from smvl.data.scenes.glyphs import Box, baseline_below_middle, line_metrics, text_length, write_text
 from smvl.data.scenes.wrapping import wrap_text
 
 Colour = tuple[int, int, int]
-Box = tuple[int, int, int, int]
 INK: Colour = (28, 28, 32)
+_SMALLEST = 6
+"""Pixels; smaller type is set in this size."""
 
 
 class Page:
@@ -68,13 +70,16 @@ class Page:
 
     def font(self, style: Style, pixels: float, text: str = "") -> ImageFont.FreeTypeFont:
         """A font of a style; the same face for the whole page unless it lacks a character of the text."""
-        return load_font(self.face(style, text), max(6, round(pixels)))
+        return load_font(*self._type(style, pixels, text))
+
+    def _type(self, style: Style, pixels: float, text: str) -> tuple[Face, int]:
+        """Face and size that a text is set in."""
+        return self.face(style, text), max(_SMALLEST, round(pixels))
 
     def measure(self, text: str, style: Style, pixels: float) -> tuple[int, int]:
         """(width, height) in pixels that a run of text takes: its advance, and the font's line height."""
-        font = self.font(style, pixels, text)
-        ascent, descent = font.getmetrics()
-        return round(font.getlength(text)), ascent + descent
+        face, size = self._type(style, pixels, text)
+        return round(text_length(text, face, size)), sum(line_metrics(face, size))
 
     def write(
         self, position: tuple[float, float], text: str, style: Style, pixels: float, *, fill: Colour = INK, anchor: str = "la"
@@ -83,9 +88,9 @@ class Page:
 
         Args:
             position: where the anchor is.
-            anchor: Pillow's: `la` left and top, `mm` the middle, `ra` right and top, `ls` left on the baseline.
+            anchor: `l`, `m` or `r`, then `a`, `m`, `s` or `d`: `la` left and top, `mm` the middle, `ls` left on the baseline.
         """
-        box = self._put(position, text, self.font(style, pixels, text), fill, anchor)
+        box = write_text(self.image, position, text, *self._type(style, pixels, text), fill, anchor)
         self.texts.append(text)
         self.boxes.append(box)
         return box
@@ -116,10 +121,10 @@ class Page:
 
     def _spread(self, text: str, style: Style, pixels: float, places: Sequence[tuple[float, float]], fill: Colour) -> Box:
         """Each character around its place, centred on the square that type is set on."""
-        font = self.font(style, pixels, text)
-        _, top, _, bottom = font.getbbox("国", anchor="ls")
-        boxes = [self._put((x, y - (top + bottom) / 2), character, font, fill, "ms") for (x, y), character in zip(places, text)]
-        return self._note(text, boxes)
+        face, size = self._type(style, pixels, text)
+        drop = baseline_below_middle(face, size)
+        marks = [(character, (x, y + drop)) for character, (x, y) in zip(text, places)]
+        return self._note(text, [write_text(self.image, place, character, face, size, fill, "ms") for character, place in marks])
 
     def _note(self, text: str, boxes: Sequence[Box]) -> Box:
         """Write down one run of text that stands in several pieces."""
@@ -128,19 +133,14 @@ class Page:
         self.boxes.append((min(lefts), min(tops), max(rights), max(bottoms)))
         return self.boxes[-1]
 
-    def _put(self, position: tuple[float, float], text: str, font: ImageFont.FreeTypeFont, fill: Colour, anchor: str) -> Box:
-        self.pen.text(position, text, font=font, fill=fill, anchor=anchor)
-        left, top, right, bottom = self.pen.textbbox(position, text, font=font, anchor=anchor)
-        return round(left), round(top), round(right), round(bottom)
-
     def fit(self, text: str, style: Style, pixels: float, width: float) -> float:
         """The largest size up to `pixels` at which a text is no wider than `width`."""
         taken = self.measure(text, style, pixels)[0]
-        return pixels if taken <= width else max(6, pixels * width / taken)
+        return pixels if taken <= width else max(_SMALLEST, pixels * width / taken)
 
     def wrap(self, text: str, style: Style, pixels: float, width: float) -> list[str]:
         """Lines of at most `width` pixels, broken as Chinese typesetting does; joined they are the text again."""
-        return wrap_text(text, self.font(style, pixels, text), width)
+        return wrap_text(text, *self._type(style, pixels, text), width)
 
     def write_paragraph(
         self,
@@ -155,10 +155,10 @@ class Page:
     ) -> float:
         """Write one text over as many lines as it takes; it stays one text in `texts`. Returns the height where the next would begin."""
         x, y = position
-        font = self.font(style, pixels, text)
+        face, size = self._type(style, pixels, text)
         boxes = []
-        for line in wrap_text(text, font, width):
-            boxes.append(self._put((x, y), line, font, fill, "la"))
+        for line in wrap_text(text, face, size, width):
+            boxes.append(write_text(self.image, (x, y), line, face, size, fill, "la"))
             y += pixels * leading
         self._note(text, boxes)
         return y

@@ -4,9 +4,9 @@ No line begins with closing punctuation or ends with opening punctuation; words,
 """
 
 import re
-from functools import lru_cache
 
-from PIL import ImageFont
+from smvl.data.scenes.fonts import Face
+from smvl.data.scenes.glyphs import text_length
 
 NOT_FIRST = "，。、：；！？）》〉」』】〕”’…—·％℃,.:;!?)]}%"
 """A line does not begin with these."""
@@ -19,27 +19,21 @@ _PIECE, _CHARACTER = (
 )
 
 
-def wrap_text(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
+def wrap_text(text: str, face: Face, pixels: int, width: float) -> list[str]:
     """Lines of at most `width` pixels; joined they are the text again. A piece too wide for a line is cut where it must be."""
     lines, line, taken = [], "", 0.0
-    for piece in _pieces(text, font, width):
-        advance = sum(_advance(font, character) for character in piece)
-        if line and taken + advance > width:
+    for piece in _pieces(text, face, pixels, width):
+        length = text_length(piece, face, pixels)
+        if line and taken + length > width:
             lines.append(line)
             line, taken = "", 0.0
-        line, taken = line + piece, taken + advance
+        line, taken = line + piece, taken + length
     return [*lines, line] if line else lines
 
 
-def _pieces(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
+def _pieces(text: str, face: Face, pixels: int, width: float) -> list[str]:
     """What stays together; a word wider than a line comes apart."""
     pieces = []
     for piece in _PIECE.findall(text):
-        too_wide = sum(_advance(font, character) for character in piece) > width
-        pieces += _CHARACTER.findall(piece) if too_wide else [piece]
+        pieces += _CHARACTER.findall(piece) if text_length(piece, face, pixels) > width else [piece]
     return pieces
-
-
-@lru_cache(maxsize=100_000)
-def _advance(font: ImageFont.FreeTypeFont, character: str) -> float:
-    return font.getlength(character)

@@ -1,6 +1,6 @@
 """Which kinds of scenes there are: one line each."""
 
-from smvl.data.scenes.kinds import advertisement, calligraphy, chart, dial, exam, price_tag, receipt, street_sign, table
+from smvl.data.scenes.kinds import advertisement, calligraphy, chart, contract, dial, exam, price_tag, receipt, street_sign, table
 from smvl.data.scenes.scene import Kind
 
 KINDS: dict[str, Kind] = {
@@ -12,6 +12,7 @@ KINDS: dict[str, Kind] = {
         price_tag.KIND,
         exam.KIND,
         table.KIND,
+        contract.KIND,
         receipt.KIND,
         dial.KIND,
         chart.KIND,

@@ -137,7 +137,7 @@ class Side(ABC):
         )
         self.model.to(self.device)
         self.encoder = Encoder(processor, data.max_length)
-        self.mixture = open_mixture(self.stage.mixture, seed=self.config.seed)
+        self.mixture = open_mixture(self.stage, seed=self.config.seed)
         self.schedule = plan_schedule(self.open_sampler(), warm_up_steps=preset.warm_up_steps, num_samples=preset.num_samples)
 
     def open_sampler(self) -> PackSampler:

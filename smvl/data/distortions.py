@@ -20,7 +20,7 @@ from smvl.data.camera import draw_view
 from smvl.data.opencv import opencv
 from smvl.data.textures import SURROUNDINGS, surroundings
 
-PHONE = DistortionConfig(perspective=0.35, tilt=0.3, curl=0.3, blur=0.35, dim=0.5, noise=0.4, jpeg=0.5)
+PHONE = DistortionConfig(perspective=0.35, tilt=0.3, curl=0.3, blur=0.28, dim=0.5, noise=0.35, jpeg=0.45)
 """Strengths up to which a photograph by phone goes; still legible."""
 
 ITSELF = "itself"

@@ -6,6 +6,7 @@ from typing import Any
 from smvl.data.scenes.contents import Contents
 from smvl.data.scenes.function_call import call_function, describe_function
 from smvl.data.scenes.phrasing import phrase
+from smvl.data.scenes.receipts.comparison import due_of
 from smvl.data.scenes.scene import TOOL, Question
 
 CATEGORIES = {"restaurant": "餐饮", "drinks": "餐饮", "taxi": "交通", "shop": "购物", "kiosk": "购物", "telephone": "其他"}
@@ -94,7 +95,7 @@ def ask_call(facts: Mapping[str, Any], contents: Contents) -> Question:
     people = contents.random.randint(2, 9)
     words = phrase(contents, _WORDS[name], people=str(people), category=CATEGORIES.get(sort, "其他"))
     known = {
-        "amount": float(entries.get("应付", entries["合计"])),
+        "amount": float(due_of(facts)),
         "date": entries["日期"],
         "merchant": entries.get("商户"),
         "category": CATEGORIES.get(sort),

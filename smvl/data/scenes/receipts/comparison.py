@@ -13,8 +13,8 @@ Facts = Mapping[str, Any]
 
 
 def due_of(facts: Facts) -> str:
-    """What was to be paid: the sum after what is taken off."""
-    return facts["entries"].get("应付", facts["entries"]["合计"])
+    """What was to be paid: the sum after what is taken off, or with its tax."""
+    return next(facts["entries"][key] for key in ("应付", "价税合计", "合计") if key in facts["entries"])
 
 
 def compare(first: Facts, second: Facts, contents: Contents) -> Question:

@@ -90,10 +90,10 @@ def _draw_goods(contents: Contents, num: int, rate: int, *, with_spec: bool) -> 
         item |= {"数量": number, "单价": amount_text(price), "金额": amount_text(price * number), "税率": f"{rate}%"}
         for key in ("单价", "金额"):
             contents.keep(item[key])
-    sums = {"金额合计": amount_text(before), "税额": amount_text(tax), "合计": amount_text(before + tax)}
+    sums = {"金额合计": amount_text(before), "税额": amount_text(tax), "价税合计": amount_text(before + tax)}
     for amount in sums.values():
         contents.keep(amount)
-    return items, sums | {"税率": f"{rate}%", "大写": capital_amount(cents_of(sums["合计"]))}
+    return items, sums | {"税率": f"{rate}%", "大写": capital_amount(cents_of(sums["价税合计"]))}
 
 
 def _paint(contents: Contents, longest_edge: int, entries: dict[str, str], items: list[dict[str, Any]]) -> Page:
@@ -114,7 +114,7 @@ def _paint(contents: Contents, longest_edge: int, entries: dict[str, str], items
     page.pen.line((edge, sums + row, width - edge, sums + row), fill=ink)
     word = "价税合计（大写）" if longest_edge >= 480 else "价税合计"
     _write_row(page, (edge + pixels * 0.4, sums + row * 1.5), ((word, ink), (entries["大写"], INK)), pixels, style)
-    figures = (("（小写）", ink), ("¥", INK), (entries["合计"], INK))
+    figures = (("（小写）", ink), ("¥", INK), (entries["价税合计"], INK))
     start = width - edge - pixels * 0.4 - sum(page.measure(text, style, pixels)[0] for text, _ in figures)
     _write_row(page, (start, sums + row * 1.5), figures, pixels, style)
     people = [key for key in ("收款人", "复核", "开票人") if key in entries]

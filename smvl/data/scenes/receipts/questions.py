@@ -17,7 +17,7 @@ from smvl.data.scenes.refusal import refuse
 from smvl.data.scenes.scene import COUNT, FIELD, MARKDOWN, READ, Ask, Question
 from smvl.data.scenes.schema import Entry, ask_json, draw_entries
 
-_MONEY = ("合计", "优惠", "应付", "实收", "找零", "金额合计", "税额", "金额", "单价")
+_MONEY = ("合计", "价税合计", "优惠", "应付", "实收", "找零", "金额合计", "税额", "金额", "单价")
 _PLACES = {
     "invoice": ("发票上", "单据上", "图中"),
     "handwritten": ("收据上", "单据上", "图中"),

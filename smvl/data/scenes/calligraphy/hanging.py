@@ -94,10 +94,10 @@ def _write_columns(page: Page, work: Work, sheet: Box, pixels: float, step: floa
         _stamp(page, work.seal, (x, min(below + small * 0.6, bottom - side - pixels * 0.2)), side)
 
 
-def _stamp(page: Page, seal: str, position: tuple[float, float], side: float) -> None:
-    """A square seal read from the right column down, white on red or red on white, its upper edge's middle at `position`."""
+def _stamp(page: Page, seal: str, position: tuple[float, float], side: float, *, filled: bool | None = None) -> None:
+    """A square seal read from the right column down, its upper edge's middle at `position`; `filled`: white on red."""
     x, y = position
-    white = page.contents.random.random() < 0.5
+    white = page.contents.random.random() < 0.5 if filled is None else filled
     box = [x - side / 2, y, x + side / 2, y + side]
     page.pen.rectangle(box, fill=_SEAL if white else None, outline=_SEAL, width=max(1, round(side / 18)))
     half = -(-len(seal) // 2)
@@ -182,7 +182,7 @@ def _hang_plaque(contents: Contents, work: Work, longest_edge: int) -> Page:
         x = left + pixels * (1.6 if work.seal else 0.8)
         page.write_column((x, top + board_height * 0.08), work.inscription, "brush", small, step=1.1, fill=ink)
     if work.seal:
-        _stamp(page, work.seal, (left + pixels * 0.75, top + board_height * 0.92 - pixels * 0.9), pixels * 0.9)
+        _stamp(page, work.seal, (left + pixels * 0.75, top + board_height * 0.92 - pixels * 0.9), pixels * 0.9, filled=True)
     return page
 
 

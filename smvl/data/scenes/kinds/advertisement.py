@@ -83,7 +83,7 @@ def _ask_count(facts: Facts, contents: Contents) -> Question:
 def _ask_saving(facts: Facts, contents: Contents) -> Question:
     """What is left of the original price is a sum to do."""
     if not facts["original"]:
-        return refuse(contents.random.choice(("比原价便宜多少元？只写数字。", "现在买能比原价省多少元？只写数字。")), "标原价")
+        return refuse(contents.random.choice(("比原价便宜多少元？", "现在买能比原价省多少元？")), "标原价")
     saving = amount_text(cents_of(facts["original"]) - cents_of(facts["price"]))
     return Question(FIELD, contents.random.choice(("比原价便宜多少元？写两位小数。", "现在买能比原价省多少元？写两位小数。")), saving)
 
@@ -93,7 +93,7 @@ def _ask_absent(facts: Facts, contents: Contents) -> Question:
     if not absent:
         return refuse(contents.random.choice(("这件商品的保质期是多久？", "图中写的保质期是几个月？")), "写保质期")
     name, questions = _PARTS[contents.random.choice(absent)]
-    return refuse(contents.random.choice(questions), f"写{name}")
+    return refuse(contents.random.choice(questions).removesuffix("只写数字。"), f"写{name}")
 
 
 def _compare(first: Facts, second: Facts, contents: Contents) -> Question:

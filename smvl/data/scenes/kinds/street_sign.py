@@ -152,7 +152,7 @@ def _ask_field(facts: Facts, contents: Contents) -> Question:
 
 def _ask_json(facts: Facts, contents: Contents) -> Question:
     signs = [[Entry(key, "string", sign[key]) for key in ("类型", "颜色", "文字")] for sign in facts["signs"]]
-    asked = ask_json(contents, "图中从左到右的牌子", [Entry("牌子", "array", signs)])
+    asked = ask_json(contents, "从左到右的牌子", [Entry("牌子", "array", signs)])
     hint = f"类型从{'、'.join(TYPES)}中选，颜色写一个字，牌子内换行处写空格。"
     return replace(asked, question=f"{asked.question}{hint}")
 

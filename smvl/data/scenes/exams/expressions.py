@@ -10,6 +10,11 @@ def term(coefficient: int, name: str) -> str:
     return {1: "", -1: "-"}.get(coefficient, str(coefficient)) + name if name else str(coefficient)
 
 
+def further_term(coefficient: int, name: str) -> str:
+    """A term after others, with its sign: `+3x`, `+x`, `-x`."""
+    return ("+" if coefficient > 0 else "") + term(coefficient, name)
+
+
 def signed(number: int | Fraction) -> str:
     """A further number with its sign: `+3`, `-5`."""
     return ("+" if number > 0 else "") + fraction(number)
@@ -34,8 +39,8 @@ def polynomial(coefficients: Sequence[int], name: str = "x") -> str:
     for place, coefficient in enumerate(coefficients):
         exponent = len(coefficients) - 1 - place
         if coefficient:
-            piece = term(coefficient, power(name, exponent) if exponent else "")
-            written += piece if not written or piece.startswith("-") else "+" + piece
+            write = further_term if written else term
+            written += write(coefficient, power(name, exponent) if exponent else "")
     return written or "0"
 
 

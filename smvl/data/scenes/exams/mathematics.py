@@ -4,7 +4,7 @@ import random
 from fractions import Fraction
 from math import gcd
 
-from smvl.data.scenes.exams.expressions import coefficient, fraction, nonzero, polynomial, power, signed, term
+from smvl.data.scenes.exams.expressions import coefficient, fraction, further_term, nonzero, polynomial, power, signed, term
 from smvl.data.scenes.exams.family import BLANK, CALCULATE, SOLVE, Family
 
 Random = random.Random
@@ -80,7 +80,7 @@ def _system_of_equations(g: Random) -> Parts:
     rows = []
     while len(rows) < 2 or rows[0][0] * rows[1][1] == rows[0][1] * rows[1][0]:
         rows = [(nonzero(g, 7), nonzero(g, 7)) for _ in range(2)]
-    lines = [f"{term(a, 'x')}{'+' if b > 0 else ''}{term(b, 'y')}={a * x + b * y}" for a, b in rows]
+    lines = [f"{term(a, 'x')}{further_term(b, 'y')}={a * x + b * y}" for a, b in rows]
     return {"e": r"\begin{cases}" + r"\\".join(lines) + r"\end{cases}"}
 
 
@@ -194,10 +194,10 @@ def _monotone(g: Random) -> Parts:
     a, b = nonzero(g, 12), nonzero(g, 12)
     patterns = (
         f"f(x)={polynomial((1, a, b, 0))}+m",
-        rf"f(x)=\ln x{signed(a)}x^2",
+        rf"f(x)=\ln x{further_term(a, 'x^2')}",
         f"f(x)=(x{signed(a)})e^x",
         rf"f(x)=\frac{{{b}}}{{x}}+\ln x{signed(a)}",
-        f"f(x)=e^x{'+' if a > 0 else ''}{term(a, 'x')}{signed(b)}",
+        f"f(x)=e^x{further_term(a, 'x')}{signed(b)}",
     )
     return {"e": g.choice(patterns), "f": "f(x)", "d": "f'(x)"}
 

@@ -3,7 +3,18 @@
 import random
 from fractions import Fraction
 
-from smvl.data.scenes.exams.expressions import coefficient, fraction, near, nonzero, polynomial, power, shuffled, signed, term
+from smvl.data.scenes.exams.expressions import (
+    coefficient,
+    fraction,
+    further_term,
+    near,
+    nonzero,
+    polynomial,
+    power,
+    shuffled,
+    signed,
+    term,
+)
 from smvl.data.scenes.exams.family import CHOICE, Family
 
 Random = random.Random
@@ -75,8 +86,8 @@ def _arithmetic_sequence(g: Random) -> Parts:
 def _modulus(g: Random) -> Parts:
     a, b = nonzero(g, 30), nonzero(g, 30)
     return {
-        "e": f"z={a}{'+' if b > 0 else ''}{term(b, 'i')}",
-        "right": f"{a}{'+' if b < 0 else ''}{term(-b, 'i')}",
+        "e": f"z={a}{further_term(b, 'i')}",
+        "right": f"{a}{further_term(-b, 'i')}",
         "a": str(a),
         "b": str(b),
     }
@@ -86,7 +97,7 @@ def _conjugates(g: Random, parts: Parts) -> list[str]:
     def wrong() -> str:
         a, b = g.choice((1, -1)) * int(parts["a"]), g.choice((1, -1)) * int(parts["b"])
         a, b = g.choice(((a, b), (b, a)))
-        return f"{a}{'+' if b > 0 else ''}{term(b, 'i')}"
+        return f"{a}{further_term(b, 'i')}"
 
     return [f"${one}$" for one in shuffled(g, parts["right"], wrong)]
 

@@ -1,0 +1,76 @@
+"""What the engine asks of a model, whatever runtime it is loaded in: features of images, and scores of the next token.
+
+`torch_model.TorchModel` is a checkpoint (or a model in training), `onnx_model.OnnxModel` an export. Nothing that the engine needs for
+the latter imports torch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is fixed about a loaded model."""
+
+    max_positions: int
+    """Longest sequence that it reads, prompt and answer together."""
+    stop_ids: frozenset[int]
+    """Tokens that end a turn."""
+    suppressed_ids: tuple[int, ...] = ()
+    """Rows of the vocabulary that no token uses; they are never chosen."""
+    max_batch: int | None = None
+    """Prompts that are read together at most; None for any number."""
+
+    def __post_init__(self):
+        if not self.stop_ids:
+            raise ValueError("the generation config has no eos_token_id, so no answer would ever end. Set it to the id of <|im_end|>.")
+
+
+class Reading(Protocol):
+    """Prompts that a model has read and goes on with, token by token. Keys and values stay where they are: no step copies them."""
+
+    def scores(self) -> np.ndarray:
+        """(B, vocabulary) float32: of the token that comes next, before any is suppressed."""
+        ...
+
+    def likeliest(self) -> list[int]:
+        """The best token of each row, among those that are not suppressed."""
+        ...
+
+    def go_on(self, tokens: Sequence[int]) -> None:
+        """Read one more token in each row."""
+        ...
+
+    def read_on(self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int) -> None:
+        """Forget all but the first `length` tokens, then read `ids`; for readings of one prompt only.
+
+        Args:
+            features: (image placeholders in `ids`, width); None without any.
+            room: tokens that will be written after them at most.
+        """
+        ...
+
+
+class Model(Protocol):
+    """A loaded model."""
+
+    facts: ModelFacts
+
+    def encode_images(self, tiles: np.ndarray) -> np.ndarray:
+        """(num_tiles, 3, tile, tile) float32 -> (num_tiles, features of a tile, width): what the text model reads of each tile."""
+        ...
+
+    def read(self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int) -> Reading:
+        """Read prompts, which may be of different lengths.
+
+        Args:
+            features: for each prompt (image placeholders in it, width), in their order; None without images.
+            room: tokens that will be written at most.
+
+        Raises:
+            ValueError: a prompt has another number of placeholders than features.
+        """
+        ...

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from smvl.infer.answer import Answer, Piece
 from smvl.infer.chat import HELP, Conversation, run_chat, show
-from smvl.infer.engine import Answer, Engine, Piece, Request
+from smvl.infer.engine import Engine
+from smvl.infer.request import Request
 from tests.test_engine import image_text, one_thread, picture, prompt_text, save_small_checkpoint  # noqa: F401
 
 
@@ -146,7 +148,7 @@ def test_clear_forgets_everything_but_the_system_message() -> None:
 
 
 def test_a_question_that_fails_leaves_the_conversation_as_it_was(engine: Engine) -> None:
-    conversation = Conversation(engine, max_new_tokens=engine.model.config.text_config.max_position_embeddings)
+    conversation = Conversation(engine, max_new_tokens=engine.facts.max_positions)
     conversation.add_image(picture("red"))
     with pytest.raises(ValueError, match="max_new_tokens"):
         list(conversation.ask("图?"))
@@ -230,4 +232,6 @@ def test_settings_reach_the_engine() -> None:
     scripted = ScriptedEngine(says("好"))
     list(Conversation(scripted, thinking=True, max_new_tokens=7, temperature=0.5).ask("图?"))
     assert scripted.requests[0].thinking
-    assert scripted.settings == [{"max_new_tokens": 7, "temperature": 0.5}]
+    [settings] = scripted.settings
+    assert settings.pop("memory") is not None
+    assert settings == {"max_new_tokens": 7, "temperature": 0.5}

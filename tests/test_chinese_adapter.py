@@ -91,7 +91,7 @@ def samples(processor) -> list[dict[str, torch.Tensor]]:
     for parts, sizes in (([None, "图中有什么?"], [(64, 64)]), (["哪一张的数字更大?"], [])):
         layout = processor.lay_out([question(*parts), answer("一个红色的圆形。")], sizes)
         row = {"input_ids": torch.tensor([layout.input_ids])}
-        found.append(row | ({"pixel_values": processor.pixel_values([picture()], layout).unsqueeze(0)} if sizes else {}))
+        found.append(row | ({"pixel_values": torch.from_numpy(processor.pixel_values([picture()], layout))[None]} if sizes else {}))
     return found
 
 

@@ -3,7 +3,6 @@
 python -m pytest tests/test_engine.py
 """
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,12 @@ import torch
 from PIL import Image
 
 import smvl.assemble
-from smvl.infer.engine import Engine, Request
+from smvl.infer.engine import Engine
+from smvl.infer.memory import Memory
+from smvl.infer.request import Request
+from smvl.infer.torch_model import TorchModel
 from smvl.model.saving import save_model
-from smvl.processing.images import ImageError
+from smvl.processing.images import ImageError, read_image
 from smvl.processing.tiles import plan_grid
 from tests.donors import save_text_donor, save_vision_donor
 
@@ -84,7 +86,17 @@ def mixed_requests() -> list[Request]:
 
 
 def prompt_text(engine: Engine, request: Request) -> str:
-    return engine.processor.tokenizer.decode(engine.encode([request])["input_ids"][0])
+    return engine.processor.tokenizer.decode(engine.lay_out(request).input_ids)
+
+
+def model_inputs(engine: Engine, request: Request) -> dict[str, torch.Tensor]:
+    """A request as transformers' own `forward` takes it."""
+    layout = engine.lay_out(request)
+    inputs = {"input_ids": torch.tensor([layout.input_ids])}
+    if layout.grids:
+        tiles = engine.processor.pixel_values([read_image(image) for image in request.images], layout)
+        inputs["pixel_values"] = torch.from_numpy(tiles)[None]
+    return inputs
 
 
 def image_text(engine: Engine, image: Image.Image) -> str:
@@ -107,17 +119,16 @@ def test_batched_answers_equal_answers_one_by_one(id_engine: IdEngine, batch_siz
 
 def test_greedy_with_cache_equals_greedy_without(id_engine: IdEngine) -> None:
     for request in mixed_requests():
-        batch = id_engine.encode([request])
-        expected = []
-        while len(expected) < 12:
+        inputs, model = model_inputs(id_engine, request), id_engine.model.model
+        expected: list[int] = []
+        while len(expected) < 12 and not id_engine.facts.stop_ids & set(expected):
             with torch.no_grad():
-                scores = id_engine.model(**batch, use_cache=False).logits[0, -1]
-            scores[id_engine.model.generation_config.suppress_tokens] = -torch.inf
+                scores = model(**inputs, use_cache=False).logits[0, -1]
+            scores[model.generation_config.suppress_tokens] = -torch.inf
             expected.append(int(scores.argmax()))
-            batch["input_ids"] = torch.cat([batch["input_ids"], scores.argmax().view(1, 1)], dim=1)
-            batch["attention_mask"] = torch.ones_like(batch["input_ids"])
+            inputs["input_ids"] = torch.cat([inputs["input_ids"], scores.argmax().view(1, 1)], dim=1)
         [answer] = id_engine.answer([request], max_new_tokens=12)
-        assert answer.text == " ".join(map(str, id_engine.cut(expected)))
+        assert answer.text == " ".join(map(str, expected))
 
 
 @pytest.mark.parametrize("settings", [{}, {"temperature": 1.0, "top_p": 0.9, "seed": 5}])
@@ -133,7 +144,8 @@ def test_streamed_pieces_join_to_the_answer(engine: Engine, settings: dict) -> N
 
 
 def test_an_answer_from_a_live_model_equals_one_from_its_folder(engine: Engine, checkpoint: Path) -> None:
-    live = Engine(*smvl.assemble.load_checkpoint(checkpoint))
+    model, processor = smvl.assemble.load_checkpoint(checkpoint)
+    live = Engine(TorchModel(model), processor)
     assert [answer.text for answer in live.answer(mixed_requests())] == [answer.text for answer in engine.answer(mixed_requests())]
 
 
@@ -153,7 +165,8 @@ def test_drawn_answers_depend_on_the_seed_and_on_nothing_else(id_engine: IdEngin
 
 
 def test_changing_the_image_changes_the_scores(engine: Engine) -> None:
-    red, blue = (engine.model(**engine.encode([ask("图中有什么?", picture(colour))])).logits[0, -1] for colour in ("red", "blue"))
+    model = engine.model.model
+    red, blue = (model(**model_inputs(engine, ask("图中有什么?", picture(colour)))).logits[0, -1] for colour in ("red", "blue"))
     assert (red - blue).abs().max() > 0.1
 
 
@@ -168,7 +181,7 @@ def test_two_images_stand_in_their_order_with_their_own_tiles(engine: Engine) ->
     request = ask("哪一张?", first, second)
     expected = f"<|im_start|>user\n{image_text(engine, first)}{image_text(engine, second)}哪一张?<|im_end|>\n"
     assert prompt_text(engine, request) == expected + "<|im_start|>assistant\n<think>\n\n</think>\n\n"
-    tiles = engine.encode([request])["pixel_values"][0]  # (5 + 3, 3, 32, 32)
+    tiles = model_inputs(engine, request)["pixel_values"][0]  # (5 + 3, 3, 32, 32)
     red_minus_blue = (tiles[:, 0] - tiles[:, 2]).mean(dim=(1, 2))
     assert red_minus_blue.sign().tolist() == [1] * 5 + [-1] * 3
 
@@ -192,19 +205,26 @@ def test_tools_are_in_the_prompt(engine: Engine) -> None:
 # ---- what an answer says ------------------------------------------------------------------------------------------------------
 
 
+class WritingReading:
+    """A reading whose next tokens are known."""
+
+    def __init__(self, ids: list[int]):
+        self._ids = iter(ids)
+
+    def likeliest(self) -> list[int]:
+        return [next(self._ids)]
+
+    def go_on(self, tokens: list[int]) -> None:
+        pass
+
+
 def write_for(engine: Engine, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Let the model write `text`, whatever it is asked."""
-    ids = torch.tensor([engine.processor.tokenizer.encode(text)])
-
-    def generate(input_ids: torch.Tensor, stopping_criteria: Any, **_: Any) -> torch.Tensor:
-        for end in range(1, ids.shape[1] + 1):
-            stopping_criteria(torch.cat([input_ids, ids[:, :end]], dim=1), None)
-        return torch.cat([input_ids, ids], dim=1)
-
-    monkeypatch.setattr(engine.model, "generate", generate)
+    ids = engine.processor.tokenizer.encode(text)
+    monkeypatch.setattr(engine.model, "read", lambda *_: WritingReading(ids))
 
 
-def test_reasoning_is_kept_apart_and_padding_is_cut(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reasoning_is_kept_apart_and_what_follows_the_end_is_not_read(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     write_for(engine, monkeypatch, "<think>\n红色?\n</think>\n\n一个圆形。<|im_end|><|endoftext|><|endoftext|>")
     [answer] = engine.answer([ask("图?", thinking=True)])
     assert (answer.reasoning, answer.text, answer.finish) == ("红色?", "一个圆形。", "stop")
@@ -213,7 +233,7 @@ def test_reasoning_is_kept_apart_and_padding_is_cut(engine: Engine, monkeypatch:
 
 
 def test_what_comes_after_the_end_is_not_streamed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_for(engine, monkeypatch, "一个圆形。<|im_end|>红色")  # as on a GPU, where the end is noticed late
+    write_for(engine, monkeypatch, "一个圆形。<|im_end|>红色")
     stream = engine.stream(ask("图?"))
     assert "".join(piece.text for piece in stream) == stream.answer.text == "一个圆形。"
 
@@ -232,24 +252,22 @@ def test_a_model_in_training_is_left_as_it_was(checkpoint: Path) -> None:
     model.train()
     model.model.vision_model.eval()
     modes = {name: module.training for name, module in model.named_modules()}
-    engine = Engine(model, processor)
+    engine = Engine(TorchModel(model), processor)
     engine.answer(mixed_requests(), max_new_tokens=2)
     list(engine.stream(mixed_requests()[1], max_new_tokens=2))
     assert {name: module.training for name, module in model.named_modules()} == modes
-    batch = engine.encode(mixed_requests()[:3])
-    model(**batch, labels=batch["input_ids"]).loss.backward()
+    inputs = model_inputs(engine, mixed_requests()[1])
+    model(**inputs, labels=inputs["input_ids"]).loss.backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
 def test_leaving_a_stream_early_stops_the_model(engine: Engine) -> None:
     steps = []
-    hook = engine.model.register_forward_hook(lambda *_: steps.append(1))
-    num_threads = threading.active_count()
+    hook = engine.model.model.register_forward_hook(lambda *_: steps.append(1))
     for _ in engine.stream(ask("图中有什么?", picture("red")), max_new_tokens=2000):
         break
     hook.remove()
-    assert len(steps) < 1000
-    assert threading.active_count() == num_threads
+    assert len(steps) < 20
 
 
 # ---- refusals ----------------------------------------------------------------------------------------------------------------
@@ -265,7 +283,7 @@ def test_a_damaged_image_is_an_error_of_the_stream_not_of_its_thread(engine: Eng
 
 
 def test_a_prompt_without_room_for_the_answer_is_refused(engine: Engine) -> None:
-    limit = engine.model.config.text_config.max_position_embeddings
+    limit = engine.facts.max_positions
     with pytest.raises(ValueError, match=rf"max_new_tokens is {limit}.* at most {limit}"):
         engine.answer([ask("图?")], max_new_tokens=limit)
 
@@ -301,14 +319,100 @@ def test_a_device_or_dtype_that_is_not_there_is_refused_by_name(checkpoint: Path
 
 def test_on_a_cpu_a_bfloat16_checkpoint_runs_in_float32_unless_asked(tmp_path: Path) -> None:
     folder = save_small_checkpoint(tmp_path, dtype=torch.bfloat16)
-    assert Engine.from_folder(folder, device="cpu").model.dtype == torch.float32
+    assert Engine.from_folder(folder, device="cpu").model.model.dtype == torch.float32
     engine = Engine.from_folder(folder, device="cpu", dtype="bfloat16")
-    assert engine.model.dtype == torch.bfloat16
+    assert engine.model.model.dtype == torch.bfloat16
     assert engine.answer(mixed_requests(), max_new_tokens=3)
 
 
 def test_a_model_that_no_token_ends_is_refused(checkpoint: Path) -> None:
-    model, processor = smvl.assemble.load_checkpoint(checkpoint)
+    model, _ = smvl.assemble.load_checkpoint(checkpoint)
     model.generation_config.eos_token_id = None
     with pytest.raises(ValueError, match="eos_token_id"):
-        Engine(model, processor)
+        TorchModel(model)
+
+
+# ---- what is kept over the turns of a conversation -----------------------------------------------------------------------------
+
+
+class CountingModel:
+    """A model that counts the tiles it encodes and the tokens it reads."""
+
+    def __init__(self, model: TorchModel):
+        self.facts, self._model = model.facts, model
+        self.num_tiles = 0
+        self.read_lengths: list[int] = []
+
+    def encode_images(self, tiles: Any) -> Any:
+        self.num_tiles += len(tiles)
+        return self._model.encode_images(tiles)
+
+    def read(self, prompts: Any, features: Any, room: int) -> Any:
+        reading = self._model.read(prompts, features, room)
+        self.read_lengths += map(len, prompts)
+        read_on = reading.read_on
+        reading.read_on = lambda length, ids, *rest: (self.read_lengths.append(len(ids)), read_on(length, ids, *rest))
+        return reading
+
+
+def turns(*images: Image.Image) -> list[Request]:
+    """A conversation that grows by an answer and a question, and in its third turn by a second image."""
+    first = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "图中有什么?"}]}
+    second = [{"role": "assistant", "content": "圆形。"}, {"role": "user", "content": "红色?"}]
+    third = [
+        {"role": "assistant", "content": "第一张。"},
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "哪一张?"}]},
+    ]
+    return [Request([first], images[:1]), Request([first, *second], images[:1]), Request([first, *second, *third], images)]
+
+
+def test_a_conversation_reads_only_what_is_new_and_answers_the_same(engine: Engine) -> None:
+    requests = turns(picture("red"), picture("blue", 20, 60))
+    afresh = [id_answer(engine, request) for request in requests]
+    model = CountingModel(engine.model)
+    remembering, memory = IdEngine(model, engine.processor), Memory()
+    for request, expected, num_new_tiles in zip(requests, afresh, (5, 0, 3)):
+        before = model.num_tiles
+        stream = remembering.stream(request, max_new_tokens=12, memory=memory)
+        list(stream)
+        assert stream.answer.text == expected
+        assert model.num_tiles - before == num_new_tiles
+        assert model.read_lengths[-1] == stream.answer.num_prompt_tokens - stream.answer.num_known_tokens
+    first, second, third = (engine.lay_out(request).input_ids for request in requests)
+    closed_thinking = engine.processor.tokenizer.encode("<think>\n\n</think>\n\n")
+    assert model.read_lengths[0] == len(first)
+    assert model.read_lengths[1] == len(second) - (len(first) - len(closed_thinking)), "the first turn was read again"
+    assert model.read_lengths[2] == len(third) - (len(second) - len(closed_thinking))
+
+
+def id_answer(engine: Engine, request: Request) -> str:
+    [answer] = IdEngine(engine.model, engine.processor).answer([request], max_new_tokens=12)
+    return answer.text
+
+
+def test_another_image_in_the_same_place_is_not_taken_for_the_first(engine: Engine) -> None:
+    memory = Memory()
+    for colour in ("red", "blue", "red"):
+        request = ask("图中有什么?", picture(colour))
+        stream = IdEngine(engine.model, engine.processor).stream(request, max_new_tokens=12, memory=memory)
+        list(stream)
+        assert stream.answer.text == id_answer(engine, request)
+    assert id_answer(engine, ask("图中有什么?", picture("red"))) != id_answer(engine, ask("图中有什么?", picture("blue")))
+
+
+def test_an_answer_that_was_broken_off_leaves_a_memory_that_is_right(engine: Engine) -> None:
+    memory, requests = Memory(), turns(picture("red"), picture("blue"))
+    for _ in engine.stream(requests[0], max_new_tokens=12, memory=memory):
+        break
+    stream = IdEngine(engine.model, engine.processor).stream(requests[1], max_new_tokens=12, memory=memory)
+    list(stream)
+    assert stream.answer.text == id_answer(engine, requests[1])
+    assert stream.answer.num_known_tokens > 0
+
+
+def test_a_question_asked_again_reads_its_last_token_alone(engine: Engine) -> None:
+    memory, request = Memory(), ask("图中有什么?", picture("red"))
+    for num_known in (0, len(engine.lay_out(request).input_ids) - 1):
+        stream = IdEngine(engine.model, engine.processor).stream(request, max_new_tokens=12, memory=memory)
+        list(stream)
+        assert (stream.answer.text, stream.answer.num_known_tokens) == (id_answer(engine, request), num_known)

@@ -81,3 +81,15 @@ def test_the_package_prints_nothing():
 def test_reading_a_configuration_loads_neither_torch_nor_transformers():
     program = "import sys, smvl.config; assert not {'torch', 'transformers'} & set(sys.modules), 'heavy'"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
+WITHOUT_TORCH = """
+import importlib.machinery, sys
+find = importlib.machinery.PathFinder.find_spec
+importlib.machinery.PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] == "torch" else find(name, *rest)
+"""
+
+
+def test_the_engine_needs_no_torch():
+    program = WITHOUT_TORCH + "import smvl.infer.engine, smvl.infer.chat; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)

@@ -53,7 +53,7 @@ def samples(processor) -> list[dict[str, torch.Tensor]]:
     for parts, sizes in (([None, "图中有什么?"], [(64, 64)]), (["What is in the picture?"], [])):
         layout = processor.lay_out([question(*parts), answer("A red circle.")], sizes)
         inputs = {"input_ids": torch.tensor([layout.input_ids])}
-        found.append(inputs | ({"pixel_values": processor.pixel_values([picture()], layout).unsqueeze(0)} if sizes else {}))
+        found.append(inputs | ({"pixel_values": torch.from_numpy(processor.pixel_values([picture()], layout))[None]} if sizes else {}))
     return found
 
 

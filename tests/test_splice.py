@@ -32,7 +32,7 @@ def spliced(donors):
 def inputs_of(processor, *, image: bool = True) -> dict[str, torch.Tensor]:
     layout = processor.lay_out([question(*([None] if image else []), "图中有什么?"), answer("圆形")], [(64, 64)] if image else [])
     inputs = {"input_ids": torch.tensor([layout.input_ids])}
-    return inputs | ({"pixel_values": processor.pixel_values([picture()], layout).unsqueeze(0)} if image else {})
+    return inputs | ({"pixel_values": torch.from_numpy(processor.pixel_values([picture()], layout))[None]} if image else {})
 
 
 def save(model, processor, folder):
@@ -131,7 +131,7 @@ def test_pixel_shuffle_by_four_and_by_three_gives_smolvlms_token_counts(tmp_path
     layout = processor.lay_out([question(None, "?"), answer("!")], [(tile, 2 * tile)])
     inputs = {
         "input_ids": torch.tensor([layout.input_ids]),
-        "pixel_values": processor.pixel_values([picture(2 * tile, tile)], layout)[None],
+        "pixel_values": torch.from_numpy(processor.pixel_values([picture(2 * tile, tile)], layout))[None],
     }
     assert layout.input_ids.count(processor.image_token_id) == 3 * num_tokens
     with torch.no_grad():

@@ -84,7 +84,7 @@ class Encoder:
             source=sample.source,
             input_ids=torch.tensor(layout.input_ids),
             labels=torch.tensor(layout.labels),
-            pixel_values=self.processor.pixel_values(images, layout),
+            pixel_values=torch.from_numpy(self.processor.pixel_values(images, layout)),
             grids=tuple((grid.rows, grid.columns) for grid in layout.grids),
         )
 

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 
 from smvl.data.sample import Sample
 from smvl.data.swapping import swap_images
-from smvl.infer.engine import Engine, Request
+from smvl.infer.engine import Engine
+from smvl.infer.request import Request
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,10 @@ from typing import Any
 
 from PIL import Image
 
-from smvl.infer.engine import Answer, Engine, Piece, Request
+from smvl.infer.answer import Answer, Piece
+from smvl.infer.engine import Engine
+from smvl.infer.memory import Memory
+from smvl.infer.request import Request
 from smvl.processing.images import read_image
 
 HELP = """\
@@ -49,6 +52,7 @@ class Conversation:
         self.answer: Answer | None = None
         """The last one, with its counts and times."""
         self._num_asked_images = 0
+        self._memory = Memory()
 
     def add_image(self, source: Any) -> Image.Image:
         """Attach an image to the next question. It is decoded now, so that it stays what it is.
@@ -67,7 +71,8 @@ class Conversation:
         """
         image_parts = [{"type": "image"}] * (len(self.images) - self._num_asked_images)
         messages = [*self.messages, {"role": "user", "content": [*image_parts, {"type": "text", "text": question}]}]
-        stream = self._engine.stream(Request(messages, self.images, thinking=self._thinking), **self._generation)
+        request = Request(messages, self.images, thinking=self._thinking)
+        stream = self._engine.stream(request, memory=self._memory, **self._generation)
         yield from stream
         self.answer = stream.answer
         # reasoning_content, even empty, tells the template that a "</think>" in the answer is only a word

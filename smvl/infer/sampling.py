@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from transformers import LogitsProcessor, LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+import numpy as np
+
+from smvl.infer.backend import Reading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,28 +36,45 @@ class Sampling:
         if self.top_k < 0:
             raise ValueError(f"top_k is {self.top_k}; expected 0 (all tokens) or more.")
 
-    def processors(self, rows: Sequence[int]) -> LogitsProcessorList:
-        """What `generate` needs to draw for a batch; `rows` number its requests among all that were asked together."""
-        return LogitsProcessorList([SeededDraw(self, rows)] if self.temperature > 0 else [])
 
+class Choice:
+    """Chooses the tokens of some answers, step by step.
 
-class SeededDraw(LogitsProcessor):
-    """Turns scores so that the largest is a random draw from them (the Gumbel-max trick).
+    Each row draws from a generator of its own, so what is drawn depends neither on what else is in the batch nor on a global generator,
+    which training may be using.
 
-    Each row has a generator of its own, so a draw depends neither on what else is in the batch nor on torch's global generator, which
-    training may be using.
+    Args:
+        rows: numbers of the requests among all that were asked together.
+        suppressed_ids: tokens that are never drawn.
     """
 
-    def __init__(self, sampling: Sampling, rows: Sequence[int]):
-        seed = torch.Generator().seed() if sampling.seed is None else sampling.seed
-        self._generators = [torch.Generator().manual_seed((seed + row) % 2**63) for row in rows]
-        self._warpers = LogitsProcessorList([TemperatureLogitsWarper(float(sampling.temperature))])
-        if sampling.top_k:
-            self._warpers.append(TopKLogitsWarper(sampling.top_k))
-        if sampling.top_p < 1.0:
-            self._warpers.append(TopPLogitsWarper(sampling.top_p))
+    def __init__(self, sampling: Sampling, rows: Sequence[int], suppressed_ids: Sequence[int]):
+        self._sampling, self._suppressed_ids = sampling, list(suppressed_ids)
+        seed = np.random.SeedSequence().entropy if sampling.seed is None else sampling.seed
+        self._generators = [np.random.default_rng((seed % 2**128, row)) for row in rows]
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        scores = self._warpers(input_ids, scores)  # (B, vocabulary)
-        noise = [torch.empty(scores.shape[1]).exponential_(generator=generator) for generator in self._generators]
-        return scores - torch.stack(noise).clamp_(min=1e-30).log_().to(scores.device)
+    def __call__(self, reading: Reading) -> list[int]:
+        """The next token of each row."""
+        if self._sampling.temperature == 0:
+            return reading.likeliest()
+        return [self._draw(scores, generator) for scores, generator in zip(reading.scores(), self._generators)]
+
+    def _draw(self, scores: np.ndarray, generator: np.random.Generator) -> int:
+        """One token, by the Gumbel-max trick: the largest of scores that have got noise is a draw from their softmax."""
+        noise = generator.gumbel(size=len(scores))
+        scores = scores.astype(np.float64) / self._sampling.temperature
+        scores[self._suppressed_ids] = -np.inf
+        if self._sampling.top_k:
+            scores = _keep(scores, np.argsort(-scores, kind="stable")[: self._sampling.top_k])
+        if self._sampling.top_p < 1.0:
+            order = np.argsort(-scores, kind="stable")
+            weights = np.exp(scores[order] - scores[order[0]])
+            before = np.cumsum(weights) - weights
+            scores = _keep(scores, order[before < self._sampling.top_p * weights.sum()])
+        return int(np.argmax(scores + noise))
+
+
+def _keep(scores: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    masked = np.full_like(scores, -np.inf)
+    masked[kept] = scores[kept]
+    return masked

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 from PIL import Image
 from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
@@ -113,11 +112,11 @@ class SmVLMProcessor(ProcessorMixin):
             shortened=shortened,
         )
 
-    def pixel_values(self, images: Sequence[Image.Image], layout: Layout) -> torch.Tensor:
+    def pixel_values(self, images: Sequence[Image.Image], layout: Layout) -> np.ndarray:
         """The tiles of the images that `layout` kept: (num_tiles, 3, tile, tile) float32; (0, 3, tile, tile) without images."""
         tile = self.image_processor.max_image_size["longest_edge"]
         tiles = [cut_tiles(images[index], self.image_processor, grid) for index, grid in zip(layout.kept_images, layout.grids)]
-        return torch.from_numpy(np.concatenate(tiles) if tiles else np.zeros((0, 3, tile, tile), dtype=np.float32))
+        return np.concatenate(tiles) if tiles else np.zeros((0, 3, tile, tile), dtype=np.float32)
 
     def _render(
         self, messages: Sequence[dict], tools: Sequence[dict] | None, add_generation_prompt: bool, enable_thinking: bool | None

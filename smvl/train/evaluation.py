@@ -15,7 +15,9 @@ from smvl.data.quarantine import Quarantine
 from smvl.data.registry import open_source
 from smvl.data.sample import Sample, SampleError
 from smvl.eval.exact_match import as_json, score
-from smvl.infer.engine import Engine, Request
+from smvl.infer.engine import Engine
+from smvl.infer.request import Request
+from smvl.infer.torch_model import TorchModel
 from smvl.processing.images import read_image
 from smvl.train.checkpoint import RESULTS_FILE, write_json
 from smvl.train.packed_model import PackedModel
@@ -129,7 +131,7 @@ class Evaluation:
         return {**results, "table": scores, "example": self._answers(samples[:1])[0], "example_sample": samples[0]}
 
     def _engine(self) -> Engine:
-        return Engine(self.packed_model.model, self.encoder.processor)
+        return Engine(TorchModel(self.packed_model.model), self.encoder.processor)
 
 
 def _stop_when_blind(report: SightReport, step: int, must_see_from: int | None) -> None:

@@ -1,0 +1,35 @@
+"""What a model wrote: whole, with what it took, or piece by piece."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model wrote, and what it took."""
+
+    text: str
+    reasoning: str
+    """What stood in the thinking block; empty without one."""
+    finish: Literal["stop", "length"]
+    """`stop`: the model ended its turn; `length`: it was cut at `max_new_tokens`."""
+    num_prompt_tokens: int
+    num_image_tokens: int
+    """How many of the prompt's tokens are image features."""
+    num_tiles: int
+    num_new_tokens: int
+    """Tokens written, reasoning and the token that ends the turn included."""
+    seconds_to_first_token: float
+    """From reading the images to the first token; of the whole batch, as all its requests are answered together."""
+    seconds: float
+    """From reading the images to the last token of the batch."""
+    num_known_tokens: int = 0
+    """How many of the prompt's tokens an earlier turn had read already."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of an answer in the making."""
+
+    text: str
+    is_reasoning: bool

@@ -1,0 +1,183 @@
+"""A checkpoint, or a model in training, as the engine drives it: torch and transformers, on any device."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from transformers import SmolVLMForConditionalGeneration
+from transformers.cache_utils import Cache, DynamicLayer
+
+from smvl.assemble import load_checkpoint
+from smvl.infer.backend import ModelFacts
+from smvl.processing.processing_smvl import SmVLMProcessor
+
+_DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
+class TorchModel:
+    """A spliced model. It may be one in training: it is left in the mode in which it was found, and nothing of it is kept but itself."""
+
+    def __init__(self, model: SmolVLMForConditionalGeneration):
+        self.model = model
+        generation, text = model.generation_config, model.config.text_config
+        stop = generation.eos_token_id
+        self.facts = ModelFacts(
+            max_positions=text.max_position_embeddings,
+            stop_ids=frozenset([stop] if isinstance(stop, int) else stop or ()),
+            suppressed_ids=tuple(generation.suppress_tokens or ()),
+        )
+
+    @classmethod
+    def from_folder(
+        cls, folder: str | Path, *, device: str = "auto", dtype: str = "auto", attention: str = "sdpa"
+    ) -> tuple[Self, SmVLMProcessor]:
+        """Load a checkpoint folder with its processor.
+
+        Args:
+            device: `auto` takes a GPU where there is one (cuda, then mps), else the CPU.
+            dtype: `auto` keeps the checkpoint's own; on a CPU float32, which is faster there.
+
+        Raises:
+            ValueError: the folder is no whole checkpoint, or there is no such device or dtype.
+        """
+        if dtype not in _DTYPES:
+            raise ValueError(f"dtype is {dtype}; expected one of {', '.join(_DTYPES)}.")
+        place = _find_device(device)
+        if dtype == "auto" and place.type == "cpu":
+            dtype = "float32"
+        model, processor = load_checkpoint(folder, attention=attention, dtype=dtype)
+        return cls(model.to(place)), processor
+
+    def encode_images(self, tiles: np.ndarray) -> np.ndarray:
+        """As `backend.Model.encode_images`."""
+        inner = self.model.model
+        with _evaluating(self.model):
+            pixels = torch.from_numpy(tiles).to(self.model.device, inner.vision_model.embeddings.patch_embedding.weight.dtype)
+            features = inner.connector(inner.vision_model(pixel_values=pixels).last_hidden_state)
+        return features.float().cpu().numpy()
+
+    def read(self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int) -> "TorchReading":
+        """As `backend.Model.read`."""
+        return TorchReading(self, prompts, features, room)
+
+    def embed(self, ids: torch.Tensor, features: Sequence[np.ndarray | None]) -> torch.Tensor:
+        """Word embeddings (B, L, width) of ids (B, L), with image features where the image tokens are."""
+        embeddings = self.model.get_input_embeddings()(ids)
+        given = [rows for rows in features if rows is not None]
+        places = ids == self.model.model.image_token_id  # (B, L)
+        num_given = sum(map(len, given))
+        if int(places.sum()) != num_given:
+            raise ValueError(f"the prompts have {int(places.sum())} image tokens, but {num_given} image features were given.")
+        if given:
+            embeddings = embeddings.clone()
+            embeddings[places] = torch.from_numpy(np.concatenate(given)).to(embeddings)
+        return embeddings
+
+
+class TorchReading:
+    """As `backend.Reading`; shorter prompts are padded on the left."""
+
+    def __init__(self, owner: TorchModel, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int):
+        self._owner, self._device = owner, owner.model.device
+        longest = max(map(len, prompts))
+        self._starts = torch.tensor([[longest - len(prompt)] for prompt in prompts], device=self._device)  # (B, 1)
+        self._is_padded = len(set(map(len, prompts))) > 1
+        self._length = 0
+        self._cache = Cache(layers=[_RoomyLayer() for _ in range(owner.model.config.text_config.num_hidden_layers)])
+        self._make_room(longest + room)
+        padding = owner.model.config.text_config.pad_token_id or 0
+        self._read(torch.tensor([[padding] * (longest - len(prompt)) + list(prompt) for prompt in prompts]), features)
+
+    def scores(self) -> np.ndarray:
+        return self._scores.float().cpu().numpy()
+
+    def likeliest(self) -> list[int]:
+        scores = self._scores.clone()
+        scores[:, list(self._owner.facts.suppressed_ids)] = -torch.inf
+        return scores.argmax(dim=-1).tolist()
+
+    def go_on(self, tokens: Sequence[int]) -> None:
+        self._read(torch.tensor(tokens).unsqueeze(1), [])
+
+    def read_on(self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int) -> None:
+        self._length = length
+        for layer in self._cache.layers:
+            layer.length = length
+        self._make_room(length + len(ids) + room)
+        self._read(torch.tensor([list(ids)]), [features])
+
+    def _make_room(self, num_tokens: int) -> None:
+        for layer in self._cache.layers:
+            layer.room = max(layer.room, num_tokens)
+
+    def _read(self, ids: torch.Tensor, features: Sequence[np.ndarray | None]) -> None:
+        """Read ids (B, L), and keep the scores of what follows the last."""
+        ids = ids.to(self._device)
+        end = self._length + ids.shape[1]
+        positions = torch.arange(self._length, end, device=self._device).unsqueeze(0) - self._starts  # (B, L)
+        mask = torch.arange(end, device=self._device).unsqueeze(0) >= self._starts if self._is_padded else None  # (B, end)
+        with _evaluating(self._owner.model):
+            self._scores = self._owner.model(
+                inputs_embeds=self._owner.embed(ids, features),
+                attention_mask=mask,
+                position_ids=positions.clamp(min=0),
+                past_key_values=self._cache,
+                use_cache=True,
+                logits_to_keep=1,
+            ).logits[:, -1]
+        self._length = end
+
+
+class _RoomyLayer(DynamicLayer):
+    """Keys and values of one layer in memory that is taken once: a step writes its own and copies nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.length = self.room = 0
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs) -> tuple[torch.Tensor, torch.Tensor]:
+        end = self.length + key_states.shape[-2]
+        if not self.is_initialized or end > self.keys.shape[-2]:
+            self._grow(key_states, value_states, max(end, self.room))
+        self.keys[..., self.length : end, :] = key_states
+        self.values[..., self.length : end, :] = value_states
+        self.length = end
+        return self.keys[..., :end, :], self.values[..., :end, :]
+
+    def _grow(self, key_states: torch.Tensor, value_states: torch.Tensor, size: int) -> None:
+        old = (self.keys, self.values)
+        self.keys, self.values = (states.new_empty(*states.shape[:-2], size, states.shape[-1]) for states in (key_states, value_states))
+        for new, kept in zip((self.keys, self.values), old if self.is_initialized else ()):
+            new[..., : self.length, :] = kept[..., : self.length, :]
+        self.is_initialized = True
+
+    def get_seq_length(self) -> int:
+        return self.length
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; afterwards every module is in its own mode again."""
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _find_device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"the device {name} cannot be used here ({error}). Take auto or cpu.") from error
+    return device

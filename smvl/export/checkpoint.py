@@ -1,0 +1,160 @@
+"""A checkpoint folder as an export reads it: its settings at once, its tensors piece by piece."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from smvl.processing.smolvlm_names import SMOLVLM_ATTRIBUTES, to_smolvlm_names
+from smvl.processing.tokens import STOCK_ATTRIBUTES
+
+INDEX_FILE = "model.safetensors.index.json"
+_LORA_MARKS = ("lora_A", "lora_B", "base_layer", "lora_embedding")
+
+
+class ExportError(ValueError):
+    """A checkpoint that cannot be exported as asked; the message names it."""
+
+
+class Weights:
+    """The tensors of a checkpoint folder. Nothing of them stays in memory.
+
+    Raises:
+        ExportError: the weights are missing or damaged, or hold LoRA matrices.
+    """
+
+    def __init__(self, folder: Path):
+        self._files: dict[str, Path] = {}
+        for path in weight_files(folder):
+            try:
+                with safe_open(path, framework="pt") as file:
+                    self._files.update(dict.fromkeys(file.keys(), path))
+            except (OSError, SafetensorError) as error:
+                raise ExportError(f"{path} cannot be read ({error}). Train or download the checkpoint again.") from error
+        leftovers = sorted(name for name in self._files if any(mark in name for mark in _LORA_MARKS))
+        if leftovers:
+            raise ExportError(
+                f"{folder} holds LoRA matrices beside its layers ({leftovers[0]} and {len(leftovers) - 1} more), which no other runtime "
+                "reads. Export a finished stage, whose adapters are merged, or merge them with smvl.train.lora_merge."
+            )
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._files)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        with safe_open(self._files[name], framework="pt") as file:
+            return tuple(file.get_slice(name).get_shape())
+
+    def rows(self, name: str, start: int = 0, end: int | None = None) -> np.ndarray:
+        """Rows `start` to `end` of a tensor, float32 whatever it is stored as."""
+        with safe_open(self._files[name], framework="pt") as file:
+            return file.get_slice(name)[start:end].float().numpy()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What stands in a checkpoint folder, with the markers under SmolVLM's names."""
+
+    folder: Path
+    config: dict[str, Any]
+    image_settings: dict[str, Any]
+    """`preprocessor_config.json`"""
+    tokenizer: dict[str, Any]
+    """`tokenizer.json`"""
+    tokenizer_config: dict[str, Any]
+    chat_template: str
+
+    @property
+    def text_config(self) -> dict[str, Any]:
+        return self.config["text_config"]
+
+    @property
+    def vision_config(self) -> dict[str, Any]:
+        return self.config["vision_config"]
+
+
+def open_checkpoint(folder: str | Path) -> Checkpoint:
+    """Read the settings of a stock `smolvlm` checkpoint, renaming the markers.
+
+    Raises:
+        ExportError: a file is missing or damaged, the model is of another kind, or an image may be shown as one tile alone.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise ExportError(f"there is no checkpoint folder {folder}.")
+    if (path / "adapter_config.json").exists():
+        raise ExportError(f"{folder} is a LoRA adapter, not a model. Merge it with smvl.train.lora_merge, then export the merged model.")
+    config = json.loads(_read(path, "config.json"))
+    _check_kind(config, path)
+    tokenizer_config = _renamed_attributes(json.loads(_read(path, "tokenizer_config.json")))
+    image_settings = json.loads(_read(path, "preprocessor_config.json"))
+    _check_splitting(image_settings, path)
+    try:
+        return Checkpoint(
+            folder=path,
+            config=config,
+            image_settings=image_settings,
+            tokenizer=json.loads(to_smolvlm_names(_read(path, "tokenizer.json"))),
+            tokenizer_config=json.loads(to_smolvlm_names(json.dumps(tokenizer_config, ensure_ascii=False))) | SMOLVLM_ATTRIBUTES,
+            chat_template=to_smolvlm_names(_read(path, "chat_template.jinja")),
+        )
+    except ValueError as error:
+        raise ExportError(f"{folder} cannot be given SmolVLM's names for its markers: {error}") from error
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files that make up the model.
+
+    Raises:
+        ExportError: there are none.
+    """
+    index = folder / INDEX_FILE
+    names = ["model.safetensors"]
+    if index.is_file():
+        names = sorted(set(json.loads(_read(folder, INDEX_FILE))["weight_map"].values()))
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise ExportError(f"{folder} has no {missing[0]}; expected a checkpoint with safetensors weights.")
+    return [folder / name for name in names]
+
+
+def _read(folder: Path, name: str) -> str:
+    try:
+        text = (folder / name).read_text(encoding="utf-8")
+        if name.endswith(".json"):
+            json.loads(text)
+    except (OSError, ValueError) as error:
+        raise ExportError(
+            f"{folder / name} cannot be read ({error}). Expected a whole checkpoint, as train.py and smvl.assemble write it."
+        ) from error
+    return text
+
+
+def _renamed_attributes(tokenizer_config: dict[str, Any]) -> dict[str, Any]:
+    """Without the marker attributes, which are written anew, and the template, which stands in a file of its own."""
+    return {key: value for key, value in tokenizer_config.items() if key not in (*STOCK_ATTRIBUTES, "chat_template")}
+
+
+def _check_kind(config: dict[str, Any], folder: Path) -> None:
+    kind = config.get("model_type")
+    if kind == "smvl":
+        raise ExportError(
+            f"the projector of {folder} has two layers (model_type smvl), for which this runtime has no graph. Train with model.projector: "
+            "linear to export it."
+        )
+    if kind != "smolvlm":
+        raise ExportError(f"{folder} holds a {kind} model; expected a smolvlm checkpoint, as train.py writes it.")
+
+
+def _check_splitting(settings: dict[str, Any], folder: Path) -> None:
+    """Raise `ExportError` where this package would show one tile and others two: llama.cpp always shows a grid and the whole."""
+    tile, longest_edge = settings["max_image_size"]["longest_edge"], settings["size"]["longest_edge"]
+    if not settings.get("do_image_splitting", True) or longest_edge < 2 * tile:
+        raise ExportError(
+            f"{folder} shows an image as a single tile (longest_edge {longest_edge}, tile {tile}), but llama.cpp and vLLM always cut one into "
+            f"a grid and show the whole beside it. Train with data.image.longest_edge of at least {2 * tile}."
+        )

@@ -1,0 +1,73 @@
+"""A checkpoint as the two files that llama.cpp reads: the text model, and the vision encoder with the projector.
+
+    files = export_gguf("output/demo", "output/demo-gguf", bits=8)
+    llama-mtmd-cli -m output/demo-gguf/demo-Q8_0.gguf --mmproj output/demo-gguf/mmproj-demo-F16.gguf --image a.jpg -p 图中有什么?
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from smvl.export.checkpoint import Weights, open_checkpoint
+from smvl.export.gguf.quantization import K_QUANTS, find_kind, find_quantizer, quantize_file
+from smvl.export.gguf.text_model import write_text_model
+from smvl.export.gguf.vision_projector import write_vision_projector
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class GGUFFiles:
+    """What an export wrote."""
+
+    text: Path
+    vision: Path
+
+    @property
+    def size(self) -> int:
+        """Of both files, in bytes."""
+        return self.text.stat().st_size + self.vision.stat().st_size
+
+
+def export_gguf(
+    checkpoint_folder: str | Path,
+    out_folder: str | Path,
+    *,
+    bits: int | None = None,
+    kind: str | None = None,
+    name: str | None = None,
+) -> GGUFFiles:
+    """Write `<name>-<kind>.gguf` and `mmproj-<name>-F16.gguf`. Several kinds may share a folder, and then the second file.
+
+    The markers carry the names that llama.cpp looks up; ids, weights and template are the checkpoint's.
+
+    Args:
+        bits: 4 (Q4_0), 8 (Q8_0), 16 (F16, which is the default) or 32 (F32) of the text model.
+        kind: the same by llama.cpp's name, or one of its K-quants, for which its `llama-quantize` must be installed.
+        name: by default that of the checkpoint's folder.
+
+    Raises:
+        ValueError: there is no such kind, the checkpoint is damaged, or llama.cpp could not run it as it is; see `smvl.export.gguf`.
+    """
+    kind = find_kind(bits, kind)
+    if kind in K_QUANTS:
+        find_quantizer()
+    checkpoint = open_checkpoint(checkpoint_folder)
+    weights = Weights(checkpoint.folder)
+    name = name or checkpoint.folder.resolve().name
+    folder = Path(out_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = GGUFFiles(text=folder / f"{name}-{kind}.gguf", vision=folder / f"mmproj-{name}-F16.gguf")
+    if kind in K_QUANTS:
+        whole = folder / f"{name}-F16.gguf.whole"
+        write_text_model(checkpoint, weights, whole, name=name, kind="F16")
+        try:
+            quantize_file(whole, files.text, kind)
+        finally:
+            whole.unlink()
+    else:
+        write_text_model(checkpoint, weights, files.text, name=name, kind=kind)
+    write_vision_projector(checkpoint, weights, files.vision, name=name)
+    for file in (files.text, files.vision):
+        logger.info("%s: %.1f MB.", file, file.stat().st_size / 1e6)
+    return files

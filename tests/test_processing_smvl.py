@@ -240,6 +240,26 @@ def test_images_and_image_parts_must_match(processor):
         processor.lay_out([question(None, "?"), answer("!")], [(64, 64), (64, 64)])
 
 
+def test_images_can_be_limited_to_fewer_tiles_than_in_training(tmp_path):
+    save_qwen3_tokenizer(tmp_path)
+    limited, _ = build_processor(tmp_path, tmp_path, tile=32, longest_edge=128, image_seq_len=4)
+    sizes = [(128, 128), (32, 128)]
+    found = {}
+    for longest_edge, most_tiles in [(None, None), (64, None), (128, 6), (128, 1)]:
+        limited.limit_images(longest_edge=longest_edge, most_tiles=most_tiles)
+        layout = limited.lay_out([question(None, None, "?"), answer("!")], sizes)
+        found[longest_edge, most_tiles] = [grid.num_tiles for grid in layout.grids]
+        assert limited.pixel_values([picture(width, height) for height, width in sizes], layout).shape[0] == layout.num_tiles
+    assert found == {(None, None): [17, 5], (64, None): [5, 3], (128, 6): [5, 5], (128, 1): [1, 1]}
+
+
+@pytest.mark.parametrize(("limits", "complaint"), [({"longest_edge": 100}, "longest_edge is 100"), ({"most_tiles": 0}, "at most 0 tiles")])
+def test_a_limit_that_no_grid_can_have_is_refused(processor, limits, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        processor.limit_images(**limits)
+    assert processor.lay_out([question(None, "?"), answer("!")], [(64, 64)]).num_tiles == 5
+
+
 # ---- too long --------------------------------------------------------------------------------------------------------------------
 
 

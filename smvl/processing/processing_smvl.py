@@ -16,6 +16,7 @@ from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 from smvl.processing.control_text import ControlText
+from smvl.processing.exported import has_smolvlm_names, with_own_names
 from smvl.processing.images import read_image
 from smvl.processing.layout import (
     EARLY_TURNS_DROPPED,
@@ -57,6 +58,29 @@ class SmVLMProcessor(ProcessorMixin):
         self.image_token_id = marker_ids(tokenizer).image
         super().__init__(image_processor, tokenizer, chat_template=chat_template or default_chat_template())
         self._control_text = ControlText(tokenizer)
+        self._most_tiles: int | None = None
+
+    def limit_images(self, *, longest_edge: int | None = None, most_tiles: int | None = None) -> None:
+        """Show images with fewer tiles from now on than the model was trained with: less memory and time, less to be read in them.
+
+        Args:
+            longest_edge: what an image's longest edge is scaled to, in pixels; whole tiles.
+            most_tiles: tiles of one image at most, the global view among them.
+
+        Raises:
+            ValueError: a value that no grid of tiles can have.
+        """
+        if longest_edge is not None:
+            before = self.image_processor.size
+            self.image_processor.size = {"longest_edge": longest_edge}
+            try:
+                check_image_settings(self.image_processor)
+            except ValueError:
+                self.image_processor.size = before
+                raise
+        if most_tiles is not None and most_tiles < 1:
+            raise ValueError(f"at most {most_tiles} tiles for an image; it needs at least 1.")
+        self._most_tiles = most_tiles
 
     # ---- conversations: the project's own way in -------------------------------------------------------------------------------
 
@@ -139,7 +163,7 @@ class SmVLMProcessor(ProcessorMixin):
         """The finest grids with which the conversation fits, or None."""
         num_words = None
         for longest_edge in longest_edges(self.image_processor):
-            grids = [plan_grid(height, width, self.image_processor, longest_edge) for height, width in sizes]
+            grids = [plan_grid(height, width, self.image_processor, longest_edge, self._most_tiles) for height, width in sizes]
             if max_tiles is not None and sum(grid.num_tiles for grid in grids) > max_tiles:
                 continue
             if max_length is None:
@@ -207,8 +231,13 @@ class SmVLMProcessor(ProcessorMixin):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **kwargs: Any) -> Self:
-        """Read what `save_pretrained` wrote. Nothing is downloaded."""
-        return super().from_pretrained(folder, local_files_only=True, **kwargs)
+        """Read what `save_pretrained` wrote, or an export made of it. Nothing is downloaded."""
+        if not has_smolvlm_names(folder):
+            return super().from_pretrained(folder, local_files_only=True, **kwargs)
+        with with_own_names(folder) as copy:
+            processor = super().from_pretrained(copy, local_files_only=True, **kwargs)
+        processor.tokenizer.name_or_path = str(folder)
+        return processor
 
 
 def default_chat_template() -> str:

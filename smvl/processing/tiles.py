@@ -50,16 +50,26 @@ def check_image_settings(image_processor: SmolVLMImageProcessorPil) -> None:
         )
 
 
-def longest_edges(image_processor: SmolVLMImageProcessorPil) -> list[int]:
+def longest_edges(image_processor: SmolVLMImageProcessorPil, finest: int | None = None) -> list[int]:
     """The resolutions at which an image may be shown, finest first: whole tiles down to one."""
-    tile, finest = image_processor.max_image_size["longest_edge"], image_processor.size["longest_edge"]
-    return list(range(finest, 0, -tile))
+    tile = image_processor.max_image_size["longest_edge"]
+    return list(range(finest or image_processor.size["longest_edge"], 0, -tile))
 
 
-def plan_grid(height: int, width: int, image_processor: SmolVLMImageProcessorPil, longest_edge: int) -> TileGrid:
-    """The grid that `cut_tiles` will give for a picture of this size, known without its pixels."""
-    _, rows, columns = image_processor.get_number_of_image_patches(height, width, {"size": {"longest_edge": longest_edge}})
-    return TileGrid(rows=rows, columns=columns, longest_edge=longest_edge)
+def plan_grid(
+    height: int, width: int, image_processor: SmolVLMImageProcessorPil, longest_edge: int, most_tiles: int | None = None
+) -> TileGrid:
+    """The grid that `cut_tiles` will give for a picture of this size, known without its pixels.
+
+    Args:
+        longest_edge: what the picture's longest edge is scaled to, in pixels; less where that would make more than `most_tiles`.
+    """
+    for edge in longest_edges(image_processor, longest_edge):
+        _, rows, columns = image_processor.get_number_of_image_patches(height, width, {"size": {"longest_edge": edge}})
+        grid = TileGrid(rows=rows, columns=columns, longest_edge=edge)
+        if most_tiles is None or grid.num_tiles <= most_tiles:
+            break
+    return grid  # the last is one tile
 
 
 def cut_tiles(image: Image.Image, image_processor: SmolVLMImageProcessorPil, grid: TileGrid) -> np.ndarray:

@@ -1,0 +1,41 @@
+"""The processor files of an export, whose markers carry SmolVLM's names, with the project's own names put back."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from smvl.processing.smolvlm_names import SMOLVLM_ATTRIBUTES, to_own_names
+
+_NAMED = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+"""Files in which markers stand."""
+_UNNAMED = ("preprocessor_config.json", "processor_config.json")
+
+
+def has_smolvlm_names(folder: str | Path) -> bool:
+    """Whether the markers in a folder's tokenizer carry SmolVLM's names."""
+    path = Path(folder) / "tokenizer_config.json"
+    if not path.is_file():
+        return False
+    return json.loads(path.read_text(encoding="utf-8")).get("image_token") == SMOLVLM_ATTRIBUTES["image_token"]
+
+
+@contextmanager
+def with_own_names(folder: str | Path) -> Iterator[Path]:
+    """A folder that lasts as long as the context, with a copy of an export's processor files in which the markers have their own names.
+
+    Raises:
+        ValueError: a file that names markers is missing.
+    """
+    folder = Path(folder)
+    with tempfile.TemporaryDirectory() as copy:
+        for name in _NAMED:
+            if not (folder / name).is_file():
+                raise ValueError(f"{folder / name} is missing; without it the markers of images cannot be read. Export the model again.")
+            (Path(copy) / name).write_text(to_own_names((folder / name).read_text(encoding="utf-8")), encoding="utf-8")
+        for name in _UNNAMED:
+            if (folder / name).is_file():
+                shutil.copy(folder / name, copy)
+        yield Path(copy)

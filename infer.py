@@ -83,6 +83,7 @@ def print_json(conversation: Conversation, question: str) -> None:
     for _ in conversation.ask(question):
         pass
     answer = dataclasses.asdict(conversation.answer)
+    del answer["token_ids"]
     print(json.dumps({"answer": answer.pop("text"), **answer}, ensure_ascii=False))
 
 

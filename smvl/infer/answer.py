@@ -23,6 +23,8 @@ class Answer:
     """From reading the images to the first token; of the whole batch, as all its requests are answered together."""
     seconds: float
     """From reading the images to the last token of the batch."""
+    token_ids: tuple[int, ...] = ()
+    """The tokens written."""
     num_known_tokens: int = 0
     """How many of the prompt's tokens an earlier turn had read already."""
 

@@ -109,6 +109,16 @@ class Engine:
         sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, top_k=top_k, seed=seed)
         return AnswerStream(self, self._prepare(request, 0, sampling), sampling, memory or Memory())
 
+    def first_scores(self, request: Request) -> np.ndarray:
+        """(vocabulary,) float32: the model's scores of the first token of its answer.
+
+        Raises:
+            ValueError: as `answer`.
+        """
+        sampling, memory = Sampling(max_new_tokens=1), Memory()
+        self.recall(self._prepare(request, 0, sampling), sampling, memory)
+        return memory.scores()[0]
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of new tokens, without the special ones."""
         return self.processor.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
@@ -206,6 +216,7 @@ class Engine:
             num_new_tokens=len(ids),
             seconds_to_first_token=clock.seconds_to_first_token,
             seconds=clock.seconds(),
+            token_ids=tuple(ids),
             num_known_tokens=num_known_tokens,
         )
 

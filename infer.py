@@ -53,6 +53,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0 is the likeliest answer (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ... (default: %(default)s)")
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"), help="default: %(default)s")
+    parser.add_argument("--quantize", choices=("int8", "int4", "fp8"), help="quantize a checkpoint's text layers while loading (torchao)")
+    parser.add_argument("--longest-edge", type=int, metavar="PIXELS", help="show images at most so large; whole tiles")
+    parser.add_argument("--max-tiles", type=int, metavar="N", help="show an image as at most so many tiles")
     parser.add_argument("--json", action="store_true", help="print one JSON object: answer, reasoning, token counts, seconds")
     arguments = parser.parse_args(argv)
     if arguments.json and arguments.question is None:
@@ -62,8 +65,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def converse(arguments: argparse.Namespace) -> None:
     images = [read_image(path) for path in arguments.image]  # before the model is loaded, which takes longer
+    engine = Engine.from_folder(arguments.model, device=arguments.device, dtype=arguments.dtype, quantize=arguments.quantize)
+    engine.processor.limit_images(longest_edge=arguments.longest_edge, most_tiles=arguments.max_tiles)
     conversation = Conversation(
-        Engine.from_folder(arguments.model, device=arguments.device, dtype=arguments.dtype),
+        engine,
         system=arguments.system,
         thinking=arguments.thinking,
         max_new_tokens=arguments.max_new_tokens,

@@ -9,6 +9,7 @@ import smvl.model.modeling_smvl  # noqa: F401  (makes the `smvl` model type know
 from smvl.model.donors import DonorError, check_donor_folder, check_text_donor, read_vision_donor
 from smvl.model.loading import load_whole
 from smvl.model.splice import Projector, splice_model
+from smvl.model.torchao_quantization import torchao_config
 from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import marker_ids
@@ -77,12 +78,19 @@ def splice(
 
 
 def load_checkpoint(
-    folder: str | Path, *, attention: str = "sdpa", dtype: torch.dtype | str = "auto"
+    folder: str | Path,
+    *,
+    attention: str = "sdpa",
+    dtype: torch.dtype | str = "auto",
+    quantize: str | None = None,
+    device: torch.device | None = None,
 ) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
     """Load a checkpoint with its processor; nothing is downloaded, and a tensor that is missing or unknown is an error.
 
     Args:
         dtype: of the weights in memory; `auto` keeps the checkpoint's own.
+        quantize: one of `torchao_quantization.KINDS`, done while loading.
+        device: on which a quantized model will run.
 
     Raises:
         CheckpointError: the folder is missing, incomplete or inconsistent.
@@ -90,7 +98,8 @@ def load_checkpoint(
     try:
         check_donor_folder(folder)
         processor = SmVLMProcessor.from_pretrained(folder)
-        model = load_whole(AutoModelForImageTextToText, folder, dtype=dtype, attention=attention)
+        quantization = torchao_config(quantize, folder, device or torch.device("cpu")) if quantize else None
+        model = load_whole(AutoModelForImageTextToText, folder, dtype=dtype, attention=attention, quantization=quantization)
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"the checkpoint in {folder} cannot be loaded: {error}") from error
     if model.config.image_token_id != processor.image_token_id or model.model.image_token_id != processor.image_token_id:

@@ -18,6 +18,7 @@ ALLOWED = {
     "data": {"config", "processing"},
     "infer": {"assemble", "processing"},
     "eval": {"data", "infer"},
+    "export": {"assemble", "config", "data", "eval", "infer", "model", "processing"},
     "train": {"assemble", "config", "data", "eval", "infer", "model", "processing"},
 }
 

@@ -46,7 +46,9 @@ class Engine:
         self.facts = model.facts
 
     @classmethod
-    def from_folder(cls, folder: str | Path, *, device: str = "auto", dtype: str = "auto", attention: str = "sdpa") -> Self:
+    def from_folder(
+        cls, folder: str | Path, *, device: str = "auto", dtype: str = "auto", attention: str = "sdpa", quantize: str | None = None
+    ) -> Self:
         """Load a checkpoint folder; see `TorchModel.from_folder`.
 
         Raises:
@@ -54,7 +56,7 @@ class Engine:
         """
         from smvl.infer.torch_model import TorchModel  # torch is for checkpoints alone
 
-        return cls(*TorchModel.from_folder(folder, device=device, dtype=dtype, attention=attention))
+        return cls(*TorchModel.from_folder(folder, device=device, dtype=dtype, attention=attention, quantize=quantize))
 
     def answer(
         self,

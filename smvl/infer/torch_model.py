@@ -32,13 +32,14 @@ class TorchModel:
 
     @classmethod
     def from_folder(
-        cls, folder: str | Path, *, device: str = "auto", dtype: str = "auto", attention: str = "sdpa"
+        cls, folder: str | Path, *, device: str = "auto", dtype: str = "auto", attention: str = "sdpa", quantize: str | None = None
     ) -> tuple[Self, SmVLMProcessor]:
         """Load a checkpoint folder with its processor.
 
         Args:
             device: `auto` takes a GPU where there is one (cuda, then mps), else the CPU.
             dtype: `auto` keeps the checkpoint's own; on a CPU float32, which is faster there.
+            quantize: `int8`, `int4` or `fp8`; see `smvl.model.torchao_quantization`.
 
         Raises:
             ValueError: the folder is no whole checkpoint, or there is no such device or dtype.
@@ -48,7 +49,7 @@ class TorchModel:
         place = _find_device(device)
         if dtype == "auto" and place.type == "cpu":
             dtype = "float32"
-        model, processor = load_checkpoint(folder, attention=attention, dtype=dtype)
+        model, processor = load_checkpoint(folder, attention=attention, dtype=dtype, quantize=quantize, device=place)
         return cls(model.to(place)), processor
 
     def encode_images(self, tiles: np.ndarray) -> np.ndarray:

@@ -12,8 +12,13 @@ class WeightsError(ValueError):
     """Weights that cannot be read, or are not those of the configuration beside them; the message names the folder."""
 
 
-def load_whole(auto_class: Any, folder: str | Path, *, dtype: torch.dtype | str, attention: str) -> PreTrainedModel:
+def load_whole(
+    auto_class: Any, folder: str | Path, *, dtype: torch.dtype | str, attention: str, quantization: Any = None
+) -> PreTrainedModel:
     """`auto_class.from_pretrained` from a local folder, safetensors only, where anything less than all is an error.
+
+    Args:
+        quantization: transformers' configuration of a quantization that is done while loading.
 
     Raises:
         WeightsError: the weights are missing or cut short, or a tensor is missing, unknown or of another shape.
@@ -25,10 +30,11 @@ def load_whole(auto_class: Any, folder: str | Path, *, dtype: torch.dtype | str,
             attn_implementation=attention,
             local_files_only=True,
             use_safetensors=True,
+            **({} if quantization is None else {"quantization_config": quantization}),  # None would hide the checkpoint's own
             ignore_mismatched_sizes=True,  # they are reported, and refused below with their names
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:  # ImportError: of what quantized weights need
         raise WeightsError(f"the model in {folder} cannot be loaded: {error}") from error
     faults = {name: sorted(map(str, report[name])) for name in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[name]}
     if faults:

@@ -1,0 +1,169 @@
+"""An ONNX export as the engine drives it, with onnxruntime and numpy alone.
+
+One prompt is read at a time. Its keys and values stay in buffers that a step writes into; weights are mapped from the disk where
+onnxruntime can use them as they are.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from smvl.infer.backend import ModelFacts
+from smvl.infer.onnx_folder import DECODER, EMBED_TOKENS, VISION_ENCODER, OnnxFolder, OnnxFolderError, open_onnx_folder
+
+MOST_AT_ONCE = 512
+"""Tokens of a prompt that are read together: attention takes memory for each pair of a new token and one before it."""
+
+
+class OnnxModel:
+    """A loaded export.
+
+    Args:
+        threads: of one operator; by default one for each core that this process may use.
+        keep_vision: whether the vision encoder stays in memory after the first image; else it is loaded for each and released.
+
+    Raises:
+        OnnxFolderError: the folder is no whole export, or its graphs are not those of its config.json.
+    """
+
+    def __init__(self, folder: str | Path, *, threads: int | None = None, keep_vision: bool = True):
+        self.folder = open_onnx_folder(folder)
+        self.threads = threads or _usable_cores()
+        self.keep_vision = keep_vision
+        self.image_token_id: int = self.folder.config["image_token_id"]
+        self.decoder = self._load(DECODER)
+        self._embedding = self._load(EMBED_TOKENS)
+        self._vision: onnxruntime.InferenceSession | None = None
+        _check_shapes(self.decoder, self.folder)
+        generation = self.folder.generation_config
+        stop = generation.get("eos_token_id")
+        self.facts = ModelFacts(
+            max_positions=self.folder.config["text_config"]["max_position_embeddings"],
+            stop_ids=frozenset([stop] if isinstance(stop, int) else stop or ()),
+            suppressed_ids=tuple(generation.get("suppress_tokens") or ()),
+            max_batch=1,
+        )
+
+    def encode_images(self, tiles: np.ndarray) -> np.ndarray:
+        """As `backend.Model.encode_images`; one tile after another, so that memory does not grow with them."""
+        vision = self._vision or self._load(VISION_ENCODER)
+        mask = np.ones((1, 1, *tiles.shape[2:]), dtype=bool)
+        features = [vision.run(None, {"pixel_values": tile[None, None], "pixel_attention_mask": mask})[0] for tile in tiles]
+        self._vision = vision if self.keep_vision else None
+        return np.stack(features)
+
+    def release_vision(self) -> None:
+        """Give the vision encoder's memory back; the next image loads it again."""
+        self._vision = None
+
+    def read(self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int) -> "OnnxReading":
+        """As `backend.Model.read`, of one prompt.
+
+        Raises:
+            ValueError: there are several prompts, or one has another number of placeholders than features.
+        """
+        if len(prompts) != 1:
+            raise ValueError(f"{len(prompts)} prompts were given together; an ONNX export reads one at a time.")
+        return OnnxReading(self, prompts[0], features[0], room)
+
+    def embed(self, ids: Sequence[int], features: np.ndarray | None) -> np.ndarray:
+        """Word embeddings (1, S, width) float32, with image features where the image tokens are."""
+        row = np.array([ids], dtype=np.int64)
+        [embeddings] = self._embedding.run(None, {"input_ids": row})
+        places = row == self.image_token_id
+        num_given = 0 if features is None else len(features)
+        if int(places.sum()) != num_given:
+            raise ValueError(f"the prompts have {int(places.sum())} image tokens, but {num_given} image features were given.")
+        if num_given:
+            embeddings[places] = features
+        return embeddings
+
+    def _load(self, name: str) -> onnxruntime.InferenceSession:
+        path = self.folder.graph(name)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1 if name == EMBED_TOKENS else self.threads
+        options.log_severity_level = 3  # buffers are longer than what the graph says of them, which is warned of at every step
+        try:
+            return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions have no common base
+            raise OnnxFolderError(f"{path} cannot be loaded by onnxruntime {onnxruntime.__version__}: {error}") from error
+
+
+class OnnxReading:
+    """As `backend.Reading`, of one prompt."""
+
+    def __init__(self, owner: OnnxModel, prompt: Sequence[int], features: np.ndarray | None, room: int):
+        self._owner = owner
+        self._binding = owner.decoder.io_binding()
+        self._scores = np.zeros((1, 1, owner.decoder.get_outputs()[0].shape[-1]), dtype=np.float32)
+        self._binding.bind_ortvalue_output("logits", onnxruntime.OrtValue.ortvalue_from_numpy(self._scores))
+        self._kept = {entry.name: entry for entry in owner.decoder.get_inputs() if entry.name.startswith("past_key_values.")}
+        self._buffers: dict[str, np.ndarray] = {}
+        self._room = self._length = 0
+        self._make_room(len(prompt) + room)
+        self._read(prompt, features)
+
+    def scores(self) -> np.ndarray:
+        return self._scores[:, 0].copy()
+
+    def likeliest(self) -> list[int]:
+        scores = self.scores()
+        scores[:, list(self._owner.facts.suppressed_ids)] = -np.inf
+        return scores.argmax(axis=-1).tolist()
+
+    def go_on(self, tokens: Sequence[int]) -> None:
+        self._read(tokens, None)
+
+    def read_on(self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int) -> None:
+        self._length = length
+        self._make_room(length + len(ids) + room)
+        self._read(ids, features)
+
+    def _make_room(self, num_tokens: int) -> None:
+        """Buffers (1, heads, room, head_dim) for keys and values, each bound as what a step is given and as what it returns."""
+        if num_tokens <= self._room:
+            return
+        self._room = num_tokens
+        for name, entry in self._kept.items():
+            _, heads, _, width = entry.shape
+            buffer = np.zeros((1, heads, num_tokens, width), dtype=np.float16 if entry.type == "tensor(float16)" else np.float32)
+            if name in self._buffers:
+                buffer[:, :, : self._length] = self._buffers[name][:, :, : self._length]
+            self._buffers[name] = buffer
+            shared = onnxruntime.OrtValue.ortvalue_from_numpy(buffer)  # on a CPU it is the same memory
+            self._binding.bind_ortvalue_input(name, shared)
+            self._binding.bind_ortvalue_output(name.replace("past_key_values", "present"), shared)
+
+    def _read(self, ids: Sequence[int], features: np.ndarray | None) -> None:
+        """Read ids; the scores are then those of what follows the last."""
+        embeddings = self._owner.embed(ids, features)
+        self._make_room(self._length + len(ids))
+        for start in range(0, len(ids), MOST_AT_ONCE):
+            chunk = np.ascontiguousarray(embeddings[:, start : start + MOST_AT_ONCE])
+            self._length += chunk.shape[1]
+            self._binding.bind_cpu_input("inputs_embeds", chunk)
+            self._binding.bind_cpu_input("attention_mask", np.ones((1, self._length), dtype=np.int64))
+            self._owner.decoder.run_with_iobinding(self._binding)
+
+
+def _check_shapes(decoder: onnxruntime.InferenceSession, folder: OnnxFolder) -> None:
+    """Raise `OnnxFolderError` where config.json describes another text model than the graph holds."""
+    text = folder.config["text_config"]
+    shapes = {entry.name: entry.shape for entry in [*decoder.get_inputs(), *decoder.get_outputs()]}
+    layers = sum(name.startswith("past_key_values.") for name in shapes) // 2
+    found = (layers, shapes["inputs_embeds"][-1], shapes["past_key_values.0.key"][1], shapes["logits"][-1])
+    names = ("num_hidden_layers", "hidden_size", "num_key_value_heads", "vocab_size")
+    wrong = [f"{name} is {text.get(name)}, but the graph's is {value}" for name, value in zip(names, found) if text.get(name) != value]
+    if wrong:
+        raise OnnxFolderError(f"{folder.path / 'config.json'} is not that of {folder.graph(DECODER)}: {'; '.join(wrong)}.")
+
+
+def _usable_cores() -> int:
+    """Cores that this process may run on; two threads of one core count once, where the system tells them apart."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    siblings = (Path(f"/sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list") for number in os.sched_getaffinity(0))
+    return len({path.read_text(encoding="ascii") if path.exists() else path for path in siblings})

@@ -1,0 +1,105 @@
+"""A checkpoint as an ONNX folder that transformers.js, onnxruntime and this package's engine read:
+
+    export_onnx("output/demo", "output/demo-onnx", bits=4)
+"""
+
+import json
+import logging
+import os
+import shutil
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import onnx_ir
+import torch
+
+from smvl.assemble import load_checkpoint
+from smvl.export.checkpoint import Checkpoint, ExportError, open_checkpoint, weight_files
+from smvl.export.onnx.graphs import graphs_of
+from smvl.export.onnx.quantization import format_for, quantize
+from smvl.export.onnx.tracing import trace
+from smvl.infer.onnx_folder import FORMAT, MANIFEST_FILE, SUFFIXES, file_sha256, graph_file
+
+TRANSFORMERS_JS_TYPES = {32: "fp32", 16: "fp16", 8: "q8", 4: "q4"}
+"""What transformers.js calls them (its `dtype`)."""
+_COPIED = ("generation_config.json", "preprocessor_config.json", "processor_config.json")
+_INLINE_BYTES = 1024
+"""Tensors up to this size stand in the graph's own file."""
+_PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
+
+logger = logging.getLogger(__name__)
+
+
+def export_onnx(checkpoint_folder: str | Path, out_folder: str | Path, *, bits: int) -> Path:
+    """Write the three graphs of a checkpoint, and every file that is read beside them; the folder appears when it is whole.
+
+    Args:
+        bits: 32 and 16 for floating point, 8 or 4 for the text model's weights in blocks; the vision encoder's are then in 8
+            (see `quantization.format_for`).
+
+    Raises:
+        ExportError: the checkpoint is not whole or of another kind, `bits` is another number, or the out folder is in use.
+    """
+    if bits not in SUFFIXES:
+        raise ExportError(f"bits is {bits}; an ONNX export has {', '.join(map(str, SUFFIXES))}.")
+    out = Path(out_folder)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ExportError(f"{out} is in use. Give another folder, or delete it.")
+    checkpoint = open_checkpoint(checkpoint_folder)
+    model, _ = load_checkpoint(checkpoint.folder, dtype=torch.float16 if bits == 16 else torch.float32)
+    partial = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / "onnx").mkdir(parents=True)
+    for graph in graphs_of(model):
+        traced = trace(graph)
+        weights = format_for(graph.name, bits)
+        if weights is not None:
+            quantize(traced, weights)
+        _save(traced, partial / graph_file(graph.name, bits))
+    _write_settings(checkpoint, partial, bits)
+    _write_manifest(checkpoint, partial, bits)
+    if out.exists():
+        out.rmdir()
+    os.replace(partial, out)
+    return out
+
+
+def _save(model: onnx_ir.Model, path: Path) -> None:
+    """Write a graph, and its weights in a file beside it that a runtime maps instead of reading it."""
+    onnx_ir.save(model, path, external_data=_weights_of(path).name, size_threshold_bytes=_INLINE_BYTES)
+    logger.info("%s: %.1f MB.", path.name, (path.stat().st_size + _weights_of(path).stat().st_size) / 1e6)
+
+
+def _weights_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}_data")  # as transformers.js looks for it
+
+
+def _write_settings(checkpoint: Checkpoint, folder: Path, bits: int) -> None:
+    """The checkpoint's own files, with what transformers.js looks up in them."""
+    graphs = sorted(path.name for path in (folder / "onnx").glob("*.onnx"))
+    transformers_js = {"dtype": TRANSFORMERS_JS_TYPES[bits], "use_external_data_format": dict.fromkeys(graphs, 1)}
+    tokenizer_config = {**checkpoint.tokenizer_config, "chat_template": checkpoint.chat_template}
+    _write_json(folder / "config.json", {**checkpoint.config, "transformers.js_config": transformers_js})
+    _write_json(folder / "tokenizer.json", checkpoint.tokenizer)
+    _write_json(folder / "tokenizer_config.json", tokenizer_config)
+    (folder / "chat_template.jinja").write_text(checkpoint.chat_template, encoding="utf-8")
+    for name in _COPIED:
+        shutil.copyfile(checkpoint.folder / name, folder / name)
+
+
+def _write_manifest(checkpoint: Checkpoint, folder: Path, bits: int) -> None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    source = {path.name: file_sha256(path) for path in weight_files(checkpoint.folder)}
+    content = {
+        "format": FORMAT,
+        "bits": bits,
+        "source": {"checkpoint": checkpoint.folder.resolve().name, "weights_sha256": source},
+        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "files": {path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": file_sha256(path)} for path in files},
+    }
+    _write_json(folder / MANIFEST_FILE, content)
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,86 @@
+"""The same weights described as an `idefics3` model: what vLLM's Transformers backend asks of a processor, SmolVLM's has not.
+
+The two architectures compute the same; only names differ. The stock Idefics3Processor has its markers' names written into its code, so the
+tokenizer carries those; ids stay as they are. How to serve the folder: docs/serving.md.
+
+    export_idefics3("output/demo", "output/demo-idefics3")
+"""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from smvl.export.checkpoint import INDEX_FILE, Checkpoint, ExportError, Weights, open_checkpoint, weight_files
+
+logger = logging.getLogger(__name__)
+
+_PROCESSOR, _IMAGE_PROCESSOR = "Idefics3Processor", "Idefics3ImageProcessor"
+_COPIED = ("generation_config.json", "provenance.json")
+
+
+def export_idefics3(checkpoint_folder: str | Path, out_folder: str | Path) -> Path:
+    """Write a checkpoint as a stock `idefics3` one; its logits are the same to the bit.
+
+    Raises:
+        ExportError: the checkpoint is damaged, is not a stock `smolvlm` one, or `out_folder` is in use.
+    """
+    checkpoint = open_checkpoint(checkpoint_folder)
+    Weights(checkpoint.folder)
+    folder = Path(out_folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ExportError(f"{folder} is in use. Give another folder, or delete it.")
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        _write_settings(checkpoint, partial)
+        _copy_weights(checkpoint.folder, partial)
+    except BaseException:
+        shutil.rmtree(partial)
+        raise
+    if folder.exists():
+        folder.rmdir()
+    partial.rename(folder)
+    logger.info("Wrote %s as an idefics3 checkpoint.", folder)
+    return folder
+
+
+def _write_settings(checkpoint: Checkpoint, folder: Path) -> None:
+    image_settings = {**checkpoint.image_settings, "do_image_splitting": True}
+    image_settings |= {"image_processor_type": _IMAGE_PROCESSOR, "processor_class": _PROCESSOR}
+    tokenizer_config = checkpoint.tokenizer_config | {"processor_class": _PROCESSOR, "chat_template": checkpoint.chat_template}
+    _write_json(folder / "config.json", _config(checkpoint.config))
+    _write_json(folder / "preprocessor_config.json", image_settings)
+    _write_json(folder / "processor_config.json", _processor_config(checkpoint, image_settings))
+    _write_json(folder / "tokenizer.json", checkpoint.tokenizer)
+    _write_json(folder / "tokenizer_config.json", tokenizer_config)
+    (folder / "chat_template.jinja").write_text(checkpoint.chat_template, encoding="utf-8")
+
+
+def _config(config: dict[str, Any]) -> dict[str, Any]:
+    return config | {
+        "model_type": "idefics3",
+        "architectures": ["Idefics3ForConditionalGeneration"],
+        "vision_config": config["vision_config"] | {"model_type": "idefics3_vision"},
+    }
+
+
+def _processor_config(checkpoint: Checkpoint, image_settings: dict[str, Any]) -> dict[str, Any]:
+    """Without a video processor, which Idefics3 has not."""
+    vision = checkpoint.vision_config
+    side = vision["image_size"] // vision["patch_size"] // checkpoint.config["scale_factor"]
+    settings = {key: value for key, value in image_settings.items() if key != "processor_class"}
+    return {"processor_class": _PROCESSOR, "image_seq_len": side**2, "image_processor": settings}
+
+
+def _copy_weights(source: Path, target: Path) -> None:
+    files = weight_files(source)
+    files += [source / name for name in (INDEX_FILE, *_COPIED) if (source / name).is_file()]
+    for file in files:
+        shutil.copyfile(file, target / file.name)
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,514 @@
+"""GGUF files read back entry by entry, what is refused, and llama.cpp on both files (where its npm package is)."""
+
+import json
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gguf import GGMLQuantizationType, GGUFReader, TokenType, dequantize
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+import smvl
+from smvl.export.checkpoint import ExportError
+from smvl.export.gguf.folder import GGUFFiles, export_gguf
+from smvl.export.gguf.llama_node import LlamaNode, LlamaNodeError
+from smvl.export.gguf.pieces import pieces_of
+from smvl.export.gguf.quantization import find_kind
+from smvl.infer.engine import Engine
+from smvl.infer.request import Request
+from smvl.model.saving import save_model
+from smvl.processing.processing_smvl import SmVLMProcessor, default_chat_template
+from smvl.processing.smolvlm_names import to_smolvlm_names
+from smvl.processing.tokens import MARKERS
+from tests import donors
+from tests.qwen3 import qwen3_tokenizer
+
+TEXT_NAMES = {
+    "model.text_model.embed_tokens.weight": "token_embd.weight",
+    "model.text_model.norm.weight": "output_norm.weight",
+    "lm_head.weight": "output.weight",
+    "input_layernorm": "attn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
+    "self_attn.o_proj": "attn_output",
+    "post_attention_layernorm": "ffn_norm",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+VISION_NAMES = {
+    "model.vision_model.embeddings.patch_embedding": "v.patch_embd",
+    "model.vision_model.embeddings.position_embedding": "v.position_embd",
+    "model.vision_model.post_layernorm": "v.post_ln",
+    "model.connector.modality_projection.proj": "mm.model.fc",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.out_proj": "attn_out",
+    "layer_norm1": "ln1",
+    "layer_norm2": "ln2",
+    "mlp.fc1": "ffn_up",
+    "mlp.fc2": "ffn_down",
+}
+BLANK_LINES = ["一。\n\n二。\n三。", "a\n\nb\nc"] * 8
+
+
+def save_checkpoint(
+    folder: Path, *, tied: bool = True, kind: str = "qwen3", projector: str = "linear", corpus=BLANK_LINES, tokenizer=None
+) -> Path:
+    """A spliced checkpoint of small donors whose tokenizer knows a blank line as one token, as Qwen3's does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(donors, "CORPUS", donors.CORPUS + corpus)
+        if tokenizer is not None:
+            patch.setattr(donors, "small_tokenizer", lambda *_, **__: tokenizer)
+        text = donors.save_text_donor(folder / "text", tied=tied, kind=kind)
+    vision = donors.save_vision_donor(folder / "vision")
+    model, processor = smvl.splice(vision=vision, text=text, projector=projector)
+    save_model(model, folder / "checkpoint")
+    processor.save_pretrained(folder / "checkpoint")
+    return folder / "checkpoint"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    return save_checkpoint(tmp_path_factory.mktemp("gguf"))
+
+
+@pytest.fixture
+def copy(checkpoint, tmp_path) -> Path:
+    return Path(shutil.copytree(checkpoint, tmp_path / "copy"))
+
+
+def edit_json(path: Path, *keys: str, value) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    entry = content
+    for key in keys[:-1]:
+        entry = entry[key]
+    entry[keys[-1]] = value
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def settings_of(path: Path) -> dict:
+    return {name: field.contents() for name, field in GGUFReader(path).fields.items() if not name.startswith("GGUF.")}
+
+
+def gguf_name(name: str, names: dict[str, str], layers: str, blocks: str) -> str:
+    if not name.startswith(layers):
+        return next(theirs + name.removeprefix(ours) for ours, theirs in names.items() if name.startswith(ours))
+    index, part = name.removeprefix(layers).split(".", 1)
+    stem, ending = part.rsplit(".", 1)
+    return f"{blocks}{index}.{names[stem]}.{ending}"
+
+
+def expected_tensors(folder: Path, *, vision: bool) -> dict[str, torch.Tensor]:
+    weights = load_file(folder / "model.safetensors")
+    prefixes = ("model.vision_model.", "model.connector.") if vision else ("model.text_model.", "lm_head.")
+    names = VISION_NAMES if vision else TEXT_NAMES
+    layers = "model.vision_model.encoder.layers." if vision else "model.text_model.layers."
+    blocks = "v.blk." if vision else "blk."
+    return {gguf_name(name, names, layers, blocks): tensor for name, tensor in weights.items() if name.startswith(prefixes)}
+
+
+def rounding_of(kind: GGMLQuantizationType, values: np.ndarray) -> np.ndarray:
+    """How far an entry may be from its own value, by the type's definition."""
+    if kind == GGMLQuantizationType.F32:
+        return np.zeros_like(values)
+    if kind == GGMLQuantizationType.F16:
+        return np.abs(values) * 2.0**-11 + 2.0**-25
+    if kind == GGMLQuantizationType.BF16:
+        return np.abs(values) * 2.0**-8
+    blocks = np.abs(values.reshape(-1, 32)).max(axis=1, keepdims=True)
+    step = blocks / (127 if kind == GGMLQuantizationType.Q8_0 else 8)
+    within = step / 2 if kind == GGMLQuantizationType.Q8_0 else step  # 4 bits have -8, but not +8
+    return np.broadcast_to(within + blocks * 2.0**-10, (len(blocks), 32)).reshape(values.shape)
+
+
+# ---- what stands in the files ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "Q8_0", "Q4_0"])
+def test_every_text_tensor_is_the_checkpoints_to_the_rounding_of_its_type(checkpoint, tmp_path, kind) -> None:
+    files = export_gguf(checkpoint, tmp_path, kind=kind, name="small")
+    assert files == GGUFFiles(tmp_path / f"small-{kind}.gguf", tmp_path / "mmproj-small-F16.gguf")
+    expected = expected_tensors(checkpoint, vision=False)
+    found = {tensor.name: tensor for tensor in GGUFReader(files.text).tensors}
+    assert found.keys() == expected.keys()
+    for name, tensor in found.items():
+        values = expected[name].numpy()
+        assert tuple(reversed(tensor.shape)) == values.shape, name
+        read = dequantize(tensor.data, tensor.tensor_type).reshape(values.shape)
+        assert (np.abs(read - values) <= rounding_of(tensor.tensor_type, values)).all(), name
+    types = {name: tensor.tensor_type.name for name, tensor in found.items()}
+    assert types["blk.0.ffn_down.weight"] == types["blk.1.attn_output.weight"] == kind
+    assert types["token_embd.weight"] == ("F16" if kind.startswith("Q") else kind)  # rows of 48 do not divide into blocks
+    assert types["blk.0.attn_q.weight"] == ("F16" if kind.startswith("Q") else kind)
+    assert {types[name] for name in types if "norm" in name} == {"F32"}
+
+
+def test_every_vision_tensor_is_the_checkpoints_and_embeddings_stay_float32(checkpoint, tmp_path) -> None:
+    files = export_gguf(checkpoint, tmp_path)
+    expected = expected_tensors(checkpoint, vision=True)
+    found = {tensor.name: tensor for tensor in GGUFReader(files.vision).tensors}
+    assert found.keys() == expected.keys()
+    for name, tensor in found.items():
+        values = expected[name].numpy()
+        precise = values.ndim == 1 or "embd" in name
+        assert tensor.tensor_type == (GGMLQuantizationType.F32 if precise else GGMLQuantizationType.F16), name
+        read = dequantize(tensor.data, tensor.tensor_type).reshape(values.shape)
+        assert np.array_equal(read, values if precise else values.astype(np.float16).astype(np.float32)), name
+
+
+def test_the_head_of_a_four_bit_file_keeps_eight_bits(tmp_path) -> None:
+    names = {}
+    for tied in (True, False):
+        folder = save_wide_checkpoint(tmp_path / str(tied), tied=tied)
+        files = export_gguf(folder, tmp_path, bits=4, name=str(tied))
+        names[tied] = {tensor.name: tensor.tensor_type.name for tensor in GGUFReader(files.text).tensors}
+    assert names[True]["token_embd.weight"] == "Q8_0" and "output.weight" not in names[True]
+    assert (names[False]["token_embd.weight"], names[False]["output.weight"]) == ("Q4_0", "Q8_0")
+    assert {names[tied]["blk.0.attn_q.weight"] for tied in names} == {"Q4_0"}
+
+
+def save_wide_checkpoint(folder: Path, *, tied: bool) -> Path:
+    """Rows of 64, which divide into blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        config = donors.Qwen3Config
+        patch.setattr(donors, "Qwen3Config", lambda **shape: config(**{**shape, "hidden_size": 64}))
+        return save_checkpoint(folder, tied=tied)
+
+
+def test_the_text_settings_are_the_configs(checkpoint, tmp_path) -> None:
+    found = settings_of(export_gguf(checkpoint, tmp_path, bits=8, name="small").text)
+    config = json.loads((checkpoint / "config.json").read_text())["text_config"]
+    tokens = {key: value for key, value in found.items() if key.startswith("tokenizer.")}
+    assert {key: value for key, value in found.items() if key not in tokens} == {
+        "general.architecture": "qwen3",
+        "general.type": "model",
+        "general.name": "small",
+        "general.file_type": 7,
+        "general.quantization_version": 2,
+        "qwen3.vocab_size": config["vocab_size"],
+        "qwen3.context_length": config["max_position_embeddings"],
+        "qwen3.embedding_length": 48,
+        "qwen3.block_count": 2,
+        "qwen3.feed_forward_length": 64,
+        "qwen3.attention.head_count": 4,
+        "qwen3.attention.head_count_kv": 2,
+        "qwen3.attention.key_length": 16,
+        "qwen3.attention.value_length": 16,
+        "qwen3.rope.dimension_count": 16,
+        "qwen3.rope.freq_base": 1_000_000.0,
+        "qwen3.attention.layer_norm_rms_epsilon": pytest.approx(1e-6),
+    }
+
+
+def test_the_tokens_are_the_tokenizers_with_smolvlms_names_and_padding_behind(checkpoint, tmp_path) -> None:
+    found = settings_of(export_gguf(checkpoint, tmp_path).text)
+    tokenizer = SmVLMProcessor.from_pretrained(checkpoint).tokenizer
+    tokens, types = found["tokenizer.ggml.tokens"], found["tokenizer.ggml.token_type"]
+    assert len(tokens) == len(types) == found["qwen3.vocab_size"]
+    for token, index in tokenizer.get_vocab().items():
+        assert tokens[index] == to_smolvlm_names(token)
+    added = {index: token.special for index, token in tokenizer.added_tokens_decoder.items()}
+    expected = {index: TokenType.CONTROL if special else TokenType.USER_DEFINED for index, special in added.items()}
+    for index, kind in enumerate(types):
+        assert kind == (expected.get(index, TokenType.NORMAL) if index < len(tokenizer) else TokenType.UNUSED), tokens[index]
+    assert tokens[types.index(TokenType.USER_DEFINED)] == "<tool_call>"
+    assert tokens[len(tokenizer) :] == [f"[PAD{index}]" for index in range(len(tokenizer), len(tokens))]
+    assert {tokens[tokenizer.convert_tokens_to_ids(marker)] for marker in MARKERS} >= {
+        "<image>",
+        "<fake_token_around_image>",
+        "<global-img>",
+        "<row_6_col_6>",
+    }
+    merges = json.loads((checkpoint / "tokenizer.json").read_text(encoding="utf-8"))["model"]["merges"]
+    assert found["tokenizer.ggml.merges"] == [" ".join(merge) for merge in merges]
+    assert (found["tokenizer.ggml.model"], found["tokenizer.ggml.pre"]) == ("gpt2", "qwen2")
+    assert tokens[found["tokenizer.ggml.eos_token_id"]] == "<|im_end|>"
+    assert tokens[found["tokenizer.ggml.bos_token_id"]] == tokens[found["tokenizer.ggml.padding_token_id"]] == "<|endoftext|>"
+    assert found["tokenizer.ggml.add_bos_token"] is False
+    assert found["tokenizer.chat_template"] == to_smolvlm_names(default_chat_template())
+    assert "<image>" in found["tokenizer.chat_template"] and "<|image_pad|>" not in found["tokenizer.chat_template"]
+
+
+def test_the_vision_settings_are_the_configs(checkpoint, tmp_path) -> None:
+    assert settings_of(export_gguf(checkpoint, tmp_path, name="small").vision) == {
+        "general.architecture": "clip",
+        "general.type": "mmproj",
+        "general.name": "small",
+        "general.file_type": 1,
+        "general.quantization_version": 2,
+        "clip.has_vision_encoder": True,
+        "clip.projector_type": "idefics3",
+        "clip.vision.projection_dim": 48,
+        "clip.vision.image_size": donors.TILE,
+        "clip.vision.patch_size": donors.PATCH,
+        "clip.vision.embedding_length": 24,
+        "clip.vision.feed_forward_length": 32,
+        "clip.vision.block_count": 2,
+        "clip.vision.attention.head_count": 2,
+        "clip.vision.attention.layer_norm_epsilon": pytest.approx(1e-6),
+        "clip.vision.projector.scale_factor": 2,
+        "clip.use_gelu": True,
+        "clip.vision.image_mean": [0.5] * 3,
+        "clip.vision.image_std": [0.5] * 3,
+        "clip.vision.preproc_image_size": 2 * donors.TILE,
+    }
+
+
+def test_a_bfloat16_checkpoint_in_shards_gives_the_same_tensors(copy, tmp_path) -> None:
+    weights = {name: tensor.to(torch.bfloat16) for name, tensor in load_file(copy / "model.safetensors").items()}
+    names = sorted(weights)
+    shards = {"model-1.safetensors": names[::2], "model-2.safetensors": names[1::2]}
+    for shard, held in shards.items():
+        save_file({name: weights[name] for name in held}, copy / shard)
+    (copy / "model.safetensors").unlink()
+    index = {"weight_map": {name: shard for shard, held in shards.items() for name in held}}
+    (copy / "model.safetensors.index.json").write_text(json.dumps(index))
+    files = export_gguf(copy, tmp_path / "out", kind="BF16")
+    found = {tensor.name: tensor for tensor in GGUFReader(files.text).tensors}
+    embedding = dequantize(found["token_embd.weight"].data, GGMLQuantizationType.BF16)
+    assert np.array_equal(embedding, weights["model.text_model.embed_tokens.weight"].float().numpy())
+
+
+# ---- what is refused -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_text_model_that_is_no_qwen3_is_refused_by_its_kind(tmp_path) -> None:
+    folder = save_checkpoint(tmp_path, kind="llama")
+    with pytest.raises(ExportError, match="is a llama; only qwen3 is exported to GGUF"):
+        export_gguf(folder, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_projector_of_two_layers_is_refused_with_what_to_train_instead(tmp_path) -> None:
+    folder = save_checkpoint(tmp_path, projector="mlp")
+    with pytest.raises(ExportError, match="has two layers .* Train with model.projector: linear"):
+        export_gguf(folder, tmp_path / "out")
+
+
+def test_lora_leftovers_are_refused_with_what_merges_them(copy, tmp_path) -> None:
+    weights = load_file(copy / "model.safetensors")
+    layer = "model.text_model.layers.0.self_attn.q_proj"
+    weights[f"{layer}.base_layer.weight"] = weights.pop(f"{layer}.weight")
+    weights[f"{layer}.lora_A.default.weight"] = torch.zeros(4, 48)
+    save_file(weights, copy / "model.safetensors")
+    with pytest.raises(ExportError, match=r"q_proj.base_layer.weight and 1 more.*merge them with smvl.train.lora_merge"):
+        export_gguf(copy, tmp_path / "out")
+    (copy / "adapter_config.json").write_text("{}")
+    with pytest.raises(ExportError, match="is a LoRA adapter, not a model"):
+        export_gguf(copy, tmp_path / "out")
+
+
+def test_a_tokenizer_without_a_blank_line_token_is_refused(tmp_path) -> None:
+    folder = save_checkpoint(tmp_path, corpus=[])
+    with pytest.raises(ExportError, match=r"no single token for \\n\\n, which llama.cpp writes around an image"):
+        export_gguf(folder, tmp_path / "out")
+
+
+def test_a_tokenizer_without_a_marker_is_refused_by_the_markers_name(copy, tmp_path) -> None:
+    content = json.loads((copy / "tokenizer.json").read_text(encoding="utf-8"))
+    content["added_tokens"] = [token for token in content["added_tokens"] if token["content"] != "<row_2_col_3>"]
+    (copy / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(ExportError, match="no single token for <row_2_col_3>"):
+        export_gguf(copy, tmp_path / "out")
+
+
+def test_a_tokenizer_that_cuts_words_otherwise_is_refused(copy, tmp_path) -> None:
+    split = {"type": "Split", "pattern": {"Regex": r"\s+"}, "behavior": "Isolated", "invert": False}
+    edit_json(copy / "tokenizer.json", "pre_tokenizer", "pretokenizers", value=[split, {"type": "ByteLevel"}])
+    with pytest.raises(ExportError, match="expected Qwen's byte-level BPE"):
+        export_gguf(copy, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("file", "keys", "value", "message"),
+    [
+        ("config.json", ("text_config", "hidden_act"), "gelu", "hidden_act: gelu, which llama.cpp's qwen3 has not"),
+        ("config.json", ("text_config", "rope_parameters", "rope_type"), "yarn", "rope_type: yarn"),
+        ("config.json", ("vision_config", "hidden_act"), "gelu", "hidden_act: gelu .it computes gelu_pytorch_tanh"),
+        ("config.json", ("text_config", "intermediate_size"), 65, "of another shape .*mlp.down_proj.weight is .48, 64., not .48, 65."),
+        ("config.json", ("text_config", "num_hidden_layers"), 3, "missing model.text_model.layers.2"),
+        ("config.json", ("text_config", "num_hidden_layers"), 1, "unknown model.text_model.layers.1"),
+        ("config.json", ("model_type",), "llava", "holds a llava model; expected a smolvlm checkpoint"),
+        ("preprocessor_config.json", ("size",), {"longest_edge": 32}, "data.image.longest_edge of at least 64"),
+        ("preprocessor_config.json", ("rescale_factor",), 1.0, "rescale_factor: 1.0"),
+    ],
+)
+def test_a_checkpoint_that_llama_cpp_would_run_otherwise_is_refused(copy, tmp_path, file, keys, value, message) -> None:
+    edit_json(copy / file, *keys, value=value)
+    with pytest.raises(ExportError, match=message):
+        export_gguf(copy, tmp_path / "out")
+
+
+def test_a_damaged_file_is_refused_by_its_name_and_leaves_nothing_behind(copy, tmp_path) -> None:
+    whole = (copy / "model.safetensors").read_bytes()
+    (copy / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ExportError, match="model.safetensors cannot be read"):
+        export_gguf(copy, tmp_path / "out")
+    weights = load_file_from(whole, tmp_path)
+    weights["model.connector.modality_projection.proj.weight"][0, 0] = float("nan")
+    save_file(weights, copy / "model.safetensors")
+    with pytest.raises(ExportError, match="modality_projection.proj.weight holds entries that are not numbers"):
+        export_gguf(copy, tmp_path / "out", name="small")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["small-F16.gguf"]
+    (copy / "tokenizer.json").write_text("{")
+    with pytest.raises(ExportError, match="tokenizer.json cannot be read"):
+        export_gguf(copy, tmp_path / "out")
+
+
+def load_file_from(content: bytes, folder: Path) -> dict[str, torch.Tensor]:
+    (folder / "whole.safetensors").write_bytes(content)
+    return load_file(folder / "whole.safetensors")
+
+
+def test_an_entry_beyond_float16_is_refused_with_the_kinds_that_hold_it(copy, tmp_path) -> None:
+    weights = load_file(copy / "model.safetensors")
+    weights["model.text_model.layers.0.mlp.up_proj.weight"][3, 3] = 1e5
+    save_file(weights, copy / "model.safetensors")
+    with pytest.raises(ExportError, match="up_proj.weight holds entries beyond float16's range. Export as BF16"):
+        export_gguf(copy, tmp_path / "out", kind="F16")
+    export_gguf(copy, tmp_path / "out", kind="F32")
+
+
+def test_bits_and_kinds_that_do_not_exist_are_refused() -> None:
+    assert [find_kind(bits, None) for bits in (None, 4, 8, 16, 32)] == ["F16", "Q4_0", "Q8_0", "F16", "F32"]
+    with pytest.raises(ValueError, match="bits is 5; expected one of 4, 8, 16, 32"):
+        find_kind(5, None)
+    with pytest.raises(ValueError, match="kind is Q9; expected one of F32"):
+        find_kind(None, "Q9")
+    with pytest.raises(ValueError, match="both bits .8. and kind .F16. were given"):
+        find_kind(8, "F16")
+
+
+# ---- K-quants --------------------------------------------------------------------------------------------------------------------
+
+
+def test_k_quants_without_llama_cpps_quantizer_say_what_to_install(checkpoint, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ValueError, match="llama-quantize, which is not on the PATH. Install llama.cpp"):
+        export_gguf(checkpoint, tmp_path / "out", kind="Q4_K_M")
+    assert not (tmp_path / "out").exists()
+
+
+def test_k_quants_are_made_from_the_whole_float16_file(checkpoint, tmp_path, monkeypatch) -> None:
+    """A quantizer that copies what it is given, and notes how it was asked."""
+    install_quantizer(tmp_path, f'echo "$3" > {tmp_path}/asked && cp "$1" "$2"', monkeypatch)
+    files = export_gguf(checkpoint, tmp_path / "out", kind="Q4_K_M", name="small")
+    assert (tmp_path / "asked").read_text() == "Q4_K_M\n"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mmproj-small-F16.gguf", "small-Q4_K_M.gguf"]
+    plain = export_gguf(checkpoint, tmp_path / "plain", kind="F16", name="small")
+    assert files.text.read_bytes() == plain.text.read_bytes()
+
+
+def test_a_quantizer_that_fails_is_quoted(checkpoint, tmp_path, monkeypatch) -> None:
+    install_quantizer(tmp_path, "echo no such type >&2; exit 3", monkeypatch)
+    with pytest.raises(ValueError, match=r"could not make small-Q6_K.gguf .*exit 3.:\nno such type"):
+        export_gguf(checkpoint, tmp_path / "out", kind="Q6_K", name="small")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def install_quantizer(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder / "bin" / "llama-quantize"
+    path.parent.mkdir()
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{path.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+# ---- llama.cpp -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def llama() -> LlamaNode:
+    try:
+        return LlamaNode.find()
+    except LlamaNodeError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def qwen(tmp_path_factory) -> Engine:
+    """Small weights under Qwen3's real vocabulary."""
+    import copy
+
+    folder = save_checkpoint(tmp_path_factory.mktemp("qwen"), tokenizer=copy.deepcopy(qwen3_tokenizer()))
+    engine = Engine.from_folder(folder)
+    engine.folder = folder
+    return engine
+
+
+def picture(width: int, height: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(width * height).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+QUESTION = "图中有什么?What's in it: 12 个苹果, 🍎 x² …\n\n  第二行"
+TURNS = [{"role": "assistant", "content": "一个红色的圆形。"}, {"role": "user", "content": "再看一次"}]
+CONVERSATIONS = {
+    "no image": ([{"role": "system", "content": "只用一个词回答。"}, {"role": "user", "content": QUESTION}, *TURNS], []),
+    "one image": ([{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": QUESTION}]}, *TURNS], [picture(64, 48)]),
+    "two images": (
+        [
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "先看"}, {"type": "image"}, {"type": "text", "text": "再看"}, {"type": "image"}],
+            }
+        ],
+        [picture(90, 30), picture(20, 70)],
+    ),
+}
+
+
+def test_llama_cpps_prompt_ids_are_ours_for_no_one_and_two_images(llama, qwen, tmp_path) -> None:
+    files = export_gguf(qwen.folder, tmp_path, name="small")
+    session = llama.ask(files, CONVERSATIONS.values(), max_new_tokens=0)
+    image = qwen.processor.image_token_id
+    for (messages, images), reply in zip(CONVERSATIONS.values(), session.replies):
+        ids = qwen.lay_out(Request(messages, images=images)).input_ids
+        assert reply.prompt_ids == tuple(-1 if token == image else token for token in ids)
+        assert sum(token == -1 for token in reply.prompt_ids) == ids.count(image) and bool(images) == (image in ids)
+
+
+TEXTS = ["你好", "What is in the picture?", "1+1=?", "请用一句话介绍北京。", "def add(a, b):", "春眠不觉晓,"]
+
+
+def test_the_float_text_models_greedy_tokens_in_llama_cpp_are_pytorchs(llama, qwen, tmp_path) -> None:
+    conversations = [([{"role": "user", "content": text}], []) for text in TEXTS]
+    suppressed = qwen.facts.suppressed_ids
+    wanted = [greedy(qwen, messages, 16) for messages, _ in conversations]
+    for kind, least in (("F32", 0.9), ("F16", 0.9)):
+        files = export_gguf(qwen.folder, tmp_path, kind=kind)
+        session = llama.ask(files, conversations, max_new_tokens=16, suppressed_ids=suppressed)
+        equal = [one == other for reply, ids in zip(session.replies, wanted) for one, other in zip(reply.pieces, ids, strict=False)]
+        print(kind, sum(equal), len(equal), sum(map(len, wanted)))
+        assert sum(equal) >= least * sum(map(len, wanted)), kind
+
+
+def greedy(engine: Engine, messages: list[dict], num_tokens: int) -> list[str]:
+    reading = engine.model.read([engine.lay_out(Request(messages)).input_ids], [None], num_tokens)
+    written = reading.likeliest()
+    while len(written) < num_tokens and written[-1] not in engine.facts.stop_ids:
+        reading.go_on(written[-1:])
+        written += reading.likeliest()
+    return pieces_of(engine.processor.tokenizer, written)
+
+
+def test_a_file_cut_short_is_refused_by_llama_cpp_with_its_name(llama, checkpoint, tmp_path) -> None:
+    files = export_gguf(checkpoint, tmp_path, name="small")
+    files.text.write_bytes(files.text.read_bytes()[:4000])
+    with pytest.raises(LlamaNodeError, match="small-F16.gguf"):
+        llama.ask(files, [([{"role": "user", "content": "你好"}], [])], max_new_tokens=0)
+
+
+def test_a_missing_node_package_says_how_to_install_it(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SMVL_NODE_MODULES", str(tmp_path))
+    with pytest.raises(LlamaNodeError, match="npm install @fugood/llama.node|Install Node.js"):
+        LlamaNode.find()

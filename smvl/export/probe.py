@@ -2,7 +2,7 @@
 
 python -m smvl.export.probe --model FOLDER --questions FOLDER --out FOLDER
 
-Nothing here needs torch; a checkpoint folder loads it, an export does not.
+The process of an ONNX export loads no torch, as on the machines that it is made for.
 """
 
 import argparse
@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from smvl.infer.engine import Engine
+from smvl.infer.onnx_folder import is_onnx_folder
 from smvl.infer.request import Request
+from smvl.infer.without_torch import without_torch
 from smvl.processing.images import read_image
 
 QUESTIONS_FILE, ANSWERS_FILE, SCORES_FILE = "questions.json", "answers.json", "first_scores.npy"
@@ -79,6 +80,10 @@ def probe(model: Path, questions: Path, out: Path, *, max_new_tokens: int, optio
 
 def ask(model: Path, questions: Path, *, max_new_tokens: int, device: str, dtype: str) -> tuple[Probed, np.ndarray]:
     """What `probe` gives, in this process."""
+    if is_onnx_folder(model):
+        without_torch()
+    from smvl.infer.engine import Engine
+
     began = time.perf_counter()
     engine = Engine.from_folder(model, device=device, dtype=dtype)
     load_seconds = time.perf_counter() - began

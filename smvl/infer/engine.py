@@ -16,6 +16,7 @@ import numpy as np
 from smvl.infer.answer import Answer, Piece
 from smvl.infer.backend import Model, Reading
 from smvl.infer.memory import Memory, image_key, marks_of
+from smvl.infer.opening import open_model
 from smvl.infer.request import Request
 from smvl.infer.sampling import Choice, Sampling
 from smvl.infer.text_stream import TextStream, split_thinking
@@ -49,14 +50,12 @@ class Engine:
     def from_folder(
         cls, folder: str | Path, *, device: str = "auto", dtype: str = "auto", attention: str = "sdpa", quantize: str | None = None
     ) -> Self:
-        """Load a checkpoint folder; see `TorchModel.from_folder`.
+        """Load a checkpoint or an ONNX export; see `opening.open_model`.
 
         Raises:
-            ValueError: the folder is no whole checkpoint, or there is no such device or dtype.
+            ValueError: the folder is not whole, or there is no such device or dtype.
         """
-        from smvl.infer.torch_model import TorchModel  # torch is for checkpoints alone
-
-        return cls(*TorchModel.from_folder(folder, device=device, dtype=dtype, attention=attention, quantize=quantize))
+        return cls(*open_model(folder, device=device, dtype=dtype, attention=attention, quantize=quantize))
 
     def answer(
         self,

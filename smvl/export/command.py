@@ -1,0 +1,81 @@
+"""Write a checkpoint for another runtime, load it back there, and compare:
+
+    python -m smvl.export --model output/demo --to onnx --bits 4 --out output/demo-onnx
+    python -m smvl.export --model output/demo --to gguf --bits 8 --out output/demo-gguf
+    python -m smvl.export --model output/demo --to idefics3 --out output/demo-idefics3
+    python -m smvl.export --model output/demo --to torchao --bits 8 --out output/demo-int8
+
+The comparison is printed and written to parity.json. Exit status: 0; 1 for what the user can mend; 2 for an export that is further from
+its checkpoint than it may be: it is kept, to be looked at.
+"""
+
+import argparse
+import logging
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from smvl.export.asking import ask_export
+from smvl.export.parity import PARITY_FILE, Parity, compare, size_of_files
+from smvl.export.probe import probe, write_questions
+from smvl.export.questions import find_questions
+from smvl.export.targets import DEFAULT_BITS, Target, find_target
+
+logger = logging.getLogger(__name__)
+
+TOO_FAR = 2
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _parse(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("smvl").setLevel(logging.INFO)  # the exporters below it speak much and say little
+    try:
+        target = find_target(options.to, options.bits)
+        target.write(options.model, options.out)
+        if options.no_compare:
+            sys.stdout.write(f"{options.out} was written and not compared with {options.model}.\n")
+            return 0
+        parity = compare_export(target, options.model, options.out, options.heldout, options.questions, options.max_new_tokens)
+    except ValueError as error:
+        sys.stderr.write(f"smvl.export: {error}\n")
+        return 1
+    sys.stdout.write(f"{parity.table()}\n")
+    for excess in parity.excess:
+        sys.stdout.write(f"  TOO FAR: {excess}.\n")
+    sys.stdout.write(f"  Written to {options.out / PARITY_FILE}.\n")
+    return TOO_FAR if parity.excess else 0
+
+
+def compare_export(target: Target, checkpoint: Path, out: Path, heldout: Path | None, num_questions: int, max_new_tokens: int) -> Parity:
+    """Ask the checkpoint and its export the same questions, each in a process of its own, and write `parity.json` beside the export.
+
+    Raises:
+        ValueError: there is nothing to ask, or one of the two cannot be loaded.
+    """
+    questions = find_questions(checkpoint, heldout, num_questions)
+    logger.info("Comparing on %s.", questions.origin)
+    with tempfile.TemporaryDirectory() as scratch:
+        asked = Path(scratch) / "questions"
+        write_questions(questions.requests, asked)
+        before = probe(checkpoint, asked, Path(scratch) / "checkpoint", max_new_tokens=max_new_tokens)
+        after = ask_export(target, out, asked, Path(scratch) / "export", max_new_tokens=max_new_tokens)
+    parity = compare(before, after, file_bytes=size_of_files(out), limits=target.limits, expected=questions.answers)
+    (out / PARITY_FILE).write_text(parity.as_json() + "\n", encoding="utf-8")
+    return parity
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m smvl.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="a checkpoint")
+    parser.add_argument("--to", required=True, choices=list(DEFAULT_BITS))
+    parser.add_argument("--bits", type=int, help="of the text model's weights (default: onnx 4, gguf 8, torchao 8)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to write; new or empty")
+    parser.add_argument("--heldout", type=Path, metavar="PATH", help="questions to compare on (default: those that the run held out)")
+    parser.add_argument("--questions", type=int, default=100, metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument("--max-new-tokens", type=int, default=64, metavar="N", help="longest answer (default: %(default)s)")
+    parser.add_argument("--no-compare", action="store_true", help="only write")
+    return parser.parse_args(arguments)

@@ -1,0 +1,86 @@
+"""The runtimes that a checkpoint can be exported to: what writes each, what asks the result, and how far it may be from the checkpoint."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from smvl.export.parity import Limits
+
+DEFAULT_BITS = {"onnx": 4, "gguf": 8, "torchao": 8, "idefics3": None}
+"""By target; None where a target has one form only."""
+
+LIMITS = {
+    ("onnx", 32): Limits(equal_tokens=1.0, score_loss=0.0),
+    ("onnx", 16): Limits(equal_tokens=0.99, score_loss=0.005),
+    ("onnx", 8): Limits(score_loss=0.005),
+    ("onnx", 4): Limits(score_loss=0.02),
+    ("gguf", 32): Limits(equal_tokens=0.99, score_loss=0.005),
+    ("gguf", 16): Limits(equal_tokens=0.99, score_loss=0.005),
+    ("gguf", 8): Limits(score_loss=0.005),
+    ("gguf", 4): Limits(score_loss=0.02),
+    ("torchao", 8): Limits(score_loss=0.005),
+    ("torchao", 4): Limits(score_loss=0.02),
+    ("idefics3", None): Limits(equal_tokens=1.0, scores=1e-4),
+}
+"""By target and bits. What is lost to another arithmetic is seen in tokens, what is lost to rounding in the score."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One form of an export."""
+
+    name: str
+    bits: int | None
+
+    @property
+    def limits(self) -> Limits:
+        return LIMITS[self.name, self.bits]
+
+    def write(self, checkpoint: Path, out: Path) -> None:
+        """Export a checkpoint; raises `ValueError` where it cannot be."""
+        _WRITERS[self.name](checkpoint, out, self.bits)
+
+
+def find_target(name: str, bits: int | None) -> Target:
+    """Raises `ValueError` for bits that a target does not have."""
+    bits = DEFAULT_BITS[name] if bits is None else bits
+    if (name, bits) not in LIMITS:
+        known = ", ".join(str(other) for target, other in LIMITS if target == name)
+        raise ValueError(f"{name} in {bits} bits is not known; expected {'no --bits' if known == 'None' else f'one of {known}'}.")
+    return Target(name, bits)
+
+
+def _write_onnx(checkpoint: Path, out: Path, bits: int | None) -> None:
+    try:
+        from smvl.export.onnx.folder import export_onnx
+    except ImportError as error:
+        raise ValueError(f"--to onnx needs onnx, onnxscript and onnxruntime ({error}). Install: pip install -r requirements.txt") from error
+    export_onnx(checkpoint, out, bits=bits)
+
+
+def _write_gguf(checkpoint: Path, out: Path, bits: int | None) -> None:
+    try:
+        from smvl.export.gguf.folder import export_gguf
+    except ImportError as error:
+        raise ValueError(f"--to gguf needs gguf ({error}). Install: pip install -r requirements.txt") from error
+    export_gguf(checkpoint, out, bits=bits)
+
+
+def _write_torchao(checkpoint: Path, out: Path, bits: int | None) -> None:
+    from smvl.export.torchao import export_torchao
+
+    export_torchao(checkpoint, out, kind=f"int{bits}")
+
+
+def _write_idefics3(checkpoint: Path, out: Path, bits: int | None) -> None:
+    from smvl.export.idefics3 import export_idefics3
+
+    export_idefics3(checkpoint, out)
+
+
+_WRITERS: dict[str, Callable[[Path, Path, int | None], None]] = {
+    "onnx": _write_onnx,
+    "gguf": _write_gguf,
+    "torchao": _write_torchao,
+    "idefics3": _write_idefics3,
+}

@@ -1,0 +1,52 @@
+"""A folder in, a model and its processor out, in the runtime that the folder is made for."""
+
+from pathlib import Path
+
+from smvl.infer.backend import Model
+from smvl.infer.onnx_folder import is_onnx_folder, open_onnx_folder
+from smvl.processing.processing_smvl import SmVLMProcessor
+
+
+def open_model(
+    folder: str | Path, *, device: str = "auto", dtype: str = "auto", attention: str = "sdpa", quantize: str | None = None
+) -> tuple[Model, SmVLMProcessor]:
+    """Load a checkpoint with torch, or an ONNX export with onnxruntime.
+
+    Args:
+        device, dtype, attention, quantize: of a checkpoint; see `TorchModel.from_folder`. An export's are fixed: it runs on the CPU, in
+            the format that it was written in.
+
+    Raises:
+        ValueError: the folder is not whole, what it needs is not installed, or an argument is not for it.
+    """
+    if not is_onnx_folder(folder):
+        return _open_checkpoint(folder, device=device, dtype=dtype, attention=attention, quantize=quantize)
+    if device not in ("auto", "cpu") or dtype != "auto" or quantize:
+        raise ValueError(
+            f"{folder} is an ONNX export: it runs on the CPU in the format that it was written in. Leave device, dtype and quantize out, "
+            "or load the checkpoint that it was made of."
+        )
+    return _open_export(folder)
+
+
+def _open_checkpoint(folder: str | Path, **options: str | None) -> tuple[Model, SmVLMProcessor]:
+    try:
+        from smvl.infer.torch_model import TorchModel  # torch is for checkpoints alone
+    except ImportError as error:
+        raise ValueError(
+            f"{folder} is a checkpoint, and loading one needs torch ({error}). Install it: pip install -r requirements.txt; or give an "
+            "ONNX export, which runs without."
+        ) from error
+    return TorchModel.from_folder(folder, **options)
+
+
+def _open_export(folder: str | Path) -> tuple[Model, SmVLMProcessor]:
+    try:
+        from smvl.infer.onnx_model import OnnxModel
+    except ImportError as error:
+        raise ValueError(
+            f"{folder} is an ONNX export, and loading one needs onnxruntime ({error}). Install it: pip install onnxruntime"
+        ) from error
+    open_onnx_folder(folder)  # a damaged file is refused by its name before anything reads it
+    processor = SmVLMProcessor.from_pretrained(folder)
+    return OnnxModel(folder), processor

@@ -82,7 +82,7 @@ def test_a_model_asked_in_a_process_of_its_own_answers_as_here(tmp_path: Path) -
     found, scores = probe(folder, tmp_path / "questions", tmp_path / "out", max_new_tokens=8)
     engine = Engine.from_folder(folder, device="cpu")
     answers = engine.answer(requests, max_new_tokens=8)
-    assert found.token_ids == [list(answer.token_ids) for answer in answers]
+    assert found.tokens == [list(answer.token_ids) for answer in answers]
     assert found.texts == [answer.text for answer in answers]
     np.testing.assert_allclose(scores, [engine.first_scores(request) for request in requests], atol=1e-5)
     assert len(scores) <= NUM_SCORED and found.peak_bytes > 50e6 and found.tokens_per_second > 0

@@ -1,17 +1,63 @@
-"""Asking an export in the runtime that it was made for."""
+"""Asking a checkpoint and its export the same questions, each in the runtime that it is made for and in a process of its own."""
 
+import json
+import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from smvl.export.probe import Probed, probe
+from smvl.export.probe import Probed, probe, read_questions
 from smvl.export.targets import Target
+from smvl.processing.processing_smvl import SmVLMProcessor
+
+Asked = tuple[Probed, np.ndarray | None]
+"""Answers, and (questions, vocabulary) float32 scores of first tokens where the runtime gives them."""
 
 
-def ask_export(target: Target, folder: Path, questions: Path, out: Path, *, max_new_tokens: int) -> tuple[Probed, np.ndarray]:
-    """What `probe.probe` gives, of an export: onnxruntime, llama.cpp or torch answers, in a process of its own.
+def ask_both(target: Target, checkpoint: Path, export: Path, questions: Path, scratch: Path, *, max_new_tokens: int) -> tuple[Asked, Asked]:
+    """What a checkpoint and its export answer.
 
     Raises:
-        ValueError: the export cannot be loaded there, or the runtime is not installed.
+        ValueError: one of them cannot be loaded, or its runtime is not installed.
     """
-    return probe(folder, questions, out, max_new_tokens=max_new_tokens)
+    before = probe(checkpoint, questions, scratch / "checkpoint", max_new_tokens=max_new_tokens)
+    if target.name != "gguf":
+        return before, probe(export, questions, scratch / "export", max_new_tokens=max_new_tokens)
+    return _in_pieces(before, checkpoint), (_ask_llama(checkpoint, export, questions, max_new_tokens), None)
+
+
+def _in_pieces(asked: Asked, checkpoint: Path) -> Asked:
+    """Answers with their tokens as llama.cpp writes them down, which gives no ids."""
+    from smvl.export.gguf.pieces import pieces_of
+
+    probed, scores = asked
+    tokenizer = SmVLMProcessor.from_pretrained(checkpoint).tokenizer
+    return replace(probed, tokens=[pieces_of(tokenizer, ids) for ids in probed.tokens]), scores
+
+
+def _ask_llama(checkpoint: Path, export: Path, questions: Path, max_new_tokens: int) -> Probed:
+    from smvl.export.gguf.folder import GGUFFiles
+    from smvl.export.gguf.llama_node import LlamaNode
+
+    vision = next(export.glob("mmproj-*.gguf"))
+    text = next(path for path in export.glob("*.gguf") if path != vision)
+    requests = read_questions(questions)
+    if any(request.tools for request in requests):
+        raise ValueError("some questions name tools, which cannot be handed to llama.cpp here. Give others with --heldout.")
+    generation = json.loads((checkpoint / "generation_config.json").read_text(encoding="utf-8"))
+    session = LlamaNode.find().ask(
+        GGUFFiles(text=text, vision=vision),
+        [(request.messages, request.images) for request in requests],
+        max_new_tokens=max_new_tokens,
+        suppressed_ids=generation.get("suppress_tokens") or (),
+    )
+    rates = [(len(reply.pieces) - 1) / (reply.seconds - reply.seconds_to_first_token) for reply in session.replies if len(reply.pieces) > 1]
+    return Probed(
+        texts=[reply.text for reply in session.replies],
+        tokens=[list(reply.pieces) for reply in session.replies],
+        load_seconds=session.seconds_to_load,
+        seconds_to_first_token=statistics.median(reply.seconds_to_first_token for reply in session.replies),
+        tokens_per_second=statistics.median(rates) if rates else None,
+        peak_bytes=session.peak_bytes,
+    )

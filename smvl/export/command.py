@@ -16,9 +16,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from smvl.export.asking import ask_export
+from smvl.export.asking import ask_both
 from smvl.export.parity import PARITY_FILE, Parity, compare, size_of_files
-from smvl.export.probe import probe, write_questions
+from smvl.export.probe import write_questions
 from smvl.export.questions import find_questions
 from smvl.export.targets import DEFAULT_BITS, Target, find_target
 
@@ -59,8 +59,7 @@ def compare_export(target: Target, checkpoint: Path, out: Path, heldout: Path | 
     with tempfile.TemporaryDirectory() as scratch:
         asked = Path(scratch) / "questions"
         write_questions(questions.requests, asked)
-        before = probe(checkpoint, asked, Path(scratch) / "checkpoint", max_new_tokens=max_new_tokens)
-        after = ask_export(target, out, asked, Path(scratch) / "export", max_new_tokens=max_new_tokens)
+        before, after = ask_both(target, checkpoint, out, asked, Path(scratch), max_new_tokens=max_new_tokens)
     parity = compare(before, after, file_bytes=size_of_files(out), limits=target.limits, expected=questions.answers)
     (out / PARITY_FILE).write_text(parity.as_json() + "\n", encoding="utf-8")
     return parity

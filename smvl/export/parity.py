@@ -37,8 +37,8 @@ class Parity:
     equal_tokens: float
     """Share of greedy tokens that are equal, place by place; an answer that is longer than the other differs in what it has more."""
     equal_answers: float
-    largest_score_difference: float
-    """Between the scores (logits) of the answers' first tokens."""
+    largest_score_difference: float | None
+    """Between the scores (logits) of the answers' first tokens; None where the runtime does not give them."""
     exact_match: float | None
     """Of the export; None where no answers are known."""
     exact_match_before: float | None
@@ -53,7 +53,7 @@ class Parity:
         """All but the answers themselves."""
         content = asdict(self)
         for side in ("checkpoint", "export"):
-            for long in ("texts", "token_ids"):
+            for long in ("texts", "tokens"):
                 del content[side][long]
         return json.dumps({"total_bytes": sum(self.file_bytes.values()), **content}, ensure_ascii=False, indent=2)
 
@@ -74,15 +74,16 @@ class Parity:
         lines += [f"  {name.ljust(32)} {left:>12} {right:>12}" for name, left, right in rows]
         lines += [
             "",
-            f"  equal greedy tokens {self.equal_tokens:.4f}, equal answers {self.equal_answers:.4f} over {self.num_questions} questions; "
-            f"largest difference of logits {self.largest_score_difference:.3g}",
+            f"  equal greedy tokens {self.equal_tokens:.4f}, equal answers {self.equal_answers:.4f} over {self.num_questions} questions",
         ]
+        if self.largest_score_difference is not None:
+            lines[-1] += f"; largest difference of logits {self.largest_score_difference:.3g}"
         return "\n".join(lines)
 
 
 def compare(
     checkpoint: tuple[Probed, np.ndarray],
-    export: tuple[Probed, np.ndarray],
+    export: tuple[Probed, np.ndarray | None],
     *,
     file_bytes: Mapping[str, int],
     limits: Limits,
@@ -91,16 +92,17 @@ def compare(
     """Set what both answered side by side.
 
     Args:
-        checkpoint, export: answers, and (questions, vocabulary) float32 scores of first tokens, to the same questions.
+        checkpoint, export: answers, and (questions, vocabulary) float32 scores of first tokens, to the same questions; an export's scores
+            may be unknown.
         expected: the right answers, where they are known.
     """
     (before, scores_before), (after, scores_after) = checkpoint, export
-    pairs = list(zip(before.token_ids, after.token_ids, strict=True))
+    pairs = list(zip(before.tokens, after.tokens, strict=True))
     equal = sum(left == right for ids, others in pairs for left, right in zip(ids, others))
     found: dict[str, Any] = {
         "equal_tokens": equal / sum(max(map(len, pair)) for pair in pairs),
         "equal_answers": sum(left == right for left, right in pairs) / len(pairs),
-        "largest_score_difference": float(np.abs(scores_after - scores_before).max()),
+        "largest_score_difference": None if scores_after is None else float(np.abs(scores_after - scores_before).max()),
         "exact_match": _exact_match(after, expected),
         "exact_match_before": _exact_match(before, expected),
     }
@@ -132,8 +134,9 @@ def _excess(found: Mapping[str, Any], limits: Limits) -> list[str]:
     excess = []
     if limits.equal_tokens is not None and found["equal_tokens"] < limits.equal_tokens:
         excess.append(f"{found['equal_tokens']:.4f} of the greedy tokens are equal; at least {limits.equal_tokens} should be")
-    if limits.scores is not None and not found["largest_score_difference"] <= limits.scores:
-        excess.append(f"logits differ by {found['largest_score_difference']:.3g}; at most {limits.scores:g} is allowed")
+    moved = found["largest_score_difference"]
+    if limits.scores is not None and moved is not None and not moved <= limits.scores:
+        excess.append(f"logits differ by {moved:.3g}; at most {limits.scores:g} is allowed")
     if limits.score_loss is not None and found["exact_match"] is not None:
         loss = found["exact_match_before"] - found["exact_match"]
         if loss > limits.score_loss + 1e-9:

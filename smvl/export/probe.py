@@ -33,7 +33,8 @@ class Probed:
     """What a model answered, and what it took."""
 
     texts: list[str]
-    token_ids: list[list[int]]
+    tokens: list[list[int | str]]
+    """Ids, or their text where a runtime gives no ids."""
     load_seconds: float
     seconds_to_first_token: float
     """Median over the questions, images included."""
@@ -87,7 +88,7 @@ def ask(model: Path, questions: Path, *, max_new_tokens: int, device: str, dtype
     began = time.perf_counter()
     engine = Engine.from_folder(model, device=device, dtype=dtype)
     load_seconds = time.perf_counter() - began
-    requests = _read_questions(questions)
+    requests = read_questions(questions)
     scores = np.stack([engine.first_scores(request) for request in requests[:NUM_SCORED]])
     answers = [engine.answer([request], max_new_tokens=max_new_tokens)[0] for request in requests]
     rates = [
@@ -95,7 +96,7 @@ def ask(model: Path, questions: Path, *, max_new_tokens: int, device: str, dtype
     ]
     probed = Probed(
         texts=[answer.text for answer in answers],
-        token_ids=[list(answer.token_ids) for answer in answers],
+        tokens=[list(answer.token_ids) for answer in answers],
         load_seconds=load_seconds,
         seconds_to_first_token=statistics.median(answer.seconds_to_first_token for answer in answers),
         tokens_per_second=statistics.median(rates) if rates else None,
@@ -117,7 +118,8 @@ def peak_bytes() -> int:
     return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-def _read_questions(folder: Path) -> list[Request]:
+def read_questions(folder: Path) -> list[Request]:
+    """What `write_questions` wrote."""
     rows: list[dict[str, Any]] = json.loads((folder / QUESTIONS_FILE).read_text(encoding="utf-8"))
     return [Request(row["messages"], [folder / name for name in row["images"]], tools=row["tools"]) for row in rows]
 

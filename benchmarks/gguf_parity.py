@@ -9,7 +9,6 @@ three, with a bicubic filter. So PyTorch is asked a second time with pixels made
 import argparse
 import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image

@@ -1,5 +1,6 @@
 """GGUF files read back entry by entry, what is refused, and llama.cpp on both files (where its npm package is)."""
 
+import copy
 import json
 import os
 import shutil
@@ -61,20 +62,22 @@ VISION_NAMES = {
 BLANK_LINES = ["一。\n\n二。\n三。", "a\n\nb\nc"] * 8
 
 
-def save_checkpoint(
-    folder: Path, *, tied: bool = True, kind: str = "qwen3", projector: str = "linear", corpus=BLANK_LINES, tokenizer=None
-) -> Path:
-    """A spliced checkpoint of small donors whose tokenizer knows a blank line as one token, as Qwen3's does."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(donors, "CORPUS", donors.CORPUS + corpus)
-        if tokenizer is not None:
-            patch.setattr(donors, "small_tokenizer", lambda *_, **__: tokenizer)
-        text = donors.save_text_donor(folder / "text", tied=tied, kind=kind)
-    vision = donors.save_vision_donor(folder / "vision")
-    model, processor = smvl.splice(vision=vision, text=text, projector=projector)
+def save_checkpoint(folder: Path, **options) -> Path:
+    """As `splice_small`, written to disk."""
+    model, processor = splice_small(folder, **options)
     save_model(model, folder / "checkpoint")
     processor.save_pretrained(folder / "checkpoint")
     return folder / "checkpoint"
+
+
+def splice_small(folder: Path, *, tied: bool = True, kind: str = "qwen3", projector: str = "linear", corpus=BLANK_LINES, tokenizer=None):
+    """Small donors, spliced; their tokenizer knows a blank line as one token, as Qwen3's does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(donors, "CORPUS", donors.CORPUS + corpus)
+        if tokenizer is not None:
+            patch.setattr(donors, "small_tokenizer", lambda: tokenizer)
+        text = donors.save_text_donor(folder / "text", tied=tied, kind=kind)
+    return smvl.splice(vision=donors.save_vision_donor(folder / "vision"), text=text, projector=projector)
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +86,9 @@ def checkpoint(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def copy(checkpoint, tmp_path) -> Path:
-    return Path(shutil.copytree(checkpoint, tmp_path / "copy"))
+def mine(checkpoint, tmp_path) -> Path:
+    """A copy of the checkpoint for a test to damage."""
+    return Path(shutil.copytree(checkpoint, tmp_path / "mine"))
 
 
 def edit_json(path: Path, *keys: str, value) -> None:
@@ -264,16 +268,16 @@ def test_the_vision_settings_are_the_configs(checkpoint, tmp_path) -> None:
     }
 
 
-def test_a_bfloat16_checkpoint_in_shards_gives_the_same_tensors(copy, tmp_path) -> None:
-    weights = {name: tensor.to(torch.bfloat16) for name, tensor in load_file(copy / "model.safetensors").items()}
+def test_a_bfloat16_checkpoint_in_shards_gives_the_same_tensors(mine, tmp_path) -> None:
+    weights = {name: tensor.to(torch.bfloat16) for name, tensor in load_file(mine / "model.safetensors").items()}
     names = sorted(weights)
     shards = {"model-1.safetensors": names[::2], "model-2.safetensors": names[1::2]}
     for shard, held in shards.items():
-        save_file({name: weights[name] for name in held}, copy / shard)
-    (copy / "model.safetensors").unlink()
+        save_file({name: weights[name] for name in held}, mine / shard)
+    (mine / "model.safetensors").unlink()
     index = {"weight_map": {name: shard for shard, held in shards.items() for name in held}}
-    (copy / "model.safetensors.index.json").write_text(json.dumps(index))
-    files = export_gguf(copy, tmp_path / "out", kind="BF16")
+    (mine / "model.safetensors.index.json").write_text(json.dumps(index))
+    files = export_gguf(mine, tmp_path / "out", kind="BF16")
     found = {tensor.name: tensor for tensor in GGUFReader(files.text).tensors}
     embedding = dequantize(found["token_embd.weight"].data, GGMLQuantizationType.BF16)
     assert np.array_equal(embedding, weights["model.text_model.embed_tokens.weight"].float().numpy())
@@ -295,17 +299,17 @@ def test_a_projector_of_two_layers_is_refused_with_what_to_train_instead(tmp_pat
         export_gguf(folder, tmp_path / "out")
 
 
-def test_lora_leftovers_are_refused_with_what_merges_them(copy, tmp_path) -> None:
-    weights = load_file(copy / "model.safetensors")
+def test_lora_leftovers_are_refused_with_what_merges_them(mine, tmp_path) -> None:
+    weights = load_file(mine / "model.safetensors")
     layer = "model.text_model.layers.0.self_attn.q_proj"
     weights[f"{layer}.base_layer.weight"] = weights.pop(f"{layer}.weight")
     weights[f"{layer}.lora_A.default.weight"] = torch.zeros(4, 48)
-    save_file(weights, copy / "model.safetensors")
+    save_file(weights, mine / "model.safetensors")
     with pytest.raises(ExportError, match=r"q_proj.base_layer.weight and 1 more.*merge them with smvl.train.lora_merge"):
-        export_gguf(copy, tmp_path / "out")
-    (copy / "adapter_config.json").write_text("{}")
+        export_gguf(mine, tmp_path / "out")
+    (mine / "adapter_config.json").write_text("{}")
     with pytest.raises(ExportError, match="is a LoRA adapter, not a model"):
-        export_gguf(copy, tmp_path / "out")
+        export_gguf(mine, tmp_path / "out")
 
 
 def test_a_tokenizer_without_a_blank_line_token_is_refused(tmp_path) -> None:
@@ -314,19 +318,19 @@ def test_a_tokenizer_without_a_blank_line_token_is_refused(tmp_path) -> None:
         export_gguf(folder, tmp_path / "out")
 
 
-def test_a_tokenizer_without_a_marker_is_refused_by_the_markers_name(copy, tmp_path) -> None:
-    content = json.loads((copy / "tokenizer.json").read_text(encoding="utf-8"))
+def test_a_tokenizer_without_a_marker_is_refused_by_the_markers_name(mine, tmp_path) -> None:
+    content = json.loads((mine / "tokenizer.json").read_text(encoding="utf-8"))
     content["added_tokens"] = [token for token in content["added_tokens"] if token["content"] != "<row_2_col_3>"]
-    (copy / "tokenizer.json").write_text(json.dumps(content))
+    (mine / "tokenizer.json").write_text(json.dumps(content))
     with pytest.raises(ExportError, match="no single token for <row_2_col_3>"):
-        export_gguf(copy, tmp_path / "out")
+        export_gguf(mine, tmp_path / "out")
 
 
-def test_a_tokenizer_that_cuts_words_otherwise_is_refused(copy, tmp_path) -> None:
+def test_a_tokenizer_that_cuts_words_otherwise_is_refused(mine, tmp_path) -> None:
     split = {"type": "Split", "pattern": {"Regex": r"\s+"}, "behavior": "Isolated", "invert": False}
-    edit_json(copy / "tokenizer.json", "pre_tokenizer", "pretokenizers", value=[split, {"type": "ByteLevel"}])
+    edit_json(mine / "tokenizer.json", "pre_tokenizer", "pretokenizers", value=[split, {"type": "ByteLevel"}])
     with pytest.raises(ExportError, match="expected Qwen's byte-level BPE"):
-        export_gguf(copy, tmp_path / "out")
+        export_gguf(mine, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -338,31 +342,31 @@ def test_a_tokenizer_that_cuts_words_otherwise_is_refused(copy, tmp_path) -> Non
         ("config.json", ("text_config", "intermediate_size"), 65, "of another shape .*mlp.down_proj.weight is .48, 64., not .48, 65."),
         ("config.json", ("text_config", "num_hidden_layers"), 3, "missing model.text_model.layers.2"),
         ("config.json", ("text_config", "num_hidden_layers"), 1, "unknown model.text_model.layers.1"),
-        ("config.json", ("model_type",), "llava", "holds a llava model; expected a smolvlm checkpoint"),
+        ("config.json", ("model_type",), "llava", "holds a model of type llava; expected a smolvlm checkpoint"),
         ("preprocessor_config.json", ("size",), {"longest_edge": 32}, "data.image.longest_edge of at least 64"),
         ("preprocessor_config.json", ("rescale_factor",), 1.0, "rescale_factor: 1.0"),
     ],
 )
-def test_a_checkpoint_that_llama_cpp_would_run_otherwise_is_refused(copy, tmp_path, file, keys, value, message) -> None:
-    edit_json(copy / file, *keys, value=value)
+def test_a_checkpoint_that_llama_cpp_would_run_otherwise_is_refused(mine, tmp_path, file, keys, value, message) -> None:
+    edit_json(mine / file, *keys, value=value)
     with pytest.raises(ExportError, match=message):
-        export_gguf(copy, tmp_path / "out")
+        export_gguf(mine, tmp_path / "out")
 
 
-def test_a_damaged_file_is_refused_by_its_name_and_leaves_nothing_behind(copy, tmp_path) -> None:
-    whole = (copy / "model.safetensors").read_bytes()
-    (copy / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+def test_a_damaged_file_is_refused_by_its_name_and_leaves_nothing_behind(mine, tmp_path) -> None:
+    whole = (mine / "model.safetensors").read_bytes()
+    (mine / "model.safetensors").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ExportError, match="model.safetensors cannot be read"):
-        export_gguf(copy, tmp_path / "out")
+        export_gguf(mine, tmp_path / "out")
     weights = load_file_from(whole, tmp_path)
     weights["model.connector.modality_projection.proj.weight"][0, 0] = float("nan")
-    save_file(weights, copy / "model.safetensors")
+    save_file(weights, mine / "model.safetensors")
     with pytest.raises(ExportError, match="modality_projection.proj.weight holds entries that are not numbers"):
-        export_gguf(copy, tmp_path / "out", name="small")
+        export_gguf(mine, tmp_path / "out", name="small")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["small-F16.gguf"]
-    (copy / "tokenizer.json").write_text("{")
+    (mine / "tokenizer.json").write_text("{")
     with pytest.raises(ExportError, match="tokenizer.json cannot be read"):
-        export_gguf(copy, tmp_path / "out")
+        export_gguf(mine, tmp_path / "out")
 
 
 def load_file_from(content: bytes, folder: Path) -> dict[str, torch.Tensor]:
@@ -370,13 +374,13 @@ def load_file_from(content: bytes, folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "whole.safetensors")
 
 
-def test_an_entry_beyond_float16_is_refused_with_the_kinds_that_hold_it(copy, tmp_path) -> None:
-    weights = load_file(copy / "model.safetensors")
+def test_an_entry_beyond_float16_is_refused_with_the_kinds_that_hold_it(mine, tmp_path) -> None:
+    weights = load_file(mine / "model.safetensors")
     weights["model.text_model.layers.0.mlp.up_proj.weight"][3, 3] = 1e5
-    save_file(weights, copy / "model.safetensors")
+    save_file(weights, mine / "model.safetensors")
     with pytest.raises(ExportError, match="up_proj.weight holds entries beyond float16's range. Export as BF16"):
-        export_gguf(copy, tmp_path / "out", kind="F16")
-    export_gguf(copy, tmp_path / "out", kind="F32")
+        export_gguf(mine, tmp_path / "out", kind="F16")
+    export_gguf(mine, tmp_path / "out", kind="F32")
 
 
 def test_bits_and_kinds_that_do_not_exist_are_refused() -> None:
@@ -435,17 +439,6 @@ def llama() -> LlamaNode:
         pytest.skip(str(error))
 
 
-@pytest.fixture(scope="module")
-def qwen(tmp_path_factory) -> Engine:
-    """Small weights under Qwen3's real vocabulary."""
-    import copy
-
-    folder = save_checkpoint(tmp_path_factory.mktemp("qwen"), tokenizer=copy.deepcopy(qwen3_tokenizer()))
-    engine = Engine.from_folder(folder)
-    engine.folder = folder
-    return engine
-
-
 def picture(width: int, height: int) -> Image.Image:
     return Image.fromarray(np.random.default_rng(width * height).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
@@ -467,29 +460,32 @@ CONVERSATIONS = {
 }
 
 
-def test_llama_cpps_prompt_ids_are_ours_for_no_one_and_two_images(llama, qwen, tmp_path) -> None:
-    files = export_gguf(qwen.folder, tmp_path, name="small")
-    session = llama.ask(files, CONVERSATIONS.values(), max_new_tokens=0)
-    image = qwen.processor.image_token_id
+def test_llama_cpps_prompt_ids_are_ours_for_no_one_and_two_images(llama, tmp_path) -> None:
+    """Under Qwen3's real vocabulary."""
+    model, processor = splice_small(tmp_path, tokenizer=copy.deepcopy(qwen3_tokenizer()))
+    save_model(model, tmp_path / "checkpoint")
+    processor.save_pretrained(tmp_path / "checkpoint")
+    session = llama.ask(export_gguf(tmp_path / "checkpoint", tmp_path), CONVERSATIONS.values(), max_new_tokens=0)
     for (messages, images), reply in zip(CONVERSATIONS.values(), session.replies):
-        ids = qwen.lay_out(Request(messages, images=images)).input_ids
-        assert reply.prompt_ids == tuple(-1 if token == image else token for token in ids)
-        assert sum(token == -1 for token in reply.prompt_ids) == ids.count(image) and bool(images) == (image in ids)
+        sizes = [(image.height, image.width) for image in images]
+        ids = processor.lay_out(messages, sizes, add_generation_prompt=True, enable_thinking=False).input_ids
+        assert reply.prompt_ids == tuple(-1 if token == processor.image_token_id else token for token in ids)
+        assert bool(images) == (processor.image_token_id in ids)
 
 
 TEXTS = ["你好", "What is in the picture?", "1+1=?", "请用一句话介绍北京。", "def add(a, b):", "春眠不觉晓,"]
 
 
-def test_the_float_text_models_greedy_tokens_in_llama_cpp_are_pytorchs(llama, qwen, tmp_path) -> None:
+@pytest.mark.parametrize("kind", ["F32", "F16"])
+def test_the_float_text_models_greedy_tokens_in_llama_cpp_are_pytorchs(llama, checkpoint, tmp_path, kind) -> None:
+    """At least 95% of them: keys, values and activations are rounded to float16 there, and random weights decide by little."""
+    engine = Engine.from_folder(checkpoint)
     conversations = [([{"role": "user", "content": text}], []) for text in TEXTS]
-    suppressed = qwen.facts.suppressed_ids
-    wanted = [greedy(qwen, messages, 16) for messages, _ in conversations]
-    for kind, least in (("F32", 0.9), ("F16", 0.9)):
-        files = export_gguf(qwen.folder, tmp_path, kind=kind)
-        session = llama.ask(files, conversations, max_new_tokens=16, suppressed_ids=suppressed)
-        equal = [one == other for reply, ids in zip(session.replies, wanted) for one, other in zip(reply.pieces, ids, strict=False)]
-        print(kind, sum(equal), len(equal), sum(map(len, wanted)))
-        assert sum(equal) >= least * sum(map(len, wanted)), kind
+    wanted = [greedy(engine, messages, 16) for messages, _ in conversations]
+    files = export_gguf(checkpoint, tmp_path, kind=kind)
+    session = llama.ask(files, conversations, max_new_tokens=16, suppressed_ids=engine.facts.suppressed_ids)
+    equal = [one == other for reply, pieces in zip(session.replies, wanted) for one, other in zip(reply.pieces, pieces)]
+    assert sum(equal) >= 0.95 * sum(map(len, wanted)), (sum(equal), sum(map(len, wanted)))
 
 
 def greedy(engine: Engine, messages: list[dict], num_tokens: int) -> list[str]:

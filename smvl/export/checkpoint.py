@@ -147,7 +147,7 @@ def _check_kind(config: dict[str, Any], folder: Path) -> None:
             "linear to export it."
         )
     if kind != "smolvlm":
-        raise ExportError(f"{folder} holds a {kind} model; expected a smolvlm checkpoint, as train.py writes it.")
+        raise ExportError(f"{folder} holds a model of type {kind}; expected a smolvlm checkpoint, as train.py writes it.")
 
 
 def _check_splitting(settings: dict[str, Any], folder: Path) -> None:
@@ -155,6 +155,6 @@ def _check_splitting(settings: dict[str, Any], folder: Path) -> None:
     tile, longest_edge = settings["max_image_size"]["longest_edge"], settings["size"]["longest_edge"]
     if not settings.get("do_image_splitting", True) or longest_edge < 2 * tile:
         raise ExportError(
-            f"{folder} shows an image as a single tile (longest_edge {longest_edge}, tile {tile}), but llama.cpp and vLLM always cut one into "
-            f"a grid and show the whole beside it. Train with data.image.longest_edge of at least {2 * tile}."
+            f"{folder} shows an image as a single tile (longest_edge {longest_edge}, tile {tile}), but llama.cpp and vLLM always cut one "
+            f"into a grid and show the whole beside it. Train with data.image.longest_edge of at least {2 * tile}."
         )

@@ -22,6 +22,18 @@ if (job.vision && !context.initMultimodal({ path: job.vision, use_gpu: false }))
 }
 const secondsToLoad = (performance.now() - started) / 1000
 
+// An answer may arrive shortly before the binding is ready for the next question.
+async function complete(options) {
+  for (let patience = 1000; ; patience--) {
+    try {
+      return await context.completion(options)
+    } catch (error) {
+      if (patience === 0 || !error.message.includes('Another completion is in progress')) throw error
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+}
+
 const replies = []
 let numSteps = 0 // the binding returns the steps of all answers so far
 for (const { messages, images } of job.conversations) {
@@ -29,7 +41,7 @@ for (const { messages, images } of job.conversations) {
   const { tokens } = await context.tokenize(chat.prompt, { media_paths: images })
   const reply = { prompt: chat.prompt, prompt_ids: Array.from(tokens), pieces: [], text: '', prompt_ms: 0, predicted_ms: 0 }
   if (job.max_new_tokens > 0) {
-    const answer = await context.completion({
+    const answer = await complete({
       prompt: chat.prompt,
       media_paths: images,
       n_predict: job.max_new_tokens,

@@ -71,8 +71,8 @@ def find_quantizer() -> str:
     found = shutil.which(QUANTIZER)
     if found is None:
         raise ValueError(
-            f"K-quants ({', '.join(K_QUANTS)}) are made by llama.cpp's {QUANTIZER}, which is not on the PATH. Install llama.cpp (its releases, "
-            f"Homebrew and winget have it), or take one of {', '.join(KINDS)}."
+            f"K-quants ({', '.join(K_QUANTS)}) are made by llama.cpp's {QUANTIZER}, which is not on the PATH. Install llama.cpp (its "
+            f"releases, Homebrew and winget have it), or take one of {', '.join(KINDS)}."
         )
     return found
 

@@ -43,8 +43,8 @@ def check_text_config(checkpoint: Checkpoint) -> None:
     config, folder = checkpoint.text_config, checkpoint.folder
     if config["model_type"] != "qwen3":
         raise ExportError(
-            f"the text model of {folder} is a {config['model_type']}; only qwen3 is exported to GGUF. llama.cpp's own converter knows other "
-            "text models."
+            f"the text model of {folder} is a {config['model_type']}; only qwen3 is exported to GGUF. llama.cpp's own converter knows "
+            "other text models."
         )
     rope = (config.get("rope_parameters") or {}).get("rope_type", "default")
     expected = {"hidden_act": "silu", "attention_bias": False, "use_sliding_window": False}

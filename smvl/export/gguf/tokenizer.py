@@ -8,9 +8,7 @@ from smvl.export.checkpoint import Checkpoint, ExportError
 from smvl.processing.smolvlm_names import SMOLVLM_NAMES
 from smvl.processing.tokens import END_OF_TEXT, END_OF_TURN, TILE_TOKENS
 
-_QWEN_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+_QWEN_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 """Where Qwen2's and Qwen3's tokenizers cut a text into words; llama.cpp has the same rule under the name `qwen2`."""
 _BLANK_LINE, _LINE_BREAK = "ĊĊ", "Ċ"
 """Line breaks in the byte-level alphabet of GPT-2."""
@@ -68,8 +66,8 @@ def _check_rules(checkpoint: Checkpoint) -> None:
     found = [_pattern(part) for part in parts if part["type"] == "Split"]
     if model["type"] != "BPE" or found != [_QWEN_SPLIT] or parts[-1]["type"] != "ByteLevel":
         raise ExportError(
-            f"the tokenizer in {checkpoint.folder} is a {model['type']} that cuts words by {found or 'no pattern'}; expected Qwen's byte-level "
-            "BPE, the only one whose rule is known to be llama.cpp's qwen2."
+            f"the tokenizer in {checkpoint.folder} is a {model['type']} that cuts words by {found or 'no pattern'}; expected Qwen's "
+            "byte-level BPE, the only one whose rule is known to be llama.cpp's qwen2."
         )
 
 

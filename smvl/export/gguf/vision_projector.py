@@ -3,8 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from gguf import GGML_QUANT_VERSION, MODEL_ARCH, MODEL_ARCH_NAMES, GGMLQuantizationType, GGUFType, GGUFWriter, VisionProjectorType
-from gguf import get_tensor_name_map
+from gguf import (
+    GGML_QUANT_VERSION,
+    MODEL_ARCH,
+    MODEL_ARCH_NAMES,
+    GGMLQuantizationType,
+    GGUFType,
+    GGUFWriter,
+    VisionProjectorType,
+    get_tensor_name_map,
+)
 
 from smvl.export.checkpoint import Checkpoint, ExportError, Weights
 from smvl.export.gguf.quantization import file_type, tensor_type

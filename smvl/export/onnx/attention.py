@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.onnx import ops
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 GROUP_QUERY_ATTENTION = "onnx_group_query_attention"
@@ -34,12 +34,7 @@ class GraphCache:
 
 
 def fuse(model: PreTrainedModel, attention: str) -> None:
-    """Give a model the attention of that name, and put onnxruntime's operator in the place of its RMS norms.
-
-    Raises:
-        ValueError: its attention is of a kind that onnxruntime's operator was not tried with.
-    """
-    _check_attention(model)
+    """Give a model the attention of that name, and put onnxruntime's operator in the place of its RMS norms."""
     model.config._attn_implementation = attention
     for parent in list(model.modules()):
         for name, child in parent.named_children():
@@ -47,11 +42,24 @@ def fuse(model: PreTrainedModel, attention: str) -> None:
                 setattr(parent, name, _RMSNorm(child.weight, child.variance_epsilon))
 
 
-def _check_attention(model: PreTrainedModel) -> None:
-    kinds = set(getattr(model.config, "layer_types", None) or ["full_attention"])
+def check_text_model(config: PreTrainedConfig) -> None:
+    """
+    Raises:
+        ValueError: the text model's attention is of a kind that onnxruntime's operator does not have.
+    """
+    kinds = set(config.layer_types) if hasattr(config, "layer_types") and config.layer_types else {"full_attention"}
     if kinds != {"full_attention"}:
         found = ", ".join(sorted(kinds - {"full_attention"}))
-        raise ValueError(f"the model has layers of {found}; the ONNX export knows full_attention only. Export another text model.")
+        raise ValueError(f"the text model has layers of {found}; the ONNX export knows full_attention only. Export another one.")
+    if head_width(config) % 8:
+        raise ValueError(
+            f"the text model's attention heads are {head_width(config)} wide; onnxruntime's attention takes multiples of 8. Export another one."
+        )
+
+
+def head_width(config: PreTrainedConfig) -> int:
+    """Of one attention head of a text model."""
+    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
 
 class _RMSNorm(nn.Module):

@@ -40,6 +40,7 @@ def export_onnx(checkpoint_folder: str | Path, out_folder: str | Path, *, bits: 
 
     Raises:
         ExportError: the checkpoint is not whole or of another kind, `bits` is another number, or the out folder is in use.
+        ValueError: the checkpoint cannot be loaded, or its text model's attention is of a kind that onnxruntime's operator does not have.
     """
     if bits not in SUFFIXES:
         raise ExportError(f"bits is {bits}; an ONNX export has {', '.join(map(str, SUFFIXES))}.")
@@ -48,10 +49,11 @@ def export_onnx(checkpoint_folder: str | Path, out_folder: str | Path, *, bits: 
         raise ExportError(f"{out} is in use. Give another folder, or delete it.")
     checkpoint = open_checkpoint(checkpoint_folder)
     model, _ = load_checkpoint(checkpoint.folder, dtype=torch.float16 if bits == 16 else torch.float32)
+    graphs = graphs_of(model)
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "onnx").mkdir(parents=True)
-    for graph in graphs_of(model):
+    for graph in graphs:
         traced = trace(graph)
         weights = format_for(graph.name, bits)
         if weights is not None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
-from smvl.export.onnx.attention import GROUP_QUERY_ATTENTION, MULTI_HEAD_ATTENTION, GraphCache, fuse
+from smvl.export.onnx.attention import GROUP_QUERY_ATTENTION, MULTI_HEAD_ATTENTION, GraphCache, check_text_model, fuse, head_width
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,12 @@ class Graph:
 
 
 def graphs_of(model: SmolVLMForConditionalGeneration) -> list[Graph]:
-    """The graphs of a model, which is changed for it (see `attention.fuse`) and of no other use afterwards."""
+    """The graphs of a model, which is changed for it (see `attention.fuse`) and of no other use afterwards.
+
+    Raises:
+        ValueError: the text model's attention is of a kind that onnxruntime's operator does not have.
+    """
+    check_text_model(model.config.text_config)
     model.eval().requires_grad_(False)
     fuse(model.model.text_model, GROUP_QUERY_ATTENTION)
     fuse(model.model.vision_model, MULTI_HEAD_ATTENTION)
@@ -122,7 +127,7 @@ def _vision_encoder(model: SmolVLMForConditionalGeneration) -> Graph:
 def _decoder(model: SmolVLMForConditionalGeneration) -> Graph:
     text = model.config.text_config
     num_layers, before, new = text.num_hidden_layers, 3, 5
-    shape = (1, text.num_key_value_heads, before, text.head_dim or text.hidden_size // text.num_attention_heads)
+    shape = (1, text.num_key_value_heads, before, head_width(text))
     # Each its own tensor: the tracer would make one input of those that are shared.
     past = [(torch.zeros(shape, dtype=model.dtype), torch.zeros(shape, dtype=model.dtype)) for _ in range(num_layers)]
     inputs = (torch.ones(1, new, text.hidden_size), torch.ones(1, before + new, dtype=torch.int64), past)

@@ -2,8 +2,9 @@
 
     python benchmarks/gguf_parity.py --model output/demo --heldout data/demo/heldout.jsonl --questions 100
 
-Needs llama.cpp through npm (see smvl/export/gguf/llama_node.py). llama.cpp scales images by rules of its own: in one step instead of two or
-three, with a bicubic filter. So PyTorch is asked a second time with pixels made that way; what then still differs is arithmetic.
+Needs llama.cpp through npm (see smvl/export/gguf/llama_node.py). llama.cpp scales pictures by rules of its own. It is given pictures that
+fill whole tiles, so that only the view of the whole is still scaled by it; PyTorch is asked a second time with that view made as there
+("same pixels"), and what then still differs is arithmetic. The last line is of pictures handed over as they are.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from smvl.data.sample import Sample
 from smvl.eval.exact_match import normalise
 from smvl.export.gguf.folder import export_gguf
 from smvl.export.gguf.llama_node import LlamaNode, Session
+from smvl.export.gguf.pictures import fit_to_tiles
 from smvl.export.gguf.pieces import pieces_of
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
@@ -36,16 +38,17 @@ def main() -> None:
     prompts, own = ask_torch(engine, samples, engine.processor.pixel_values, options.tokens)
     _, theirs = ask_torch(engine, samples, lambda images, layout: pixels_of_llama_cpp(engine, images, layout), options.tokens)
     node = LlamaNode.find()
-    print(f"{'':8}{'MB':>7}{'prompts':>9}{'equal tokens':>14}{'..same pixels':>15}{'exact match':>13}{'points':>8}{'peak MB':>9}")
+    print(f"{'':10}{'MB':>7}{'prompts':>9}{'equal tokens':>14}{'..same pixels':>15}{'exact match':>13}{'points':>8}{'peak MB':>9}")
     right = [score(engine, ids, samples) for ids in (own, theirs)]
-    print(f"{'PyTorch':8}{'':7}{'':9}{'':14}{share(engine, own, pieces(engine, theirs)):15.2%}{right[0]:13.3f}")
+    print(f"{'PyTorch':10}{'':7}{'':9}{'':14}{share(engine, own, pieces(engine, theirs)):15.2%}{right[0]:13.3f}")
     with tempfile.TemporaryDirectory() as folder:
-        for kind in options.kinds:
+        for kind, fit in [*((kind, True) for kind in options.kinds), ("F16", False)]:
             files = export_gguf(options.model, folder, kind=kind, name="model")
             conversations = [(sample.prompt, sample.images) for sample in samples]
             suppressed = engine.facts.suppressed_ids
-            session = node.ask(files, conversations, max_new_tokens=options.tokens, suppressed_ids=suppressed)
-            print_row(engine, kind, files.size, session, prompts, own, theirs, samples, right[0])
+            session = node.ask(files, conversations, max_new_tokens=options.tokens, suppressed_ids=suppressed, fit_pictures=fit)
+            name = kind if fit else f"{kind}, raw"
+            print_row(engine, name, files.size, session, prompts, own, theirs, samples, right[0])
     print(session.build)
 
 
@@ -81,28 +84,15 @@ def ask_torch(
 
 
 def pixels_of_llama_cpp(engine: Engine, images: Sequence[Image.Image], layout: Layout) -> np.ndarray:
-    """Tiles as llama.cpp cuts them: the fine picture, fitted into whole tiles, and the whole, squeezed into one; both from the original."""
-    settings = engine.processor.image_processor
-    tile, tiles = settings.max_image_size["longest_edge"], []
+    """Tiles of pictures that fill whole tiles: the same, but for the view of the whole, which is scaled down by another filter."""
+    settings, first = engine.processor.image_processor, 0
+    tile, tiles = settings.max_image_size["longest_edge"], engine.processor.pixel_values(images, layout)
     for image, grid in zip(images, layout.grids):
-        fine = fit(image, grid.columns * tile, grid.rows * tile)
-        corners = [(column * tile, row * tile) for row in range(grid.rows) for column in range(grid.columns)]
-        tiles += [fine.crop((left, top, left + tile, top + tile)) for left, top in corners]
-        tiles.append(image.resize((tile, tile), Image.Resampling.BICUBIC))
-    if not tiles:
-        return np.zeros((0, 3, tile, tile), dtype=np.float32)
-    values = np.stack([np.asarray(part, dtype=np.float32) for part in tiles]) / 255
-    return ((values - np.float32(settings.image_mean)) / np.float32(settings.image_std)).transpose(0, 3, 1, 2).astype(np.float32)
-
-
-def fit(image: Image.Image, width: int, height: int) -> Image.Image:
-    """Scaled to lie within the frame, in its middle, black around it."""
-    scale = min(width / image.width, height / image.height)
-    size = (min(width, int(np.ceil(image.width * scale))), min(height, int(np.ceil(image.height * scale))))
-    frame = Image.new("RGB", (width, height))
-    scaled = image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
-    frame.paste(scaled, ((width - size[0]) // 2, (height - size[1]) // 2))
-    return frame
+        whole = fit_to_tiles(image, settings).resize((tile, tile), Image.Resampling.BICUBIC)
+        values = (np.asarray(whole, dtype=np.float32) / 255 - np.float32(settings.image_mean)) / np.float32(settings.image_std)
+        tiles[first + grid.num_tiles - 1] = values.transpose(2, 0, 1)
+        first += grid.num_tiles
+    return tiles
 
 
 def pieces(engine: Engine, answers: Sequence[Sequence[int]]) -> list[list[str]]:
@@ -130,7 +120,7 @@ def print_row(engine, kind: str, size: int, session: Session, prompts, own, thei
     written = [reply.pieces for reply in session.replies]
     right = float(np.mean([normalise(reply.text) == normalise(sample.answer) for reply, sample in zip(session.replies, samples)]))
     print(
-        f"{kind:8}{size / 1e6:7.1f}{f'{equal_prompts}/{len(wanted)}':>9}{share(engine, own, written):14.2%}"
+        f"{kind:10}{size / 1e6:7.1f}{f'{equal_prompts}/{len(wanted)}':>9}{share(engine, own, written):14.2%}"
         f"{share(engine, theirs, written):15.2%}{right:13.3f}{100 * (right - right_in_torch):+8.1f}{session.peak_bytes / 1e6:9.0f}",
         flush=True,
     )

@@ -18,6 +18,7 @@ import smvl
 from smvl.export.checkpoint import ExportError
 from smvl.export.gguf.folder import GGUFFiles, export_gguf
 from smvl.export.gguf.llama_node import LlamaNode, LlamaNodeError
+from smvl.export.gguf.pictures import fit_to_tiles, read_image_processor
 from smvl.export.gguf.pieces import pieces_of
 from smvl.export.gguf.quantization import find_kind
 from smvl.infer.engine import Engine
@@ -25,6 +26,7 @@ from smvl.infer.request import Request
 from smvl.model.saving import save_model
 from smvl.processing.processing_smvl import SmVLMProcessor, default_chat_template
 from smvl.processing.smolvlm_names import to_smolvlm_names
+from smvl.processing.tiles import cut_tiles, plan_grid
 from smvl.processing.tokens import MARKERS
 from tests import donors
 from tests.qwen3 import qwen3_tokenizer
@@ -265,6 +267,7 @@ def test_the_vision_settings_are_the_configs(checkpoint, tmp_path) -> None:
         "clip.vision.image_mean": [0.5] * 3,
         "clip.vision.image_std": [0.5] * 3,
         "clip.vision.preproc_image_size": 2 * donors.TILE,
+        "smvl.vision.resample": 1,
     }
 
 
@@ -281,6 +284,30 @@ def test_a_bfloat16_checkpoint_in_shards_gives_the_same_tensors(mine, tmp_path) 
     found = {tensor.name: tensor for tensor in GGUFReader(files.text).tensors}
     embedding = dequantize(found["token_embd.weight"].data, GGMLQuantizationType.BF16)
     assert np.array_equal(embedding, weights["model.text_model.embed_tokens.weight"].float().numpy())
+
+
+# ---- pictures ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 32), (90, 30), (20, 70), (33, 31), (7, 200)])
+def test_a_picture_for_llama_cpp_is_made_of_the_tiles_that_the_model_is_trained_on(checkpoint, tmp_path, size) -> None:
+    image_processor = read_image_processor(export_gguf(checkpoint, tmp_path).vision)
+    trained_on = SmVLMProcessor.from_pretrained(checkpoint).image_processor
+    image = picture(*size)
+    grid = plan_grid(image.height, image.width, trained_on, 2 * donors.TILE)
+    fitted = fit_to_tiles(image, image_processor)
+    assert fitted.size == (grid.columns * donors.TILE, grid.rows * donors.TILE) and max(fitted.size) == 2 * donors.TILE
+    assert plan_grid(fitted.height, fitted.width, trained_on, 2 * donors.TILE) == grid
+    tiles = cut_tiles(image, trained_on, grid)
+    again = cut_tiles(fitted, trained_on, grid)
+    assert np.array_equal(again, tiles)  # the view of the whole, too
+    assert fit_to_tiles(fitted, image_processor).tobytes() == fitted.tobytes()
+
+
+def test_a_projector_that_says_nothing_of_pictures_is_refused(checkpoint, tmp_path) -> None:
+    files = export_gguf(checkpoint, tmp_path, name="small")
+    with pytest.raises(ValueError, match="small-F16.gguf does not say its clip.vision.image_size"):
+        read_image_processor(files.text)
 
 
 # ---- what is refused -------------------------------------------------------------------------------------------------------------

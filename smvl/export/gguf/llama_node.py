@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
+
 from smvl.export.gguf.folder import GGUFFiles
+from smvl.export.gguf.pictures import fit_to_tiles, read_image_processor
 from smvl.processing.images import read_image
 
 PACKAGE = "@fugood/llama.node"
@@ -88,15 +91,17 @@ class LlamaNode:
         suppressed_ids: Sequence[int] = (),
         context: int = 4096,
         threads: int = 1,
+        fit_pictures: bool = True,
         settings: Mapping[str, Any] | None = None,
     ) -> Session:
         """Ask one question after the other, greedily and without thinking.
 
         Args:
-            conversations: messages and their images, whatever `read_image` reads, one for each image part. llama.cpp gets them upright and
-                without transparency; of itself it sees to neither.
+            conversations: messages and their images, whatever `read_image` reads, one for each image part. llama.cpp gets them as
+                `pictures.fit_to_tiles` makes them.
             max_new_tokens: 0 only tokenizes.
             suppressed_ids: tokens that are never chosen.
+            fit_pictures: False hands pictures over as they are, only upright and without transparency.
             settings: further ones of llama.node's `loadModel`.
 
         Raises:
@@ -113,8 +118,9 @@ class LlamaNode:
             "suppressed_ids": list(suppressed_ids),
         }
         with tempfile.TemporaryDirectory() as folder:
+            image_processor = read_image_processor(files.vision) if fit_pictures else None
             job["conversations"] = [
-                {"messages": list(map(_with_marks, messages)), "images": _save_images(images, Path(folder))}
+                {"messages": list(map(_with_marks, messages)), "images": _save_images(images, image_processor, Path(folder))}
                 for messages, images in conversations
             ]
             found = self._run(job, Path(folder))
@@ -146,12 +152,13 @@ def _module_folders() -> list[Path]:
     return [Path(done.stdout.strip())] if done.returncode == 0 and done.stdout.strip() else []
 
 
-def _save_images(images: Sequence[Any], folder: Path) -> list[str]:
-    """Write images as llama.cpp's reader takes them; returns the files."""
+def _save_images(images: Sequence[Any], image_processor: SmolVLMImageProcessorPil | None, folder: Path) -> list[str]:
+    """Write images where llama.cpp reads them; returns the files."""
     paths = []
     for image in images:
         paths.append(folder / f"{len(list(folder.iterdir()))}.png")
-        read_image(image).save(paths[-1])
+        picture = read_image(image) if image_processor is None else fit_to_tiles(image, image_processor)
+        picture.save(paths[-1], compress_level=1)
     return list(map(str, paths))
 
 

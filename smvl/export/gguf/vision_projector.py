@@ -15,6 +15,7 @@ from gguf import (
 )
 
 from smvl.export.checkpoint import Checkpoint, ExportError, Weights
+from smvl.export.gguf.pictures import RESAMPLE_KEY
 from smvl.export.gguf.quantization import file_type, tensor_type
 from smvl.export.gguf.tensors import PlannedTensor, check_planned, write_tensors
 
@@ -81,6 +82,7 @@ def _add_image_settings(writer: GGUFWriter, settings: dict[str, Any]) -> None:
     writer.add_vision_image_mean(settings["image_mean"])
     writer.add_vision_image_std(settings["image_std"])
     writer.add_vision_preproc_image_size(settings["size"]["longest_edge"])
+    writer.add_uint32(RESAMPLE_KEY, settings["resample"])
 
 
 def _plan(config: dict[str, Any], kind: str) -> list[PlannedTensor]:

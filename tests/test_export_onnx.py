@@ -151,17 +151,18 @@ def largest_float_matrix(export: Path, name: str) -> int:
 
 
 def test_rounded_weights_are_the_checkpoints_to_half_a_step(checkpoint: Path, exports: dict[int, Path]) -> None:
-    weight = load_model(checkpoint).model.text_model.layers[1].mlp.down_proj.weight.detach().numpy()  # (48, 64)
+    weight = load_model(checkpoint).model.text_model.layers[1].mlp.down_proj.weight.detach().numpy()  # (48, 64), a block a row
     for bits in (8, 4):
-        stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph(exports[bits], DECODER).graph.initializer}
-        nodes = [node for node in graph(exports[bits], DECODER).graph.node if node.op_type == "MatMulNBits"]
-        [node] = [node for node in nodes if (node_shape(node) == (64, 48)) and stored[node.input[2]].shape == (48, 2)][1:]
-        packed, scales = stored[node.input[1]], stored[node.input[2]]
+        decoder = graph(exports[bits], DECODER).graph
+        stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in decoder.initializer}
+        nodes = [node for node in decoder.node if node.op_type == "MatMulNBits" and node_shape(node) == (64, 48)]
+        assert len(nodes) == 2 * NUM_LAYERS, "of each layer the attention's last product and this one"
+        packed, scales, *zero_points = (stored[name] for name in nodes[-1].input[1:])
         values = packed.astype(int) if bits == 8 else np.stack([packed & 15, packed >> 4], axis=-1).astype(int)
-        found = (values.reshape(*scales.shape, 32) - 2 ** (bits - 1)) * scales[..., None]
-        error = np.abs(found - weight.reshape(found.shape)) / np.abs(scales[..., None])
-        assert error.max() <= 1.001, "a block's end may be a whole step off, as there is one value less above zero than below"
-        assert np.mean(error <= 0.501) > 0.97
+        middle = zero_points[0].astype(int) & 15 if bits == 4 else 128
+        error = np.abs((values.reshape(48, 64) - middle) * scales - weight) / np.abs(scales)
+        assert error.max() <= 1.001, "a block's end may be a whole step off"
+        assert np.mean(error <= 0.501) > 0.95
 
 
 def node_shape(node: onnx.NodeProto) -> tuple[int, int]:
@@ -246,8 +247,8 @@ def test_the_manifest_describes_every_file_and_nothing_tells_where_it_was_made(c
             if path.is_file() and path.name != "export.json":
                 entry = manifest["files"][path.relative_to(export).as_posix()]
                 assert entry == {"size": path.stat().st_size, "sha256": file_sha256(path)}
-            if path.is_file():
-                assert not [place for place in (str(Path.cwd()), str(checkpoint.parent), "site-packages") if place.encode() in path.read_bytes()]
+            for place in (str(Path.cwd()), str(checkpoint.parent), "site-packages"):
+                assert not path.is_file() or place.encode() not in path.read_bytes()
 
 
 # ---- refusals ------------------------------------------------------------------------------------------------------------------
@@ -262,7 +263,21 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_traced(checkpoint
         export_onnx(checkpoint, tmp_path / "used", bits=4)
     with pytest.raises(ExportError, match="no checkpoint folder"):
         export_onnx(tmp_path / "nowhere", tmp_path / "out", bits=4)
-    assert [path.name for path in tmp_path.iterdir()] == ["used"]
+    shutil.copytree(checkpoint, tmp_path / "partial")
+    (tmp_path / "partial" / "generation_config.json").unlink()
+    with pytest.raises(ExportError, match="partial has no generation_config.json"):
+        export_onnx(tmp_path / "partial", tmp_path / "out", bits=4)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["partial", "used"]
+
+
+def test_an_export_that_fails_leaves_nothing(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("smvl.export.onnx.folder._save", stop)
+    with pytest.raises(OSError, match="No space left"):
+        export_small(checkpoint, tmp_path / "out", 32)
+    assert not list(tmp_path.iterdir())
 
 
 def test_attention_heads_of_another_width_are_refused(tmp_path: Path) -> None:

@@ -118,13 +118,14 @@ def _check_size(path: Path, size: int) -> None:
     found = path.stat().st_size
     if found != size and path.name not in _EDITABLE:
         raise OnnxFolderError(
-            f"{path} has {found:,} bytes; {size:,} were written. It was cut short or replaced; copy the export again, or export the model again."
+            f"{path} has {found:,} bytes; {size:,} were written. It was cut short or replaced. Copy the export again, or export the model "
+            "again."
         )
 
 
 def _check_content(path: Path, sha256: str) -> None:
     if file_sha256(path) != sha256:
         raise OnnxFolderError(
-            f"{path} is not the file that was exported (its SHA-256 differs), so it may not fit the others. Copy the export again, or export "
-            "the model again."
+            f"{path} is not the file that was exported (its SHA-256 differs), so it may not fit the others. Copy the export again, or "
+            "export the model again."
         )

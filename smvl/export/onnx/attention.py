@@ -53,7 +53,8 @@ def check_text_model(config: PreTrainedConfig) -> None:
         raise ValueError(f"the text model has layers of {found}; the ONNX export knows full_attention only. Export another one.")
     if head_width(config) % 8:
         raise ValueError(
-            f"the text model's attention heads are {head_width(config)} wide; onnxruntime's attention takes multiples of 8. Export another one."
+            f"the text model's attention heads are {head_width(config)} wide; onnxruntime's attention takes multiples of 8. Export another "
+            "text model."
         )
 
 

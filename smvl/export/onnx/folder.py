@@ -16,7 +16,7 @@ import torch
 
 from smvl.assemble import load_checkpoint
 from smvl.export.checkpoint import Checkpoint, ExportError, open_checkpoint, weight_files
-from smvl.export.onnx.graphs import graphs_of
+from smvl.export.onnx.graphs import Graph, graphs_of
 from smvl.export.onnx.quantization import format_for, quantize
 from smvl.export.onnx.tracing import trace
 from smvl.infer.onnx_folder import FORMAT, MANIFEST_FILE, SUFFIXES, file_sha256, graph_file
@@ -48,23 +48,34 @@ def export_onnx(checkpoint_folder: str | Path, out_folder: str | Path, *, bits: 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out} is in use. Give another folder, or delete it.")
     checkpoint = open_checkpoint(checkpoint_folder)
+    missing = [name for name in _COPIED if not (checkpoint.folder / name).is_file()]
+    if missing:
+        raise ExportError(f"{checkpoint.folder} has no {missing[0]}. Expected a whole checkpoint, as train.py writes it.")
     model, _ = load_checkpoint(checkpoint.folder, dtype=torch.float16 if bits == 16 else torch.float32)
     graphs = graphs_of(model)
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    (partial / "onnx").mkdir(parents=True)
+    try:
+        _write(checkpoint, graphs, partial, bits)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if out.exists():
+        out.rmdir()
+    os.replace(partial, out)
+    return out
+
+
+def _write(checkpoint: Checkpoint, graphs: list[Graph], folder: Path, bits: int) -> None:
+    (folder / "onnx").mkdir(parents=True)
     for graph in graphs:
         traced = trace(graph)
         weights = format_for(graph.name, bits)
         if weights is not None:
             quantize(traced, weights)
-        _save(traced, partial / graph_file(graph.name, bits))
-    _write_settings(checkpoint, partial, bits)
-    _write_manifest(checkpoint, partial, bits)
-    if out.exists():
-        out.rmdir()
-    os.replace(partial, out)
-    return out
+        _save(traced, folder / graph_file(graph.name, bits))
+    _write_settings(checkpoint, folder, bits)
+    _write_manifest(checkpoint, folder, bits)
 
 
 def _save(model: onnx_ir.Model, path: Path) -> None:

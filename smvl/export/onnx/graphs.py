@@ -1,4 +1,4 @@
-"""The three graphs of an export, as modules to trace: what transformers.js calls `embed_tokens`, `vision_encoder` and `decoder_model_merged`.
+"""The three graphs of an export, as modules to trace; transformers.js calls them `embed_tokens`, `vision_encoder`, `decoder_model_merged`.
 
 Inputs and outputs have the names and shapes that transformers.js 4 looks up. In all of them B is the batch, S the new tokens, P the
 tokens before, T the tiles.

@@ -31,10 +31,14 @@ class WeightFormat:
 
 
 def format_for(graph: str, bits: int) -> WeightFormat | None:
-    """How a graph's weights are stored in an export of that many bits; None for floating point."""
+    """How a graph's weights are stored in an export of that many bits; None for floating point.
+
+    A block of 64 with a zero point of its own is as near to the original as one of 32 without, and takes a fifth less memory, as the
+    operator keeps two float32 numbers for each block. In 8 bits a zero point gains nothing.
+    """
     if bits >= 16:
         return None
-    return WeightFormat(8, 32) if graph == VISION_ENCODER else WeightFormat(bits, 32)
+    return WeightFormat(4, 64, symmetric=False) if bits == 4 and graph != VISION_ENCODER else WeightFormat(8, 64)
 
 
 def quantize(model: ir.Model, weights: WeightFormat) -> None:

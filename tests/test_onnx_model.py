@@ -145,7 +145,7 @@ def test_rounded_exports_answer(checkpoint: Path, engines: tuple[Engine, Engine]
     engine = Engine(OnnxModel(export, threads=1), SmVLMProcessor.from_pretrained(export))
     for request in requests():
         before, after = (each.first_scores(request) for each in (engines[0], engine))
-        assert np.corrcoef(before, after)[0, 1] > {16: 0.9999, 8: 0.999, 4: 0.8}[bits]
+        assert np.corrcoef(before, after)[0, 1] > {16: 0.9999, 8: 0.998, 4: 0.8}[bits]
     assert len(engine.answer(requests(), max_new_tokens=4)) == 4
 
 

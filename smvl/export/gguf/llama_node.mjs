@@ -1,7 +1,7 @@
 // Asks a GGUF model through llama.cpp's Node binding. Run by llama_node.py: node llama_node.mjs JOB.json ANSWERS.json
 // (the binding's native part writes its log to stdout, so the answers go to a file).
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
 const [jobPath, answersPath] = process.argv.slice(2)
@@ -63,5 +63,6 @@ for (const { messages, images } of job.conversations) {
 
 const build = `llama.cpp b${BuildInfo.number} (${BuildInfo.commit})`
 const peakBytes = process.resourceUsage().maxRSS * 1024
-writeFileSync(answersPath, JSON.stringify({ build, secondsToLoad, peakBytes, replies }))
-await context.release()
+writeFileSync(`${answersPath}.partial`, JSON.stringify({ build, secondsToLoad, peakBytes, replies }))
+renameSync(`${answersPath}.partial`, answersPath)
+process.exit()

@@ -4,6 +4,8 @@ One prompt is read at a time. Its keys and values stay in buffers that a step wr
 onnxruntime can use them as they are.
 """
 
+import ctypes
+import gc
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +18,8 @@ from smvl.infer.onnx_folder import DECODER, EMBED_TOKENS, VISION_ENCODER, OnnxFo
 
 MOST_AT_ONCE = 512
 """Tokens of a prompt that are read together: attention takes memory for each pair of a new token and one before it."""
+LARGE_VISION = 64 << 20
+"""Bytes of weights from which the vision encoder is not kept, unless asked."""
 
 
 class OnnxModel:
@@ -23,16 +27,17 @@ class OnnxModel:
 
     Args:
         threads: of one operator; by default one for each core that this process may use.
-        keep_vision: whether the vision encoder stays in memory after the first image; else it is loaded for each and released.
+        keep_vision: whether the vision encoder stays in memory after an image; else it is loaded for each and released. By default one of
+            less than 64 MB stays: a larger one takes seconds for a tile anyhow, beside which loading it is short.
 
     Raises:
         OnnxFolderError: the folder is no whole export, or its graphs are not those of its config.json.
     """
 
-    def __init__(self, folder: str | Path, *, threads: int | None = None, keep_vision: bool = True):
+    def __init__(self, folder: str | Path, *, threads: int | None = None, keep_vision: bool | None = None):
         self.folder = open_onnx_folder(folder)
         self.threads = threads or _usable_cores()
-        self.keep_vision = keep_vision
+        self.keep_vision = self._vision_bytes() < LARGE_VISION if keep_vision is None else keep_vision
         self.image_token_id: int = self.folder.config["image_token_id"]
         self.decoder = self._load(DECODER)
         self._embedding = self._load(EMBED_TOKENS)
@@ -49,15 +54,18 @@ class OnnxModel:
 
     def encode_images(self, tiles: np.ndarray) -> np.ndarray:
         """As `backend.Model.encode_images`; one tile after another, so that memory does not grow with them."""
-        vision = self._vision or self._load(VISION_ENCODER)
+        if self._vision is None:
+            self._vision = self._load(VISION_ENCODER)
         mask = np.ones((1, 1, *tiles.shape[2:]), dtype=bool)
-        features = [vision.run(None, {"pixel_values": tile[None, None], "pixel_attention_mask": mask})[0] for tile in tiles]
-        self._vision = vision if self.keep_vision else None
+        features = [self._vision.run(None, {"pixel_values": tile[None, None], "pixel_attention_mask": mask})[0] for tile in tiles]
+        if not self.keep_vision:
+            self.release_vision()
         return np.stack(features)
 
     def release_vision(self) -> None:
         """Give the vision encoder's memory back; the next image loads it again."""
         self._vision = None
+        _return_freed_memory()
 
     def read(self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int) -> "OnnxReading":
         """As `backend.Model.read`, of one prompt.
@@ -80,6 +88,10 @@ class OnnxModel:
         if num_given:
             embeddings[places] = features
         return embeddings
+
+    def _vision_bytes(self) -> int:
+        path = self.folder.graph(VISION_ENCODER)
+        return path.with_name(f"{path.name}_data").stat().st_size
 
     def _load(self, name: str) -> onnxruntime.InferenceSession:
         path = self.folder.graph(name)
@@ -159,6 +171,14 @@ def _check_shapes(decoder: onnxruntime.InferenceSession, folder: OnnxFolder) -> 
     wrong = [f"{name} is {text.get(name)}, but the graph's is {value}" for name, value in zip(names, found) if text.get(name) != value]
     if wrong:
         raise OnnxFolderError(f"{folder.path / 'config.json'} is not that of {folder.graph(DECODER)}: {'; '.join(wrong)}.")
+
+
+def _return_freed_memory() -> None:
+    """glibc keeps much of what is freed in small blocks, of the vision encoder 74 of 250 MB; elsewhere there is nothing to do."""
+    gc.collect()
+    library = ctypes.CDLL(None) if os.name == "posix" else None
+    if hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def _usable_cores() -> int:

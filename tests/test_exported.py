@@ -43,7 +43,9 @@ def test_an_exports_processor_lays_out_as_the_checkpoints(tmp_path: Path) -> Non
     rename_markers(folder)
     assert has_smolvlm_names(folder)
     read = SmVLMProcessor.from_pretrained(folder)
-    layouts = [one.lay_out(CONVERSATION, [(64, 64), (32, 64)], add_generation_prompt=True, enable_thinking=False) for one in (read, processor)]
+    layouts = [
+        one.lay_out(CONVERSATION, [(64, 64), (32, 64)], add_generation_prompt=True, enable_thinking=False) for one in (read, processor)
+    ]
     assert layouts[0] == layouts[1]
     pictures = [Image.new("RGB", (64, 64), "red"), Image.new("RGB", (64, 32), "blue")]
     assert (read.pixel_values(pictures, layouts[0]) == processor.pixel_values(pictures, layouts[1])).all()

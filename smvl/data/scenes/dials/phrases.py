@@ -14,7 +14,7 @@ READING = """
 """.split()
 
 UNIT = "{which}的单位是什么？ {which}用的是什么单位？ {which}上标的单位是什么？ {which}的读数以什么为单位？".split()
-SPAN = "{which}的量程是多少？ {which}的刻度从多少到多少？ {which}的测量范围是多少？ 写出{which}的量程，最小值和最大值之间用“～”，单位写在最后。".split()
+SPAN = "{which}的量程是多少？ {which}的刻度从多少到多少？ {which}的测量范围是多少？ 写出{which}的量程，两端之间用“～”，末尾带单位。".split()
 GRADUATION = "{which}的最小分度是多少？ {which}每一小格代表多少？ {which}的分度值是多少？ {which}相邻两条刻度线差多少？".split()
 
 SITE = """

@@ -68,7 +68,7 @@ class TorchModel:
         """Word embeddings (B, L, width) of ids (B, L), with image features where the image tokens are."""
         embeddings = self.model.get_input_embeddings()(ids)
         given = [rows for rows in features if rows is not None]
-        places = ids == self.model.model.image_token_id  # (B, L)
+        places = ids == self.model.config.image_token_id  # (B, L)
         num_given = sum(map(len, given))
         if int(places.sum()) != num_given:
             raise ValueError(f"the prompts have {int(places.sum())} image tokens, but {num_given} image features were given.")

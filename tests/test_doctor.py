@@ -327,9 +327,17 @@ def test_wrong_commands_end_with_two_and_say_what_was_expected(tmp_path, capsys)
 
 def test_control_c_ends_it_and_all_its_processes(tmp_path):
     words = text(1)
-    write_rows(tmp_path / "many.jsonl", [chat(f"{number}?", words) for number in range(1000)] * 400)
+    write_rows(tmp_path / "many.jsonl", [chat(f"{number}?", words) for number in range(1000)] * 40)
     command = [sys.executable, "-m", "smvl.data", "check", str(tmp_path / "many.jsonl"), "--processes", "2", "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where these tests run in a shell's background
+    )
     while not (tmp_path / "out/quarantine.jsonl").exists() and process.poll() is None:
         time.sleep(0.01)
     time.sleep(0.3)

@@ -48,19 +48,21 @@ def _heldout_of(checkpoint: Path) -> SourceConfig | None:
 
 def _from_source(source: SourceConfig, num_questions: int) -> Questions:
     rows = open_source(source)
-    requests, answers = [], []
+    requests, answers, num_broken = [], [], 0
     for row in range(len(rows)):
         try:
             sample = rows[row]
         except SampleError:
-            continue  # the data's doctor counts them; here they are not asked
+            num_broken += 1
+            continue
         requests.append(Request(sample.prompt, sample.images, tools=sample.tools))
         answers.append(sample.answer)
         if len(requests) == num_questions:
             break
     if not requests:
         raise ValueError(f"{source.path} holds no sample that can be asked. Look at it: python -m smvl.data check {source.path}")
-    return Questions(requests, answers, f"{len(requests)} held-out samples of {source.path}")
+    broken = f"; {num_broken} broken rows were passed over, see python -m smvl.data check {source.path}" if num_broken else ""
+    return Questions(requests, answers, f"{len(requests)} held-out samples of {source.path}{broken}")
 
 
 def _drawn(num_questions: int) -> Questions:

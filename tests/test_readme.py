@@ -1,6 +1,7 @@
 """README.md and README.zh-CN.md: equal in all but language, their commands run, their map is whole."""
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -66,12 +67,19 @@ def test_the_training_commands_have_configurations_that_load():
 
 
 def test_the_inference_commands_have_options_that_infer_knows():
-    import shlex
-
     found = [command for command in commands("README.md") if command.startswith("python infer.py")]
     assert len(found) >= 4
     for command in found:
         infer.parse_arguments(shlex.split(command)[2:])
+
+
+def test_the_export_commands_name_targets_that_exist():
+    from smvl.export.command import parse
+    from smvl.export.targets import find_target
+
+    found = [command for command in commands("README.md") if command.startswith("python -m smvl.export")]
+    parsed = [parse(shlex.split(command)[3:]) for command in found]
+    assert {find_target(options.to, options.bits).name for options in parsed} == {"onnx", "gguf", "idefics3", "torchao"}
 
 
 def test_ci_runs_the_test_command_of_the_readme():

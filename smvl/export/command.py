@@ -28,7 +28,7 @@ TOO_FAR = 2
 
 
 def main(arguments: Sequence[str]) -> int:
-    options = _parse(arguments)
+    options = parse(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("smvl").setLevel(logging.INFO)  # the exporters below it speak much and say little
     try:
@@ -65,7 +65,8 @@ def compare_export(target: Target, checkpoint: Path, out: Path, heldout: Path | 
     return parity
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m smvl.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

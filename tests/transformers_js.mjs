@@ -1,7 +1,7 @@
-// Answers conversations with transformers.js; run by test_transformers_js.py.
+// Answers conversations with transformers.js; run by transformers_js.py.
 //
 // node transformers_js.mjs <node_modules> <job.json>: writes JSON to stdout, for each case the prompt's ids as the package's own processor
-// makes them, and the new tokens for the ids and pixels of the job.
+// makes them, the new tokens for the ids and pixels of the job, and the new tokens for ids and pixels of the package's own processor.
 
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -21,25 +21,37 @@ const processor = await AutoProcessor.from_pretrained(name);
 const integers = (values) => new Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
 const plain = (tensor) => Array.from(tensor.data, Number);
 
-async function promptIds({ messages, images }) {
-    const text = processor.tokenizer.apply_chat_template(messages, { tokenize: false, add_generation_prompt: true, enable_thinking: false });
-    if (!images.length) return plain(processor.tokenizer(text).input_ids); // its processor takes no text alone
-    const pictures = images.map(({ width, height, data }) => new RawImage(new Uint8ClampedArray(data), width, height, 3));
-    return plain((await processor(text, pictures)).input_ids);
+async function ownInputs({ messages, tools, thinking, images }) {
+    const text = processor.tokenizer.apply_chat_template(messages, {
+        tools,
+        tokenize: false,
+        add_generation_prompt: true,
+        enable_thinking: thinking,
+    });
+    if (!images.length) return processor.tokenizer(text); // its processor takes no text alone
+    const pictures = images.map(({ width, height, file }) => new RawImage(new Uint8ClampedArray(readFileSync(file)), width, height, 3));
+    return processor(text, pictures);
 }
 
-async function newIds({ ids, pixels, tiles, side }) {
+function givenInputs({ ids, tiles: { file, count, side } }) {
     const inputs = { input_ids: integers(ids), attention_mask: integers(ids.map(() => 1)) };
-    if (tiles) {
-        const values = readFileSync(pixels);
-        const floats = new Float32Array(values.buffer.slice(values.byteOffset, values.byteOffset + values.byteLength));
-        inputs.pixel_values = new Tensor("float32", floats, [1, tiles, 3, side, side]);
-        inputs.pixel_attention_mask = new Tensor("bool", new Uint8Array(tiles * side * side).fill(1), [1, tiles, side, side]);
+    if (count) {
+        const { buffer, byteOffset, byteLength } = readFileSync(file);
+        const values = new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
+        inputs.pixel_values = new Tensor("float32", values, [1, count, 3, side, side]);
+        inputs.pixel_attention_mask = new Tensor("bool", new Uint8Array(count * side * side).fill(1), [1, count, side, side]);
     }
-    const output = await model.generate({ ...inputs, max_new_tokens: job.max_new_tokens, do_sample: false });
-    return plain(output).slice(ids.length);
+    return inputs;
 }
 
-const answers = [];
-for (const one of job.cases) answers.push({ prompt_ids: await promptIds(one), new_ids: await newIds(one) });
-process.stdout.write(JSON.stringify(answers));
+async function newIds(inputs) {
+    const output = await model.generate({ ...inputs, max_new_tokens: job.max_new_tokens, do_sample: false });
+    return plain(output).slice(inputs.input_ids.dims[1]);
+}
+
+const replies = [];
+for (const one of job.cases) {
+    const own = await ownInputs(one);
+    replies.push({ prompt_ids: plain(own.input_ids), new_ids: await newIds(givenInputs(one)), own_ids: await newIds(own) });
+}
+process.stdout.write(JSON.stringify(replies));

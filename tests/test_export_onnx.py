@@ -15,7 +15,8 @@ from onnx import TensorProto, numpy_helper
 from smvl.export.checkpoint import ExportError
 from smvl.export.onnx.folder import export_onnx
 from smvl.export.onnx.quantization import WeightFormat, quantize
-from smvl.infer.onnx_folder import DECODER, EMBED_TOKENS, VISION_ENCODER, file_sha256, open_onnx_folder
+from smvl.infer.manifest import file_sha256
+from smvl.infer.onnx_folder import DECODER, EMBED_TOKENS, VISION_ENCODER, open_onnx_folder
 from smvl.processing.processing_smvl import SmVLMProcessor
 from tests.onnx_exports import export_small, load_model, save_small_checkpoint
 

@@ -6,13 +6,13 @@ tokenizer carries those; ids stay as they are. How to serve the folder: docs/ser
     export_idefics3("output/demo", "output/demo-idefics3")
 """
 
-import json
 import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
 from smvl.export.checkpoint import INDEX_FILE, Checkpoint, ExportError, Weights, open_checkpoint, weight_files
+from smvl.export.settings import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +51,11 @@ def _write_settings(checkpoint: Checkpoint, folder: Path) -> None:
     image_settings = {**checkpoint.image_settings, "do_image_splitting": True}
     image_settings |= {"image_processor_type": _IMAGE_PROCESSOR, "processor_class": _PROCESSOR}
     tokenizer_config = checkpoint.tokenizer_config | {"processor_class": _PROCESSOR, "chat_template": checkpoint.chat_template}
-    _write_json(folder / "config.json", _config(checkpoint.config))
-    _write_json(folder / "preprocessor_config.json", image_settings)
-    _write_json(folder / "processor_config.json", _processor_config(checkpoint, image_settings))
-    _write_json(folder / "tokenizer.json", checkpoint.tokenizer)
-    _write_json(folder / "tokenizer_config.json", tokenizer_config)
+    write_json(folder / "config.json", _config(checkpoint.config))
+    write_json(folder / "preprocessor_config.json", image_settings)
+    write_json(folder / "processor_config.json", _processor_config(checkpoint, image_settings))
+    write_json(folder / "tokenizer.json", checkpoint.tokenizer)
+    write_json(folder / "tokenizer_config.json", tokenizer_config)
     (folder / "chat_template.jinja").write_text(checkpoint.chat_template, encoding="utf-8")
 
 
@@ -80,7 +80,3 @@ def _copy_weights(source: Path, target: Path) -> None:
     files += [source / name for name in (INDEX_FILE, *_COPIED) if (source / name).is_file()]
     for file in files:
         shutil.copyfile(file, target / file.name)
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

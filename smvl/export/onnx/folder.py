@@ -3,11 +3,9 @@
     export_onnx("output/demo", "output/demo-onnx", bits=4)
 """
 
-import json
 import logging
 import os
 import shutil
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +13,15 @@ import onnx_ir
 import torch
 
 from smvl.assemble import load_checkpoint
-from smvl.export.checkpoint import Checkpoint, ExportError, open_checkpoint, weight_files
+from smvl.export.checkpoint import Checkpoint, ExportError, open_checkpoint
 from smvl.export.onnx.graphs import Graph, graphs_of
 from smvl.export.onnx.quantization import format_for, quantize
 from smvl.export.onnx.tracing import trace
-from smvl.infer.onnx_folder import FORMAT, MANIFEST_FILE, SUFFIXES, file_sha256, graph_file
+from smvl.export.settings import check_copied_files, write_manifest, write_settings
+from smvl.infer.onnx_folder import FORMAT, SUFFIXES, graph_file
 
 TRANSFORMERS_JS_TYPES = {32: "fp32", 16: "fp16", 8: "q8", 4: "q4"}
 """What transformers.js calls them (its `dtype`)."""
-_COPIED = ("generation_config.json", "preprocessor_config.json", "processor_config.json")
 _INLINE_BYTES = 1024
 """Tensors up to this size stand in the graph's own file."""
 _PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
@@ -48,9 +46,7 @@ def export_onnx(checkpoint_folder: str | Path, out_folder: str | Path, *, bits: 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out} is in use. Give another folder, or delete it.")
     checkpoint = open_checkpoint(checkpoint_folder)
-    missing = [name for name in _COPIED if not (checkpoint.folder / name).is_file()]
-    if missing:
-        raise ExportError(f"{checkpoint.folder} has no {missing[0]}. Expected a whole checkpoint, as train.py writes it.")
+    check_copied_files(checkpoint)
     model, _ = load_checkpoint(checkpoint.folder, dtype=torch.float16 if bits == 16 else torch.float32)
     graphs = graphs_of(model)
     partial = out.with_name(f"{out.name}.partial")
@@ -74,8 +70,9 @@ def _write(checkpoint: Checkpoint, graphs: list[Graph], folder: Path, bits: int)
         if weights is not None:
             quantize(traced, weights)
         _save(traced, folder / graph_file(graph.name, bits))
-    _write_settings(checkpoint, folder, bits)
-    _write_manifest(checkpoint, folder, bits)
+    write_settings(checkpoint, folder, _transformers_js_settings(folder, bits))
+    written = [path for path in folder.rglob("*") if path.is_file()]
+    write_manifest(checkpoint, folder, written, {"format": FORMAT, "bits": bits}, _PACKAGES)
 
 
 def _save(model: onnx_ir.Model, path: Path) -> None:
@@ -88,31 +85,8 @@ def _weights_of(path: Path) -> Path:
     return path.with_name(f"{path.name}_data")  # as transformers.js looks for it
 
 
-def _write_settings(checkpoint: Checkpoint, folder: Path, bits: int) -> None:
-    """The checkpoint's own files, with what transformers.js looks up in them."""
+def _transformers_js_settings(folder: Path, bits: int) -> dict[str, Any]:
+    """What transformers.js looks up in config.json."""
     graphs = sorted(path.name for path in (folder / "onnx").glob("*.onnx"))
-    transformers_js = {"dtype": TRANSFORMERS_JS_TYPES[bits], "use_external_data_format": dict.fromkeys(graphs, 1)}
-    tokenizer_config = {**checkpoint.tokenizer_config, "chat_template": checkpoint.chat_template}
-    _write_json(folder / "config.json", {**checkpoint.config, "transformers.js_config": transformers_js})
-    _write_json(folder / "tokenizer.json", checkpoint.tokenizer)
-    _write_json(folder / "tokenizer_config.json", tokenizer_config)
-    (folder / "chat_template.jinja").write_text(checkpoint.chat_template, encoding="utf-8")
-    for name in _COPIED:
-        shutil.copyfile(checkpoint.folder / name, folder / name)
-
-
-def _write_manifest(checkpoint: Checkpoint, folder: Path, bits: int) -> None:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    source = {path.name: file_sha256(path) for path in weight_files(checkpoint.folder)}
-    content = {
-        "format": FORMAT,
-        "bits": bits,
-        "source": {"checkpoint": checkpoint.folder.resolve().name, "weights_sha256": source},
-        "packages": {name: metadata.version(name) for name in _PACKAGES},
-        "files": {path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": file_sha256(path)} for path in files},
-    }
-    _write_json(folder / MANIFEST_FILE, content)
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    settings = {"dtype": TRANSFORMERS_JS_TYPES[bits], "use_external_data_format": dict.fromkeys(graphs, 1)}
+    return {"transformers.js_config": settings}

@@ -435,7 +435,7 @@ def test_k_quants_are_made_from_the_whole_float16_file(checkpoint, tmp_path, mon
     install_quantizer(tmp_path, f'echo "$3" > {tmp_path}/asked && cp "$1" "$2"', monkeypatch)
     files = export_gguf(checkpoint, tmp_path / "out", kind="Q4_K_M", name="small")
     assert (tmp_path / "asked").read_text() == "Q4_K_M\n"
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mmproj-small-F16.gguf", "small-Q4_K_M.gguf"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.gguf*")) == ["mmproj-small-F16.gguf", "small-Q4_K_M.gguf"]
     plain = export_gguf(checkpoint, tmp_path / "plain", kind="F16", name="small")
     assert files.text.read_bytes() == plain.text.read_bytes()
 

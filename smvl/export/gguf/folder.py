@@ -1,4 +1,5 @@
-"""A checkpoint as the two files that llama.cpp reads: the text model, and the vision encoder with the projector.
+"""A checkpoint as the two files that llama.cpp reads: the text model, and the vision encoder with the projector. Beside them stands what
+this package's engine reads, so that the folder is a model of it too (`smvl.infer.gguf_folder`).
 
     files = export_gguf("output/demo", "output/demo-gguf", bits=8)
     llama-mtmd-cli -m output/demo-gguf/demo-Q8_0.gguf --mmproj output/demo-gguf/mmproj-demo-F16.gguf --image a.jpg -p 图中有什么?
@@ -12,6 +13,8 @@ from smvl.export.checkpoint import Weights, open_checkpoint
 from smvl.export.gguf.quantization import K_QUANTS, find_kind, find_quantizer, quantize_file
 from smvl.export.gguf.text_model import write_text_model
 from smvl.export.gguf.vision_projector import write_vision_projector
+from smvl.export.settings import COPIED_FILES, SETTINGS_FILES, check_copied_files, write_manifest, write_settings
+from smvl.infer.gguf_folder import FORMAT
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +40,9 @@ def export_gguf(
     kind: str | None = None,
     name: str | None = None,
 ) -> GGUFFiles:
-    """Write `<name>-<kind>.gguf` and `mmproj-<name>-F16.gguf`. Several kinds may share a folder, and then the second file.
+    """Write `<name>-<kind>.gguf` and `mmproj-<name>-F16.gguf`, and the files beside them.
+
+    Several kinds may share a folder, and then all but the first file; the engine takes the kind that was written last.
 
     The markers carry the names that llama.cpp looks up; ids, weights and template are the checkpoint's.
 
@@ -53,6 +58,7 @@ def export_gguf(
     if kind in K_QUANTS:
         find_quantizer()
     checkpoint = open_checkpoint(checkpoint_folder)
+    check_copied_files(checkpoint)
     weights = Weights(checkpoint.folder)
     name = name or checkpoint.folder.resolve().name
     folder = Path(out_folder)
@@ -68,6 +74,10 @@ def export_gguf(
     else:
         write_text_model(checkpoint, weights, files.text, name=name, kind=kind)
     write_vision_projector(checkpoint, weights, files.vision, name=name)
+    write_settings(checkpoint, folder)
+    written = [files.text, files.vision, *(folder / file for file in (*SETTINGS_FILES, *COPIED_FILES))]
+    facts = {"format": FORMAT, "kind": kind, "text": files.text.name, "vision": files.vision.name}
+    write_manifest(checkpoint, folder, written, facts, packages=("gguf",))
     for file in (files.text, files.vision):
         logger.info("%s: %.1f MB.", file, file.stat().st_size / 1e6)
     return files

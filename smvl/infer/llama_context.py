@@ -1,0 +1,84 @@
+"""What llama.cpp has read of one prompt: keys and values, and the scores of the last position."""
+
+import ctypes
+import weakref
+from typing import Any
+
+import llama_cpp
+import numpy as np
+
+from smvl.infer.llama_library import pointer_to, take_errors
+from smvl.infer.llama_weights import LlamaWeights
+
+MOST_AT_ONCE = 256
+"""Tokens of a prompt that are read together; working memory grows with them."""
+ROOM_STEP = 256
+"""Room is taken in steps of so many tokens, llama.cpp's own."""
+
+
+class LlamaContext:
+    """Room for one prompt and its answer.
+
+    Args:
+        whole_floats: keep keys and values as float32, twice what float16 takes.
+
+    Raises:
+        ValueError: there is not enough memory.
+    """
+
+    def __init__(self, weights: LlamaWeights, room: int, *, threads: int, whole_floats: bool):
+        self._weights, self._threads, self._whole_floats = weights, threads, whole_floats
+        self.room = 0
+        self._make(room)
+
+    def grow(self, room: int) -> None:
+        """Make room for so many tokens; what was read stays."""
+        if room <= self.room:
+            return
+        state = np.empty(llama_cpp.llama_state_seq_get_size(self._pointer, 0), dtype=np.uint8)
+        start = pointer_to(state, ctypes.c_uint8)
+        llama_cpp.llama_state_seq_get_data(self._pointer, start, len(state), 0)
+        self._free()
+        self._make(room)
+        if llama_cpp.llama_state_seq_set_data(self._pointer, start, len(state), 0) != len(state):
+            raise ValueError(f"llama.cpp could not take over what it had read: {take_errors()}")
+
+    def forget(self, length: int) -> None:
+        """All but the first `length` tokens."""
+        llama_cpp.llama_memory_seq_rm(llama_cpp.llama_get_memory(self._pointer), 0, length, -1)
+
+    def read_tokens(self, ids: np.ndarray, *, is_end: bool) -> None:
+        """(S,) int32; `is_end` where the scores of what follows the last are wanted."""
+        for start in range(0, len(ids), MOST_AT_ONCE):
+            chunk = np.ascontiguousarray(ids[start : start + MOST_AT_ONCE])
+            self._decode(is_end and start + len(chunk) == len(ids), len(chunk), token=pointer_to(chunk, llama_cpp.llama_token))
+
+    def read_features(self, features: np.ndarray, *, is_end: bool) -> None:
+        """(S, width) float32, in the place of tokens."""
+        for start in range(0, len(features), MOST_AT_ONCE):
+            chunk = np.ascontiguousarray(features[start : start + MOST_AT_ONCE], dtype=np.float32)
+            self._decode(is_end and start + len(chunk) == len(features), len(chunk), embd=pointer_to(chunk, ctypes.c_float))
+
+    def scores(self) -> np.ndarray:
+        """(vocabulary,) float32, a copy."""
+        return np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self._pointer, -1), (self._weights.vocabulary,)).copy()
+
+    def _decode(self, is_end: bool, num_tokens: int, **content: Any) -> None:
+        wanted = np.zeros(num_tokens, dtype=np.int8)
+        wanted[-1] = is_end
+        batch = llama_cpp.llama_batch(n_tokens=num_tokens, logits=pointer_to(wanted, ctypes.c_int8), **content)
+        status = llama_cpp.llama_decode(self._pointer, batch)
+        if status:
+            raise ValueError(f"llama.cpp could not read {num_tokens} tokens (status {status}): {take_errors()}")
+
+    def _make(self, room: int) -> None:
+        params = llama_cpp.llama_context_default_params()
+        self.room = params.n_ctx = -(-room // ROOM_STEP) * ROOM_STEP
+        params.n_batch = params.n_ubatch = MOST_AT_ONCE
+        params.n_outputs_max = 1
+        params.n_threads = params.n_threads_batch = self._threads
+        params.type_k = params.type_v = llama_cpp.GGML_TYPE_F32 if self._whole_floats else llama_cpp.GGML_TYPE_F16
+        self._pointer = llama_cpp.llama_init_from_model(self._weights.pointer, params)
+        if not self._pointer:
+            raise ValueError(f"llama.cpp has no memory for {self.room} tokens ({take_errors()}). Ask for fewer new tokens.")
+        self._free = weakref.finalize(self, llama_cpp.llama_free, self._pointer)

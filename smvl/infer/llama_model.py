@@ -1,0 +1,161 @@
+"""A GGUF export as the engine drives it, in llama.cpp through llama-cpp-python.
+
+The engine lays prompts out and cuts tiles; llama.cpp is given token ids and image features, never text or pictures of its own cutting.
+"""
+
+import weakref
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from smvl.infer.backend import ModelFacts
+from smvl.infer.cores import usable_cores
+from smvl.infer.freed_memory import return_freed_memory
+from smvl.infer.gguf_folder import GGUFFolder, open_gguf_folder
+from smvl.infer.llama_context import LlamaContext
+from smvl.infer.llama_vision import LlamaVision
+from smvl.infer.llama_weights import LlamaWeights
+from smvl.infer.manifest import read_json
+
+LARGE_VISION = 64 << 20
+"""Bytes of the projector's file from which it is not kept, unless asked."""
+
+
+class LlamaModel:
+    """A loaded export.
+
+    Args:
+        threads: by default one for each core that this process may use.
+        keep_vision: whether the vision encoder stays in memory after an image; else it is loaded for each and released. By default one of
+            less than 64 MB stays.
+        context: longest sequence, prompt and answer together; by default what the model was made for. Memory for its keys and values is
+            taken once, so that it does not grow in pieces.
+
+    Raises:
+        ExportFolderError: the folder is no whole export, or its text model is not that of its config.json.
+    """
+
+    def __init__(self, folder: str | Path, *, threads: int | None = None, keep_vision: bool | None = None, context: int | None = None):
+        self.folder = open_gguf_folder(folder)
+        self.threads = threads or usable_cores()
+        self.keep_vision = self.folder.vision.stat().st_size < LARGE_VISION if keep_vision is None else keep_vision
+        self.smallest_room = context or 0
+        self.image_token_id: int = self.folder.config["image_token_id"]
+        self._pixels = _Pixels(self.folder)
+        self._text = LlamaWeights(self.folder)
+        self._vision: LlamaVision | None = None
+        self._spare: LlamaContext | None = None
+        generation = self.folder.generation_config
+        stop = generation.get("eos_token_id")
+        positions = self.folder.config["text_config"]["max_position_embeddings"]
+        self.facts = ModelFacts(
+            max_positions=min(positions, context or positions),
+            stop_ids=frozenset([stop] if isinstance(stop, int) else stop or ()),
+            suppressed_ids=tuple(generation.get("suppress_tokens") or ()),
+            max_batch=1,
+        )
+
+    def encode_images(self, tiles: np.ndarray) -> np.ndarray:
+        """As `backend.Model.encode_images`; one tile after another, so that memory does not grow with them."""
+        if self._vision is None:
+            self._vision = LlamaVision(self.folder.vision, self._text, num_features=_features_of_tile(self.folder), threads=self.threads)
+        features = [self._vision.encode(pixels) for pixels in self._pixels.of(tiles)]
+        if not self.keep_vision:
+            self.release_vision()
+        return np.stack(features)
+
+    def release_vision(self) -> None:
+        """Give the vision encoder's memory back; the next image loads it again."""
+        if self._vision is not None:
+            self._vision.close()
+        self._vision = None
+        return_freed_memory()
+
+    def read(self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int) -> "LlamaReading":
+        """As `backend.Model.read`, of one prompt.
+
+        Raises:
+            ValueError: there are several prompts, or one has another number of placeholders than features.
+        """
+        if len(prompts) != 1:
+            raise ValueError(f"{len(prompts)} prompts were given together; a GGUF export reads one at a time.")
+        return LlamaReading(self, prompts[0], features[0], room)
+
+    def lend(self, room: int) -> LlamaContext:
+        """A context that has read nothing; one that was handed back is taken again, because making one costs as much as a few tokens."""
+        context, self._spare = self._spare, None
+        room = max(room, self.smallest_room)
+        if context is None or context.room < room:
+            del context  # its memory goes before the new one's comes
+            context = LlamaContext(self._text, room, threads=self.threads, whole_floats=self.folder.kind == "F32")
+        return context
+
+    def take_back(self, context: LlamaContext) -> None:
+        context.forget(0)
+        self._spare = context
+
+
+class LlamaReading:
+    """As `backend.Reading`, of one prompt."""
+
+    def __init__(self, owner: LlamaModel, prompt: Sequence[int], features: np.ndarray | None, room: int):
+        self._owner = owner
+        self._context = owner.lend(len(prompt) + room)
+        weakref.finalize(self, owner.take_back, self._context).atexit = False
+        self._length = 0
+        self._read(prompt, features)
+
+    def scores(self) -> np.ndarray:
+        return self._context.scores()[None]
+
+    def likeliest(self) -> list[int]:
+        scores = self.scores()
+        scores[:, list(self._owner.facts.suppressed_ids)] = -np.inf
+        return scores.argmax(axis=-1).tolist()
+
+    def go_on(self, tokens: Sequence[int]) -> None:
+        self._read(tokens, None)
+
+    def read_on(self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int) -> None:
+        self._context.forget(length)
+        self._length = length
+        self._context.grow(length + len(ids) + room)
+        self._read(ids, features)
+
+    def _read(self, ids: Sequence[int], features: np.ndarray | None) -> None:
+        """Read ids; the scores are then those of what follows the last. Text goes in as tokens, an image's tokens as its features."""
+        row = np.array(ids, dtype=np.int32)
+        is_image = row == self._owner.image_token_id
+        num_given = 0 if features is None else len(features)
+        if int(is_image.sum()) != num_given:
+            raise ValueError(f"the prompts have {int(is_image.sum())} image tokens, but {num_given} image features were given.")
+        self._length += len(row)
+        self._context.grow(self._length)
+        done = taken = 0
+        for is_feature, places in groupby(is_image.tolist()):
+            count = len(list(places))
+            done += count
+            if is_feature:
+                self._context.read_features(features[taken : taken + count], is_end=done == len(row))
+                taken += count
+            else:
+                self._context.read_tokens(row[done - count : done], is_end=done == len(row))
+
+
+class _Pixels:
+    """Undoes what the image processor does to the pixels of a tile: llama.cpp does it itself."""
+
+    def __init__(self, folder: GGUFFolder):
+        settings = read_json(folder.path / "preprocessor_config.json")
+        self._mean, self._deviation = (np.float32(settings[name]).reshape(3, 1, 1) for name in ("image_mean", "image_std"))
+
+    def of(self, tiles: np.ndarray) -> np.ndarray:
+        """(tiles, 3, tile, tile) float32 -> (tiles, tile, tile, 3) uint8, the pixels that they were made of."""
+        return np.rint((tiles * self._deviation + self._mean) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def _features_of_tile(folder: GGUFFolder) -> int:
+    vision = folder.config["vision_config"]
+    return (vision["image_size"] // vision["patch_size"] // folder.config["scale_factor"]) ** 2

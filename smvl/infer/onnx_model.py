@@ -4,16 +4,16 @@ One prompt is read at a time. Its keys and values stay in buffers that a step wr
 onnxruntime can use them as they are.
 """
 
-import ctypes
-import gc
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from weakref import WeakSet
 
 import numpy as np
 import onnxruntime
 
 from smvl.infer.backend import ModelFacts
+from smvl.infer.freed_memory import return_freed_memory
 from smvl.infer.onnx_folder import DECODER, EMBED_TOKENS, VISION_ENCODER, OnnxFolder, OnnxFolderError, open_onnx_folder
 
 MOST_AT_ONCE = 512
@@ -29,24 +29,41 @@ class OnnxModel:
         threads: of one operator; by default one for each core that this process may use.
         keep_vision: whether the vision encoder stays in memory after an image; else it is loaded for each and released. By default one of
             less than 64 MB stays: a larger one takes seconds for a tile anyhow, beside which loading it is short.
+        one_at_a_time: release the decoder while the vision encoder is in memory. Keys and values stay.
+        context: longest sequence, prompt and answer together; by default what the model was made for. Memory for its keys and values is
+            taken once, so that it does not grow in pieces.
 
     Raises:
         OnnxFolderError: the folder is no whole export, or its graphs are not those of its config.json.
     """
 
-    def __init__(self, folder: str | Path, *, threads: int | None = None, keep_vision: bool | None = None):
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        threads: int | None = None,
+        keep_vision: bool | None = None,
+        one_at_a_time: bool = False,
+        context: int | None = None,
+    ):
         self.folder = open_onnx_folder(folder)
         self.threads = threads or _usable_cores()
         self.keep_vision = self._vision_bytes() < LARGE_VISION if keep_vision is None else keep_vision
+        self.one_at_a_time = one_at_a_time
+        self.smallest_room = context or 0
         self.image_token_id: int = self.folder.config["image_token_id"]
-        self.decoder = self._load(DECODER)
-        self._embedding = self._load(EMBED_TOKENS)
+        self._readings: WeakSet[OnnxReading] = WeakSet()
         self._vision: onnxruntime.InferenceSession | None = None
-        _check_shapes(self.decoder, self.folder)
+        self._decoder: onnxruntime.InferenceSession | None = self._load(DECODER)
+        self._embedding = self._load(EMBED_TOKENS)
+        _check_shapes(self._decoder, self.folder)
+        if one_at_a_time:
+            self.release_decoder()
         generation = self.folder.generation_config
         stop = generation.get("eos_token_id")
+        positions = self.folder.config["text_config"]["max_position_embeddings"]
         self.facts = ModelFacts(
-            max_positions=self.folder.config["text_config"]["max_position_embeddings"],
+            max_positions=min(positions, context or positions),
             stop_ids=frozenset([stop] if isinstance(stop, int) else stop or ()),
             suppressed_ids=tuple(generation.get("suppress_tokens") or ()),
             max_batch=1,
@@ -55,17 +72,33 @@ class OnnxModel:
     def encode_images(self, tiles: np.ndarray) -> np.ndarray:
         """As `backend.Model.encode_images`; one tile after another, so that memory does not grow with them."""
         if self._vision is None:
+            if self.one_at_a_time:
+                self.release_decoder()
             self._vision = self._load(VISION_ENCODER)
         mask = np.ones((1, 1, *tiles.shape[2:]), dtype=bool)
         features = [self._vision.run(None, {"pixel_values": tile[None, None], "pixel_attention_mask": mask})[0] for tile in tiles]
-        if not self.keep_vision:
+        if self.one_at_a_time or not self.keep_vision:
             self.release_vision()
         return np.stack(features)
+
+    @property
+    def decoder(self) -> onnxruntime.InferenceSession:
+        """Loaded where it was released."""
+        if self._decoder is None:
+            self._decoder = self._load(DECODER)
+        return self._decoder
+
+    def release_decoder(self) -> None:
+        """Give the decoder's memory back, though not that of what it has read; the next token loads it again."""
+        for reading in self._readings:
+            reading.unbind()
+        self._decoder = None
+        return_freed_memory()
 
     def release_vision(self) -> None:
         """Give the vision encoder's memory back; the next image loads it again."""
         self._vision = None
-        _return_freed_memory()
+        return_freed_memory()
 
     def read(self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int) -> "OnnxReading":
         """As `backend.Model.read`, of one prompt.
@@ -75,7 +108,9 @@ class OnnxModel:
         """
         if len(prompts) != 1:
             raise ValueError(f"{len(prompts)} prompts were given together; an ONNX export reads one at a time.")
-        return OnnxReading(self, prompts[0], features[0], room)
+        reading = OnnxReading(self, prompts[0], features[0], room)
+        self._readings.add(reading)
+        return reading
 
     def embed(self, ids: Sequence[int], features: np.ndarray | None) -> np.ndarray:
         """Word embeddings (1, S, width) float32, with image features where the image tokens are."""
@@ -97,6 +132,7 @@ class OnnxModel:
         path = self.folder.graph(name)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1 if name == EMBED_TOKENS else self.threads
+        options.enable_mem_pattern = False  # plans for each length of a prompt, which cost memory and save no time
         options.log_severity_level = 3  # buffers are longer than what the graph says of them, which is warned of at every step
         try:
             return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -109,13 +145,12 @@ class OnnxReading:
 
     def __init__(self, owner: OnnxModel, prompt: Sequence[int], features: np.ndarray | None, room: int):
         self._owner = owner
-        self._binding = owner.decoder.io_binding()
+        self._binding: onnxruntime.IOBinding | None = None
         self._scores = np.zeros((1, 1, owner.decoder.get_outputs()[0].shape[-1]), dtype=np.float32)
-        self._binding.bind_ortvalue_output("logits", onnxruntime.OrtValue.ortvalue_from_numpy(self._scores))
-        self._kept = {entry.name: entry for entry in owner.decoder.get_inputs() if entry.name.startswith("past_key_values.")}
+        self._cache = [entry for entry in owner.decoder.get_inputs() if entry.name.startswith("past_key_values.")]
         self._buffers: dict[str, np.ndarray] = {}
         self._room = self._length = 0
-        self._make_room(len(prompt) + room)
+        self._make_room(max(len(prompt) + room, owner.smallest_room))
         self._read(prompt, features)
 
     def scores(self) -> np.ndarray:
@@ -134,25 +169,38 @@ class OnnxReading:
         self._make_room(length + len(ids) + room)
         self._read(ids, features)
 
+    def unbind(self) -> None:
+        """Let go of the decoder, and keep what was read."""
+        self._binding = None
+
     def _make_room(self, num_tokens: int) -> None:
-        """Buffers (1, heads, room, head_dim) for keys and values, each bound as what a step is given and as what it returns."""
+        """Buffers (1, heads, room, head_dim) for keys and values."""
         if num_tokens <= self._room:
             return
         self._room = num_tokens
-        for name, entry in self._kept.items():
+        self.unbind()
+        for entry in self._cache:
             _, heads, _, width = entry.shape
             buffer = np.zeros((1, heads, num_tokens, width), dtype=np.float16 if entry.type == "tensor(float16)" else np.float32)
-            if name in self._buffers:
-                buffer[:, :, : self._length] = self._buffers[name][:, :, : self._length]
-            self._buffers[name] = buffer
+            if entry.name in self._buffers:
+                buffer[:, :, : self._length] = self._buffers[entry.name][:, :, : self._length]
+            self._buffers[entry.name] = buffer
+
+    def _bind(self) -> onnxruntime.IOBinding:
+        """Each buffer is what a step is given and what it returns: nothing is copied."""
+        binding = self._owner.decoder.io_binding()
+        binding.bind_ortvalue_output("logits", onnxruntime.OrtValue.ortvalue_from_numpy(self._scores))
+        for name, buffer in self._buffers.items():
             shared = onnxruntime.OrtValue.ortvalue_from_numpy(buffer)  # on a CPU it is the same memory
-            self._binding.bind_ortvalue_input(name, shared)
-            self._binding.bind_ortvalue_output(name.replace("past_key_values", "present"), shared)
+            binding.bind_ortvalue_input(name, shared)
+            binding.bind_ortvalue_output(name.replace("past_key_values", "present"), shared)
+        return binding
 
     def _read(self, ids: Sequence[int], features: np.ndarray | None) -> None:
         """Read ids; the scores are then those of what follows the last."""
         embeddings = self._owner.embed(ids, features)
         self._make_room(self._length + len(ids))
+        self._binding = self._binding or self._bind()
         for start in range(0, len(ids), MOST_AT_ONCE):
             chunk = np.ascontiguousarray(embeddings[:, start : start + MOST_AT_ONCE])
             self._length += chunk.shape[1]
@@ -171,14 +219,6 @@ def _check_shapes(decoder: onnxruntime.InferenceSession, folder: OnnxFolder) -> 
     wrong = [f"{name} is {text.get(name)}, but the graph's is {value}" for name, value in zip(names, found) if text.get(name) != value]
     if wrong:
         raise OnnxFolderError(f"{folder.path / 'config.json'} is not that of {folder.graph(DECODER)}: {'; '.join(wrong)}.")
-
-
-def _return_freed_memory() -> None:
-    """glibc keeps much of what is freed in small blocks, of the vision encoder 74 of 250 MB; elsewhere there is nothing to do."""
-    gc.collect()
-    library = ctypes.CDLL(None) if os.name == "posix" else None
-    if hasattr(library, "malloc_trim"):
-        library.malloc_trim(0)
 
 
 def _usable_cores() -> int:

@@ -4,7 +4,7 @@
     python infer.py --model output/demo --image a.jpg --image b.jpg "Which of the two is larger?"
     python infer.py --model output/demo                  # a chat; /help shows what it can do
     python infer.py --model output/demo --image a.jpg --json "图中有什么?"
-    python infer.py --model output/demo-onnx --image a.jpg "图中有什么?"      # an ONNX export; needs no torch
+    python infer.py --model output/demo-onnx --image a.jpg "图中有什么?"      # an ONNX or GGUF export; needs no torch
 """
 
 import os
@@ -20,10 +20,9 @@ import json
 import sys
 from collections.abc import Sequence
 
-from smvl.infer.onnx_folder import is_onnx_folder
-from smvl.infer.without_torch import without_torch
+from smvl.infer.without_torch import is_export, without_torch
 
-if __name__ == "__main__" and any(is_onnx_folder(argument.removeprefix("--model=")) for argument in sys.argv[1:]):
+if __name__ == "__main__" and any(is_export(argument.removeprefix("--model=")) for argument in sys.argv[1:]):
     without_torch()  # it must be known before transformers is imported
 
 from transformers.utils import logging as transformers_logging

@@ -6,8 +6,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from smvl.infer.onnx_folder import is_onnx_folder
-from smvl.infer.without_torch import without_torch
+from smvl.infer.without_torch import is_export, without_torch
 
 REPEATS = 3
 FIRST, SECOND = "请描述这张图,并读出图中的文字。", "图中最大的字是什么颜色的?"
@@ -76,7 +75,7 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--plain-loop", type=int, metavar="PROMPT", help="run the plain loop after a prompt of so many tokens")
     options = parser.parse_args()
-    if is_onnx_folder(options.folder):
+    if is_export(options.folder):
         without_torch()
     if options.plain_loop:
         found = measure_plain_loop(options.folder, num_prompt=options.plain_loop, num_tokens=options.tokens)

@@ -2,7 +2,7 @@
 
 python -m smvl.export.probe --model FOLDER --questions FOLDER --out FOLDER
 
-The process of an ONNX export loads no torch, as on the machines that it is made for.
+The process of an ONNX or GGUF export loads no torch, as on the machines that it is made for.
 """
 
 import argparse
@@ -18,9 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from smvl.infer.onnx_folder import is_onnx_folder
 from smvl.infer.request import Request
-from smvl.infer.without_torch import without_torch
+from smvl.infer.without_torch import is_export, without_torch
 from smvl.processing.images import read_image
 
 QUESTIONS_FILE, ANSWERS_FILE, SCORES_FILE = "questions.json", "answers.json", "first_scores.npy"
@@ -81,7 +80,7 @@ def probe(model: Path, questions: Path, out: Path, *, max_new_tokens: int, optio
 
 def ask(model: Path, questions: Path, *, max_new_tokens: int, device: str, dtype: str) -> tuple[Probed, np.ndarray]:
     """What `probe` gives, in this process."""
-    if is_onnx_folder(model):
+    if is_export(model):
         without_torch()
     from smvl.infer.engine import Engine
 

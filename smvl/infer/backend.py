@@ -1,12 +1,12 @@
 """What the engine asks of a model, whatever runtime it is loaded in: features of images, and scores of the next token.
 
-`torch_model.TorchModel` is a checkpoint (or a model in training), `onnx_model.OnnxModel` an export. Nothing that the engine needs for
-the latter imports torch.
+`torch_model.TorchModel` is a checkpoint (or a model in training), `onnx_model.OnnxModel` and `llama_model.LlamaModel` are exports. Nothing
+that the engine needs for the latter two imports torch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -27,6 +27,22 @@ class ModelFacts:
     def __post_init__(self):
         if not self.stop_ids:
             raise ValueError("the generation config has no eos_token_id, so no answer would ever end. Set it to the id of <|im_end|>.")
+
+    @classmethod
+    def of_export(cls, config: Mapping[str, Any], generation_config: Mapping[str, Any], context: int | None) -> Self:
+        """Those that an export's settings name; it reads one prompt at a time.
+
+        Args:
+            context: longest sequence, where it is to be shorter than what the model was made for.
+        """
+        stop = generation_config.get("eos_token_id")
+        positions: int = config["text_config"]["max_position_embeddings"]
+        return cls(
+            max_positions=min(positions, context or positions),
+            stop_ids=frozenset([stop] if isinstance(stop, int) else stop or ()),
+            suppressed_ids=tuple(generation_config.get("suppress_tokens") or ()),
+            max_batch=1,
+        )
 
 
 class Reading(Protocol):

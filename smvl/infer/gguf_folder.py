@@ -8,6 +8,7 @@
 llama.cpp's own programs need the last two alone; the engine lays out prompts and cuts tiles with the others.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class GGUFFolder:
 
 def is_gguf_folder(folder: str | Path) -> bool:
     """Whether a folder says of itself that it is a GGUF export, whole or not, or holds GGUF files and says nothing."""
-    return format_of(folder).startswith("qwen3-smvl gguf") or (not (Path(folder) / MANIFEST_FILE).exists() and _has_gguf_files(folder))
+    return format_of(folder).startswith("qwen3-smvl gguf") or _is_bare(folder)
 
 
 def open_gguf_folder(folder: str | Path) -> GGUFFolder:
@@ -42,7 +43,7 @@ def open_gguf_folder(folder: str | Path) -> GGUFFolder:
         ExportFolderError: a file is missing, cut short, or another one than was written; the message names it.
     """
     path = Path(folder)
-    if not (path / MANIFEST_FILE).exists() and _has_gguf_files(path):
+    if _is_bare(path):
         raise ExportFolderError(
             f"{path} holds GGUF files, but no {MANIFEST_FILE}: it is for llama.cpp's own programs alone. Export the checkpoint again with "
             "python -m smvl.export --to gguf, which writes the tokenizer and the other files that are read here."
@@ -67,5 +68,10 @@ def verify_gguf_folder(folder: str | Path) -> None:
     verify_files(Path(folder), FORMAT)
 
 
-def _has_gguf_files(folder: str | Path) -> bool:
-    return any(Path(folder).glob("*.gguf"))
+def _is_bare(folder: str | Path) -> bool:
+    """Whether a folder holds GGUF files and no manifest. Anything may be asked of, also a text that is no path."""
+    try:
+        names = os.listdir(folder)
+    except (OSError, ValueError):
+        return False
+    return MANIFEST_FILE not in names and any(name.endswith(".gguf") for name in names)

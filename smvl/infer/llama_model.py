@@ -47,15 +47,7 @@ class LlamaModel:
         self._text = LlamaWeights(self.folder)
         self._vision: LlamaVision | None = None
         self._spare: LlamaContext | None = None
-        generation = self.folder.generation_config
-        stop = generation.get("eos_token_id")
-        positions = self.folder.config["text_config"]["max_position_embeddings"]
-        self.facts = ModelFacts(
-            max_positions=min(positions, context or positions),
-            stop_ids=frozenset([stop] if isinstance(stop, int) else stop or ()),
-            suppressed_ids=tuple(generation.get("suppress_tokens") or ()),
-            max_batch=1,
-        )
+        self.facts = ModelFacts.of_export(self.folder.config, self.folder.generation_config, context)
 
     def encode_images(self, tiles: np.ndarray) -> np.ndarray:
         """As `backend.Model.encode_images`; one tile after another, so that memory does not grow with them."""

@@ -19,6 +19,7 @@ class LlamaWeights:
     def __init__(self, folder: GGUFFolder):
         params = llama_cpp.llama_model_default_params()
         params.n_gpu_layers = 0
+        params.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE  # mapped, weights that are laid out anew for speed would be in memory twice
         self.pointer = llama_cpp.llama_model_load_from_file(str(folder.text).encode(), params)
         if not self.pointer:
             raise ExportFolderError(f"{folder.text} cannot be loaded by llama.cpp: {take_errors()}")

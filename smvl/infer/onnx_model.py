@@ -4,7 +4,6 @@ One prompt is read at a time. Its keys and values stay in buffers that a step wr
 onnxruntime can use them as they are.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from weakref import WeakSet
@@ -13,6 +12,7 @@ import numpy as np
 import onnxruntime
 
 from smvl.infer.backend import ModelFacts
+from smvl.infer.cores import usable_cores
 from smvl.infer.freed_memory import return_freed_memory
 from smvl.infer.onnx_folder import DECODER, EMBED_TOKENS, VISION_ENCODER, OnnxFolder, OnnxFolderError, open_onnx_folder
 
@@ -47,7 +47,7 @@ class OnnxModel:
         context: int | None = None,
     ):
         self.folder = open_onnx_folder(folder)
-        self.threads = threads or _usable_cores()
+        self.threads = threads or usable_cores()
         self.keep_vision = self._vision_bytes() < LARGE_VISION if keep_vision is None else keep_vision
         self.one_at_a_time = one_at_a_time
         self.smallest_room = context or 0
@@ -59,15 +59,7 @@ class OnnxModel:
         _check_shapes(self._decoder, self.folder)
         if one_at_a_time:
             self.release_decoder()
-        generation = self.folder.generation_config
-        stop = generation.get("eos_token_id")
-        positions = self.folder.config["text_config"]["max_position_embeddings"]
-        self.facts = ModelFacts(
-            max_positions=min(positions, context or positions),
-            stop_ids=frozenset([stop] if isinstance(stop, int) else stop or ()),
-            suppressed_ids=tuple(generation.get("suppress_tokens") or ()),
-            max_batch=1,
-        )
+        self.facts = ModelFacts.of_export(self.folder.config, self.folder.generation_config, context)
 
     def encode_images(self, tiles: np.ndarray) -> np.ndarray:
         """As `backend.Model.encode_images`; one tile after another, so that memory does not grow with them."""
@@ -219,11 +211,3 @@ def _check_shapes(decoder: onnxruntime.InferenceSession, folder: OnnxFolder) -> 
     wrong = [f"{name} is {text.get(name)}, but the graph's is {value}" for name, value in zip(names, found) if text.get(name) != value]
     if wrong:
         raise OnnxFolderError(f"{folder.path / 'config.json'} is not that of {folder.graph(DECODER)}: {'; '.join(wrong)}.")
-
-
-def _usable_cores() -> int:
-    """Cores that this process may run on; two threads of one core count once, where the system tells them apart."""
-    if not hasattr(os, "sched_getaffinity"):
-        return os.cpu_count() or 1
-    siblings = (Path(f"/sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list") for number in os.sched_getaffinity(0))
-    return len({path.read_text(encoding="ascii") if path.exists() else path for path in siblings})

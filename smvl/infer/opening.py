@@ -3,14 +3,16 @@
 from pathlib import Path
 
 from smvl.infer.backend import Model
-from smvl.infer.onnx_folder import is_onnx_folder, open_onnx_folder
+from smvl.infer.gguf_folder import is_gguf_folder, open_gguf_folder
+from smvl.infer.onnx_folder import open_onnx_folder
+from smvl.infer.without_torch import is_export
 from smvl.processing.processing_smvl import SmVLMProcessor
 
 
 def open_model(
     folder: str | Path, *, device: str = "auto", dtype: str = "auto", attention: str = "sdpa", quantize: str | None = None
 ) -> tuple[Model, SmVLMProcessor]:
-    """Load a checkpoint with torch, or an ONNX export with onnxruntime.
+    """Load a checkpoint with torch, an ONNX export with onnxruntime, or a GGUF export with llama.cpp.
 
     Args:
         device, dtype, attention, quantize: of a checkpoint; see `TorchModel.from_folder`. An export's are fixed: it runs on the CPU, in
@@ -19,14 +21,15 @@ def open_model(
     Raises:
         ValueError: the folder is not whole, what it needs is not installed, or an argument is not for it.
     """
-    if not is_onnx_folder(folder):
+    if not is_export(folder):
         return _open_checkpoint(folder, device=device, dtype=dtype, attention=attention, quantize=quantize)
+    name, open_export = ("a GGUF export", _open_gguf) if is_gguf_folder(folder) else ("an ONNX export", _open_onnx)
     if device not in ("auto", "cpu") or dtype != "auto" or quantize:
         raise ValueError(
-            f"{folder} is an ONNX export: it runs on the CPU in the format that it was written in. Leave device, dtype and quantize out, "
+            f"{folder} is {name}: it runs on the CPU in the format that it was written in. Leave device, dtype and quantize out, "
             "or load the checkpoint that it was made of."
         )
-    return _open_export(folder)
+    return open_export(folder)
 
 
 def _open_checkpoint(folder: str | Path, **options: str | None) -> tuple[Model, SmVLMProcessor]:
@@ -35,12 +38,12 @@ def _open_checkpoint(folder: str | Path, **options: str | None) -> tuple[Model, 
     except ImportError as error:
         raise ValueError(
             f"{folder} is a checkpoint, and loading one needs torch ({error}). Install it: pip install -r requirements.txt; or give an "
-            "ONNX export, which runs without."
+            "export, which runs without."
         ) from error
     return TorchModel.from_folder(folder, **options)
 
 
-def _open_export(folder: str | Path) -> tuple[Model, SmVLMProcessor]:
+def _open_onnx(folder: str | Path) -> tuple[Model, SmVLMProcessor]:
     try:
         from smvl.infer.onnx_model import OnnxModel
     except ImportError as error:
@@ -50,3 +53,16 @@ def _open_export(folder: str | Path) -> tuple[Model, SmVLMProcessor]:
     open_onnx_folder(folder)  # a damaged file is refused by its name before anything reads it
     processor = SmVLMProcessor.from_pretrained(folder)
     return OnnxModel(folder), processor
+
+
+def _open_gguf(folder: str | Path) -> tuple[Model, SmVLMProcessor]:
+    try:
+        from smvl.infer.llama_model import LlamaModel
+    except ImportError as error:
+        raise ValueError(
+            f"{folder} is a GGUF export, and loading one needs llama.cpp ({error}). Install it: pip install llama-cpp-python (which "
+            "compiles llama.cpp: a C++ compiler and CMake must be there)"
+        ) from error
+    open_gguf_folder(folder)
+    processor = SmVLMProcessor.from_pretrained(folder)
+    return LlamaModel(folder), processor

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import stat
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -424,8 +425,9 @@ def test_bits_and_kinds_that_do_not_exist_are_refused() -> None:
 
 
 def test_k_quants_without_llama_cpps_quantizer_say_what_to_install(checkpoint, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "smvl.export.gguf.llama_quantizer", None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ValueError, match="llama-quantize, which is not on the PATH. Install llama.cpp"):
+    with pytest.raises(ValueError, match="neither llama-cpp-python is installed nor llama-quantize on the PATH. Install one"):
         export_gguf(checkpoint, tmp_path / "out", kind="Q4_K_M")
     assert not (tmp_path / "out").exists()
 
@@ -442,12 +444,13 @@ def test_k_quants_are_made_from_the_whole_float16_file(checkpoint, tmp_path, mon
 
 def test_a_quantizer_that_fails_is_quoted(checkpoint, tmp_path, monkeypatch) -> None:
     install_quantizer(tmp_path, "echo no such type >&2; exit 3", monkeypatch)
-    with pytest.raises(ValueError, match=r"could not make small-Q6_K.gguf .*exit 3.:\nno such type"):
+    with pytest.raises(ValueError, match=r"small-Q6_K.gguf could not be made from small-F16.gguf.whole: .*exit 3.:\nno such type"):
         export_gguf(checkpoint, tmp_path / "out", kind="Q6_K", name="small")
     assert not list((tmp_path / "out").iterdir())
 
 
 def install_quantizer(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "smvl.export.gguf.llama_quantizer", None)
     path = folder / "bin" / "llama-quantize"
     path.parent.mkdir()
     path.write_text(f"#!/bin/sh\n{script}\n")

@@ -1,5 +1,6 @@
 """Asking a checkpoint and its export the same questions, each in the runtime that it is made for and in a process of its own."""
 
+import importlib.util
 import json
 import statistics
 from dataclasses import replace
@@ -9,6 +10,7 @@ import numpy as np
 
 from smvl.export.probe import Probed, probe, read_questions
 from smvl.export.targets import Target
+from smvl.infer.gguf_folder import open_gguf_folder
 from smvl.processing.processing_smvl import SmVLMProcessor
 
 Asked = tuple[Probed, np.ndarray | None]
@@ -22,9 +24,14 @@ def ask_both(target: Target, checkpoint: Path, export: Path, questions: Path, sc
         ValueError: one of them cannot be loaded, or its runtime is not installed.
     """
     before = probe(checkpoint, questions, scratch / "checkpoint", max_new_tokens=max_new_tokens)
-    if target.name != "gguf":
+    if target.name != "gguf" or _has_llama_cpp_python():
         return before, probe(export, questions, scratch / "export", max_new_tokens=max_new_tokens)
     return _in_pieces(before, checkpoint), (_ask_llama(checkpoint, export, questions, max_new_tokens), None)
+
+
+def _has_llama_cpp_python() -> bool:
+    """With it the engine asks a GGUF export as it does any other; without it llama.cpp is asked through Node, with its own processor."""
+    return importlib.util.find_spec("llama_cpp") is not None
 
 
 def _in_pieces(asked: Asked, checkpoint: Path) -> Asked:
@@ -38,16 +45,15 @@ def _in_pieces(asked: Asked, checkpoint: Path) -> Asked:
 
 def _ask_llama(checkpoint: Path, export: Path, questions: Path, max_new_tokens: int) -> Probed:
     from smvl.export.gguf.folder import GGUFFiles
-    from smvl.export.gguf.llama_node import LlamaNode
+    from smvl.export.gguf.llama_node import PACKAGE, LlamaNode
 
-    vision = next(export.glob("mmproj-*.gguf"))
-    text = next(path for path in export.glob("*.gguf") if path != vision)
+    folder = open_gguf_folder(export)
     requests = read_questions(questions)
     if any(request.tools for request in requests):
         raise ValueError("some questions name tools, which cannot be handed to llama.cpp here. Give others with --heldout.")
     generation = json.loads((checkpoint / "generation_config.json").read_text(encoding="utf-8"))
     session = LlamaNode.find().ask(
-        GGUFFiles(text=text, vision=vision),
+        GGUFFiles(text=folder.text, vision=folder.vision),
         [(request.messages, request.images) for request in requests],
         max_new_tokens=max_new_tokens,
         suppressed_ids=generation.get("suppress_tokens") or (),
@@ -60,4 +66,5 @@ def _ask_llama(checkpoint: Path, export: Path, questions: Path, max_new_tokens: 
         seconds_to_first_token=statistics.median(reply.seconds_to_first_token for reply in session.replies),
         tokens_per_second=statistics.median(rates) if rates else None,
         peak_bytes=session.peak_bytes,
+        runtime=f"llama.cpp {session.build} in {PACKAGE}",
     )

@@ -2,6 +2,7 @@
 
     python -m smvl.export --model output/demo --to onnx --bits 4 --out output/demo-onnx
     python -m smvl.export --model output/demo --to gguf --bits 8 --out output/demo-gguf
+    python -m smvl.export --model output/demo --to gguf --kind Q4_K_M --out output/demo-q4km
     python -m smvl.export --model output/demo --to idefics3 --out output/demo-idefics3
     python -m smvl.export --model output/demo --to torchao --bits 8 --out output/demo-int8
 
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("smvl").setLevel(logging.INFO)  # the exporters below it speak much and say little
     try:
-        target = find_target(options.to, options.bits)
+        target = find_target(options.to, options.bits, options.kind)
         target.write(options.model, options.out)
         if options.no_compare:
             sys.stdout.write(f"{options.out} was written and not compared with {options.model}.\n")
@@ -72,7 +73,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="a checkpoint")
     parser.add_argument("--to", required=True, choices=list(DEFAULT_BITS))
-    parser.add_argument("--bits", type=int, help="of the text model's weights (default: onnx 4, gguf 8, torchao 8)")
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument("--bits", type=int, help="of the text model's weights (default: onnx 4, gguf 8, torchao 8)")
+    precision.add_argument("--kind", metavar="NAME", help="gguf: the same by llama.cpp's name, K-quants such as Q4_K_M among them")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to write; new or empty")
     parser.add_argument("--heldout", type=Path, metavar="PATH", help="questions to compare on (default: those that the run held out)")
     parser.add_argument("--questions", type=int, default=100, metavar="N", help="how many (default: %(default)s)")

@@ -13,11 +13,14 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from smvl.infer.gguf_folder import is_gguf_folder
+from smvl.infer.onnx_folder import is_onnx_folder
 from smvl.infer.request import Request
 from smvl.infer.without_torch import is_export, without_torch
 from smvl.processing.images import read_image
@@ -41,6 +44,8 @@ class Probed:
     """After the first token, median over the answers of more than one; None without any."""
     peak_bytes: int
     """Most memory that the process ever had, its libraries and the tokenizer included."""
+    runtime: str
+    """What it ran in, with the version."""
 
 
 def write_questions(requests: Sequence[Request], folder: Path) -> None:
@@ -100,8 +105,15 @@ def ask(model: Path, questions: Path, *, max_new_tokens: int, device: str, dtype
         seconds_to_first_token=statistics.median(answer.seconds_to_first_token for answer in answers),
         tokens_per_second=statistics.median(rates) if rates else None,
         peak_bytes=peak_bytes(),
+        runtime=runtime_of(model),
     )
     return probed, scores
+
+
+def runtime_of(model: Path) -> str:
+    """What the engine runs a folder in."""
+    name = "llama-cpp-python" if is_gguf_folder(model) else "onnxruntime" if is_onnx_folder(model) else "torch"
+    return f"{name} {metadata.version(name)}"
 
 
 def peak_bytes() -> int:

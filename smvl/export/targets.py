@@ -1,5 +1,6 @@
 """The runtimes that a checkpoint can be exported to: what writes each, what asks the result, and how far it may be from the checkpoint."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ LIMITS = {
 }
 """By target and bits. What is lost to another arithmetic is seen in tokens, what is lost to rounding in the score."""
 
+K_QUANT_LIMITS = {6: Limits(score_loss=0.005), 5: Limits(score_loss=0.02), 4: Limits(score_loss=0.02), 3: Limits(), 2: Limits()}
+"""Of GGUF's K-quants, by the bits in their names. What fewer than 4 bits lose is reported and not judged."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -31,18 +35,27 @@ class Target:
 
     name: str
     bits: int | None
+    kind: str | None = None
+    """Of a GGUF file, by llama.cpp's name, in the place of bits."""
 
     @property
     def limits(self) -> Limits:
-        return LIMITS[self.name, self.bits]
+        if self.kind is None:
+            return LIMITS[self.name, self.bits]
+        bits = int(re.search(r"\d+", self.kind).group())
+        return K_QUANT_LIMITS[bits] if "_K" in self.kind else LIMITS[self.name, bits]
 
     def write(self, checkpoint: Path, out: Path) -> None:
         """Export a checkpoint; raises `ValueError` where it cannot be."""
-        _WRITERS[self.name](checkpoint, out, self.bits)
+        _WRITERS[self.name](checkpoint, out, self)
 
 
-def find_target(name: str, bits: int | None) -> Target:
-    """Raises `ValueError` for bits that a target does not have."""
+def find_target(name: str, bits: int | None, kind: str | None = None) -> Target:
+    """Raises `ValueError` for bits that a target does not have, and for a kind of anything but GGUF."""
+    if kind is not None:
+        if name != "gguf":
+            raise ValueError(f"--kind {kind} is one of GGUF's; {name} is asked for by --bits.")
+        return Target(name, None, kind)
     bits = DEFAULT_BITS[name] if bits is None else bits
     if (name, bits) not in LIMITS:
         known = ", ".join(str(other) for target, other in LIMITS if target == name)
@@ -50,35 +63,35 @@ def find_target(name: str, bits: int | None) -> Target:
     return Target(name, bits)
 
 
-def _write_onnx(checkpoint: Path, out: Path, bits: int | None) -> None:
+def _write_onnx(checkpoint: Path, out: Path, target: Target) -> None:
     try:
         from smvl.export.onnx.folder import export_onnx
     except ImportError as error:
         raise ValueError(f"--to onnx needs onnx, onnxscript and onnxruntime ({error}). Install: pip install -r requirements.txt") from error
-    export_onnx(checkpoint, out, bits=bits)
+    export_onnx(checkpoint, out, bits=target.bits)
 
 
-def _write_gguf(checkpoint: Path, out: Path, bits: int | None) -> None:
+def _write_gguf(checkpoint: Path, out: Path, target: Target) -> None:
     try:
         from smvl.export.gguf.folder import export_gguf
     except ImportError as error:
         raise ValueError(f"--to gguf needs gguf ({error}). Install: pip install -r requirements.txt") from error
-    export_gguf(checkpoint, out, bits=bits)
+    export_gguf(checkpoint, out, bits=target.bits, kind=target.kind)
 
 
-def _write_torchao(checkpoint: Path, out: Path, bits: int | None) -> None:
+def _write_torchao(checkpoint: Path, out: Path, target: Target) -> None:
     from smvl.export.torchao import export_torchao
 
-    export_torchao(checkpoint, out, kind=f"int{bits}")
+    export_torchao(checkpoint, out, kind=f"int{target.bits}")
 
 
-def _write_idefics3(checkpoint: Path, out: Path, bits: int | None) -> None:
+def _write_idefics3(checkpoint: Path, out: Path, target: Target) -> None:
     from smvl.export.idefics3 import export_idefics3
 
     export_idefics3(checkpoint, out)
 
 
-_WRITERS: dict[str, Callable[[Path, Path, int | None], None]] = {
+_WRITERS: dict[str, Callable[[Path, Path, Target], None]] = {
     "onnx": _write_onnx,
     "gguf": _write_gguf,
     "torchao": _write_torchao,

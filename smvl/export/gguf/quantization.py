@@ -9,11 +9,13 @@
 
 llama.cpp's quantizer keeps the head (and an embedding that is the head too) at Q6_K when the rest is Q4_0, because every token is
 chosen with it. The library has no writer for Q6_K; Q8_0 is the next type above that it writes. A matrix whose rows do not divide into
-blocks of 32 stays at F16, as there. K-quants need llama.cpp's `llama-quantize`, which reads the F16 file.
+blocks of 32 stays at F16, as there. K-quants are made from the F16 file by llama.cpp itself, of llama-cpp-python or `llama-quantize`. They
+have blocks of 256; where rows do not divide into them, it takes another type of about as many bits (Q5_0 for Q4_K, Q8_0 for Q6_K).
 """
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, LlamaFileType
@@ -62,31 +64,43 @@ def tensor_type(shape: tuple[int, ...], kind: str, *, is_head: bool) -> GGMLQuan
     return wanted if shape[-1] % block == 0 else GGMLQuantizationType.F16
 
 
-def find_quantizer() -> str:
-    """Where llama.cpp's quantizer is.
+def find_quantizer() -> Callable[[Path, Path, str], None]:
+    """llama.cpp's quantizer: turns a float GGUF file into one of another kind, or raises `ValueError` with what it says.
 
     Raises:
         ValueError: it is not installed.
     """
-    found = shutil.which(QUANTIZER)
-    if found is None:
-        raise ValueError(
-            f"K-quants ({', '.join(K_QUANTS)}) are made by llama.cpp's {QUANTIZER}, which is not on the PATH. Install llama.cpp (its "
-            f"releases, Homebrew and winget have it), or take one of {', '.join(KINDS)}."
-        )
-    return found
+    try:
+        from smvl.export.gguf.llama_quantizer import quantize
+
+        return quantize
+    except ImportError:
+        if shutil.which(QUANTIZER):
+            return _run_quantizer
+    raise ValueError(
+        f"K-quants ({', '.join(K_QUANTS)}) are made by llama.cpp, of which neither llama-cpp-python is installed nor {QUANTIZER} on the "
+        f"PATH. Install one (pip install llama-cpp-python; llama.cpp's releases, Homebrew and winget have the other), or take one of "
+        f"{', '.join(KINDS)}."
+    )
 
 
 def quantize_file(source: Path, target: Path, kind: str) -> None:
-    """Turn a float GGUF file into a K-quant one.
+    """Turn a float GGUF file into a K-quant one, which appears when it is whole.
 
     Raises:
         ValueError: the quantizer is missing or refuses; the message holds what it wrote last.
     """
     partial = target.with_name(f"{target.name}.partial")
-    done = subprocess.run([find_quantizer(), str(source), str(partial), kind], capture_output=True, text=True)
-    if done.returncode:
+    try:
+        find_quantizer()(source, partial, kind)
+    except ValueError as error:
         partial.unlink(missing_ok=True)
-        last_lines = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
-        raise ValueError(f"{QUANTIZER} could not make {target.name} from {source.name} (exit {done.returncode}):\n{last_lines}")
+        raise ValueError(f"{target.name} could not be made from {source.name}: {error}") from error
     partial.replace(target)
+
+
+def _run_quantizer(source: Path, target: Path, kind: str) -> None:
+    done = subprocess.run([QUANTIZER, str(source), str(target), kind], capture_output=True, text=True)
+    if done.returncode:
+        last_lines = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
+        raise ValueError(f"{QUANTIZER} failed (exit {done.returncode}):\n{last_lines}")

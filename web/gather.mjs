@@ -14,8 +14,8 @@ const onnxruntime = dirname(resolve('onnxruntime-web'))
 mkdirSync(join(here, 'runtime'), { recursive: true })
 for (const [folder, name] of [
   [transformers, 'transformers.min.js'],
-  [onnxruntime, 'ort-wasm-simd-threaded.asyncify.mjs'],
-  [onnxruntime, 'ort-wasm-simd-threaded.asyncify.wasm'],
+  [onnxruntime, 'ort-wasm-simd-threaded.mjs'],
+  [onnxruntime, 'ort-wasm-simd-threaded.wasm'],
 ]) {
   copyFileSync(join(folder, name), join(here, 'runtime', name))
   console.log(`runtime/${name}`)

@@ -2,19 +2,21 @@
 
 const find = (id) => document.getElementById(id)
 const worker = new Worker('worker.js', { type: 'module' })
+const address = new URLSearchParams(location.search)
 
-let picture = null // a data: or blob: address
 let answer = null // the paragraph that is being written
 let isReady = false
+let isAnswering = false
+let numTaken = 0
 
 function say(text, isWrong = false) {
-  find('state').textContent = text
+  if (find('state').textContent !== text) find('state').textContent = text
   find('state').classList.toggle('wrong', isWrong)
 }
 
-function enable(isIdle) {
-  find('question').disabled = find('ask').disabled = !isReady || !isIdle
-  find('stop').hidden = isIdle
+function enable() {
+  find('question').disabled = find('ask').disabled = !isReady || isAnswering
+  find('stop').hidden = !isAnswering
 }
 
 function show(kind, text = '') {
@@ -26,6 +28,9 @@ function show(kind, text = '') {
   return paragraph
 }
 
+const FAILURES = { load: '模型不能读取', picture: '图片不能读取', ask: '没有回答' }
+const ENDINGS = { end: '', stopped: ',已停止', length: ',已到长度上限' }
+
 const listeners = {
   progress({ loaded, total }) {
     find('progress').max = total
@@ -36,44 +41,65 @@ const listeners = {
     isReady = true
     find('progress').hidden = true
     say('可以提问了。模型在这台设备上运行,不联网。')
-    enable(true)
+    enable()
   },
   text({ text }) {
-    answer.textContent += text
+    answer.append(text)
   },
-  done({ seconds, firstSeconds, numTokens }) {
+  done({ seconds, firstSeconds, numTokens, ending }) {
     const note = document.createElement('small')
-    note.textContent = `\n${numTokens} 个词元,首个 ${firstSeconds.toFixed(1)} 秒,共 ${seconds.toFixed(1)} 秒`
+    note.textContent = `\n${numTokens} 个词元,首个 ${firstSeconds.toFixed(1)} 秒,共 ${seconds.toFixed(1)} 秒${ENDINGS[ending]}`
     answer.append(note)
+    isAnswering = false
     say('可以继续提问。')
-    enable(true)
+    enable()
   },
-  wrong({ message }) {
-    say(message, true)
-    enable(true)
+  wrong({ task, message }) {
+    if (task === 'load') find('progress').hidden = true
+    if (task === 'ask') {
+      if (!answer.textContent) answer.remove()
+      isAnswering = false
+    }
+    say(`${FAILURES[task]}:${message}`, true)
+    enable()
   },
 }
 worker.onmessage = ({ data }) => listeners[data.kind](data)
-worker.onerror = (event) => listeners.wrong({ message: `浏览器不能运行模型:${event.message}` })
+worker.onerror = ({ message }) => {
+  // without a message a file could not be fetched
+  listeners.wrong({ task: 'load', message: message ?? 'worker.js 或 runtime/ 里的文件读不到。先运行 npm run gather,再用网页服务器打开本页。' })
+}
 
+/** Talk about a picture from now on; the talk about the one before ends, an answer that is being written too. */
 async function take(file) {
-  if (!file?.type.startsWith('image/')) {
-    say(`${file ? file.name : '它'} 不是图片。`, true)
+  if (!file) return
+  const number = ++numTaken
+  const canRead = await createImageBitmap(file).then(
+    (bitmap) => (bitmap.close(), true),
+    () => false,
+  )
+  if (number !== numTaken) return // another came meanwhile
+  if (!canRead) {
+    say(`${file.name} 不能读取:它不是图片,或已损坏,或是浏览器不认识的格式。`, true)
     return
   }
-  if (picture) URL.revokeObjectURL(picture)
-  picture = URL.createObjectURL(file)
-  find('preview').src = picture
+  worker.postMessage({ kind: 'stop' })
+  worker.postMessage({ kind: 'picture', file })
+  URL.revokeObjectURL(find('preview').src)
+  find('preview').src = URL.createObjectURL(file)
   find('preview').alt = file.name
   find('preview').hidden = false
   find('hint').hidden = true
   find('talk').replaceChildren()
-  worker.postMessage({ kind: 'picture', file })
+  if (isReady && !isAnswering) say('可以提问了。')
 }
 
 find('picture').onclick = () => find('file').click()
 find('picture').onkeydown = (event) => (event.key === 'Enter' || event.key === ' ') && find('file').click()
-find('file').onchange = (event) => take(event.target.files[0])
+find('file').onchange = ({ target }) => {
+  take(target.files[0])
+  target.value = '' // so that the same file can be chosen again
+}
 document.ondragover = (event) => {
   event.preventDefault()
   find('picture').classList.add('over')
@@ -84,19 +110,20 @@ document.ondrop = (event) => {
   find('picture').classList.remove('over')
   take(event.dataTransfer.files[0])
 }
-document.onpaste = (event) => event.clipboardData.files.length && take(event.clipboardData.files[0])
+document.onpaste = (event) => take(event.clipboardData.files[0])
 
 find('form').onsubmit = (event) => {
   event.preventDefault()
   const question = find('question').value.trim()
-  if (!question) return
+  if (!question || !isReady || isAnswering) return
   show('question', question)
   answer = show('answer')
   find('question').value = ''
+  isAnswering = true
   say('正在回答……')
-  enable(false)
+  enable()
   worker.postMessage({ kind: 'ask', question })
 }
 find('stop').onclick = () => worker.postMessage({ kind: 'stop' })
 
-worker.postMessage({ kind: 'load', model: new URLSearchParams(location.search).get('model') ?? 'model' })
+worker.postMessage({ kind: 'load', model: address.get('model') ?? 'model', mostTokens: Number(address.get('tokens') ?? 512) })

@@ -317,10 +317,10 @@ def test_a_second_kind_in_the_same_folder_is_the_one_that_is_opened(checkpoint: 
 def test_a_file_cut_short_or_missing_is_refused_by_its_name(copy: Path, name: str) -> None:
     (copy / name).write_bytes((copy / name).read_bytes()[:-1])
     with pytest.raises(ExportFolderError, match=rf"{name} has .* bytes; .* were written"):
-        Engine.from_folder(copy)
+        open_gguf_folder(copy)
     (copy / name).unlink()
     with pytest.raises(ExportFolderError, match=f"{name} is missing"):
-        Engine.from_folder(copy)
+        open_gguf_folder(copy)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -329,7 +329,7 @@ def test_a_file_that_was_replaced_is_refused_by_its_name(copy: Path, name: str) 
     content[-2] ^= 1
     (copy / name).write_bytes(content)
     with pytest.raises(ExportFolderError, match=f"{name} is not the file that was exported"):
-        Engine.from_folder(copy)
+        open_gguf_folder(copy)
 
 
 def test_a_folder_without_a_manifest_is_refused_with_what_to_do(copy: Path, checkpoint: Path) -> None:
@@ -337,7 +337,7 @@ def test_a_folder_without_a_manifest_is_refused_with_what_to_do(copy: Path, chec
     (copy / "export.json").unlink()
     assert is_gguf_folder(copy)
     with pytest.raises(ExportFolderError, match="holds GGUF files, but no export.json.* Export the checkpoint again"):
-        Engine.from_folder(copy)
+        open_gguf_folder(copy)
     assert not any(map(is_gguf_folder, ("", "no such folder", "问" * 300, "\0")))
 
 
@@ -345,7 +345,7 @@ def test_an_export_of_another_format_is_refused(copy: Path) -> None:
     manifest = json.loads((copy / "export.json").read_text())
     (copy / "export.json").write_text(json.dumps({**manifest, "format": "qwen3-smvl gguf 2"}))
     with pytest.raises(ExportFolderError, match="format qwen3-smvl gguf 2; .* Export the model again"):
-        Engine.from_folder(copy)
+        open_gguf_folder(copy)
 
 
 # ---- without torch -------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@
     SMVL_NODE_MODULES=$PWD/node_modules python -m benchmarks.transformers_js --model output/demo --bits 32 16 8 4
 
 Each question is asked with the pixels of this project's processor ("same pixels"), and again with those that transformers.js makes of the
-picture itself, as it scales by rules of its own. Ends with 1 when a token of a 32-bit export differs for the same pixels.
+picture itself, as it scales by rules of its own ("own pixels"; `largest difference` is of the pixels, which lie from -1 to 1). Ends with 1
+when a token of a 32-bit export differs for the same pixels.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from smvl.infer.onnx_folder import open_onnx_folder
 from tests.transformers_js import PACKAGE, ask, find_modules, what_is_missing
 
 EXACT_BITS = 32
-"""From here on every token must be equal."""
+"""Of an export whose tokens must all be equal."""
 
 
 def main() -> int:
@@ -35,21 +36,23 @@ def main() -> int:
     wanted = [engine.lay_out(request).input_ids for request in questions.requests]
     answers = [list(engine.answer([request], max_new_tokens=options.tokens)[0].token_ids) for request in questions.requests]
     print(f"{questions.origin}; transformers.js {version()}, in Node")
-    print(f"{'':12}{'equal':>9}{'same pixels:':>14}{'':14}{'':9}{'own pixels:':>14}{'':14}{'':9}")
-    print(f"{'':12}{'prompts':>9}{'equal answers':>14}{'equal tokens':>14}{'exact':>9}{'equal answers':>14}{'equal tokens':>14}{'exact':>9}")
-    print(f"{'PyTorch':12}{'':9}{'':14}{'':14}{exact_match(engine, answers, questions)}", flush=True)
+    print(f"{'':12}{'equal':>9}{'same pixels: equal':>22}{'':18}{'own pixels: equal':>21}{'':18}{'largest':>12}")
+    columns = f"{'answers':>13}{'tokens':>9}{'exact match':>14}"
+    print(f"{'':12}{'prompts':>9}    {columns}    {columns}{'difference':>14}")
+    print(f"{'PyTorch':12}{'':9}    {'':13}{'':9}{exact_match(engine, answers, questions)}", flush=True)
     has_drifted = False
     with tempfile.TemporaryDirectory() as scratch:
         for bits, export in exports(options, Path(scratch)):
             replies = ask(export, engine, questions.requests, Path(scratch), max_new_tokens=options.tokens)
-            prompts = sum(reply.prompt_ids == ids for reply, ids in zip(replies, wanted))
-            print(f"{f'{bits} bits':12}{f'{prompts}/{len(wanted)}':>9}", end="")
-            for written in ([reply.new_ids for reply in replies], [reply.own_ids for reply in replies]):
+            equal_prompts = sum(reply.prompt_ids == ids for reply, ids in zip(replies, wanted))
+            same, own = [reply.new_ids for reply in replies], [reply.own_ids for reply in replies]
+            print(f"{f'{bits} bits':12}{f'{equal_prompts}/{len(wanted)}':>9}", end="")
+            for written in (same, own):
                 equal = sum(one == other for one, other in zip(written, answers))
-                print(f"{f'{equal}/{len(answers)}':>14}{equal_tokens(answers, written):14.4f}", end="")
+                print(f"    {f'{equal}/{len(answers)}':>13}{equal_tokens(answers, written):9.4f}", end="")
                 print(exact_match(engine, written, questions), end="")
-            print(flush=True)
-            has_drifted |= bits == EXACT_BITS and [reply.new_ids for reply in replies] != answers
+            print(f"{max(reply.pixel_difference for reply in replies):14.2f}", flush=True)
+            has_drifted |= bits == EXACT_BITS and same != answers
     return int(has_drifted)
 
 
@@ -85,9 +88,9 @@ def equal_tokens(answers: Sequence[Sequence[int]], others: Sequence[Sequence[int
 def exact_match(engine: Engine, answers: Sequence[Sequence[int]], questions: Questions) -> str:
     """The share that was answered right, as a column; a dash where nobody knows the right answers."""
     if questions.answers is None:
-        return f"{'-':>9}"
+        return f"{'-':>14}"
     right = [normalise(engine.decode(ids)) == normalise(expected) for ids, expected in zip(answers, questions.answers)]
-    return f"{sum(right) / len(right):9.3f}"
+    return f"{sum(right) / len(right):14.3f}"
 
 
 def version() -> str:

@@ -4,8 +4,6 @@
     SMVL_NODE_MODULES=$PWD/node_modules python -m pytest tests/test_transformers_js.py
 """
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,6 @@ from tests.tiny_data import noise
 from tests.transformers_js import PACKAGE, ask, what_is_missing
 
 MAX_NEW_TOKENS = 24
-ROOT = Path(__file__).parent.parent
 
 pytestmark = pytest.mark.skipif(what_is_missing(PACKAGE) is not None, reason=str(what_is_missing(PACKAGE)))
 
@@ -48,3 +45,4 @@ def test_prompts_and_greedy_tokens_equal(checkpoint: Path, tmp_path: Path, bits:
     assert [reply.new_ids for reply in replies] == answers
     assert len(set(map(tuple, answers))) == len(answers), "equal answers would hide an exchange"
     assert replies[0].own_ids == answers[0], "without a picture there is nothing that pixels could change"
+    assert replies[0].pixel_difference == 0 < replies[1].pixel_difference < 2, "it scales a picture in its own way"

@@ -1,7 +1,8 @@
 // Answers conversations with transformers.js; run by transformers_js.py.
 //
 // node transformers_js.mjs <node_modules> <job.json>: writes JSON to stdout, for each case the prompt's ids as the package's own processor
-// makes them, the new tokens for the ids and pixels of the job, and the new tokens for ids and pixels of the package's own processor.
+// makes them, the new tokens for the ids and pixels of the job, the new tokens for ids and pixels of the package's own processor, and how far
+// the pixels are apart.
 
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -49,9 +50,20 @@ async function newIds(inputs) {
     return plain(output).slice(inputs.input_ids.dims[1]);
 }
 
+function largestDifference({ pixel_values: own }, { pixel_values: given }) {
+    if (!own && !given) return 0;
+    if (String(own.dims) !== String(given.dims)) return "nan";
+    return own.data.reduce((most, value, index) => Math.max(most, Math.abs(value - given.data[index])), 0);
+}
+
 const replies = [];
 for (const one of job.cases) {
-    const own = await ownInputs(one);
-    replies.push({ prompt_ids: plain(own.input_ids), new_ids: await newIds(givenInputs(one)), own_ids: await newIds(own) });
+    const [own, given] = [await ownInputs(one), givenInputs(one)];
+    replies.push({
+        prompt_ids: plain(own.input_ids),
+        new_ids: await newIds(given),
+        own_ids: await newIds(own),
+        pixel_difference: largestDifference(own, given),
+    });
 }
 process.stdout.write(JSON.stringify(replies));

@@ -28,6 +28,8 @@ class Reply:
     """For our ids and pixels."""
     own_ids: list[int]
     """For the ids and the pixels that it makes itself of the picture."""
+    pixel_difference: float
+    """Between its own pixels and ours, the largest; they lie from -1 to 1. NaN where it plans other tiles."""
 
 
 def find_modules(*packages: str) -> Path | None:
@@ -60,7 +62,7 @@ def ask(export: Path, engine: Engine, requests: Sequence[Request], scratch: Path
     done = subprocess.run(["node", PROGRAM, find_modules(PACKAGE), job], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"transformers.js gave no answers for {export}: {done.stderr[-2000:]}")
-    return [Reply(**reply) for reply in json.loads(done.stdout)]
+    return [Reply(**{**reply, "pixel_difference": float(reply["pixel_difference"])}) for reply in json.loads(done.stdout)]
 
 
 def _describe(engine: Engine, request: Request, out: Path) -> dict[str, Any]:

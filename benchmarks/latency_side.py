@@ -4,8 +4,10 @@ import argparse
 import json
 import statistics
 import sys
+import time
 from pathlib import Path
 
+from smvl.infer.gguf_folder import is_gguf_folder
 from smvl.infer.without_torch import is_export, without_torch
 
 REPEATS = 3
@@ -40,9 +42,34 @@ def measure(folder: Path, picture: Path, *, dtype: str, num_tokens: int) -> dict
 
 
 def measure_plain_loop(folder: Path, *, num_prompt: int, num_tokens: int) -> dict[str, float]:
-    """Tokens a second of an ONNX decoder in the loop that onnxruntime's examples show: keys and values go in and come out at every step."""
-    import time
+    """Tokens a second of an export's text model in the loop that its runtime's own examples show, greedy, after a prompt."""
+    measure = measure_llama_loop if is_gguf_folder(folder) else measure_onnx_loop
+    return {"tokens_per_second": 1 / statistics.median(measure(folder, num_prompt=num_prompt, num_tokens=num_tokens))}
 
+
+def measure_llama_loop(folder: Path, *, num_prompt: int, num_tokens: int) -> list[float]:
+    """Seconds of each step of llama-cpp-python's `generate`, with as many threads as the engine takes."""
+    from llama_cpp import Llama
+
+    from smvl.infer.cores import usable_cores
+    from smvl.infer.gguf_folder import open_gguf_folder
+
+    threads = usable_cores()
+    model = Llama(
+        str(open_gguf_folder(folder).text), n_ctx=num_prompt + num_tokens, n_threads=threads, n_threads_batch=threads, verbose=False
+    )
+    written = model.generate([100] * num_prompt, temp=0.0)
+    next(written)
+    seconds = []
+    for _ in range(num_tokens - 1):
+        began = time.perf_counter()
+        next(written)
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def measure_onnx_loop(folder: Path, *, num_prompt: int, num_tokens: int) -> list[float]:
+    """Seconds of each step in which keys and values go in and come out."""
     import numpy as np
     import onnxruntime
 
@@ -64,7 +91,7 @@ def measure_plain_loop(folder: Path, *, num_prompt: int, num_tokens: int) -> dic
         embeddings = embeddings[:, :1]
         seconds.append(time.perf_counter() - began)
         assert logits.shape[1] == 1
-    return {"tokens_per_second": 1 / statistics.median(seconds[1:])}
+    return seconds[1:]
 
 
 def main() -> int:

@@ -27,7 +27,7 @@ EXACT_BITS = 32
 
 
 def main() -> int:
-    options = parse_options()
+    options = parse_options(__doc__)
     missing = what_is_missing(PACKAGE)
     if missing:
         sys.exit(f"benchmarks.transformers_js {missing}")
@@ -56,8 +56,8 @@ def main() -> int:
     return int(has_drifted)
 
 
-def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_options(description: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="a checkpoint")
     parser.add_argument("--export", type=Path, help="an ONNX export of it; by default one is made for each of --bits")
     parser.add_argument("--bits", type=int, nargs="+", default=[EXACT_BITS])

@@ -4,8 +4,6 @@
     SMVL_NODE_MODULES=$PWD/node_modules python -m pytest tests/test_web_page.py
 """
 
-import base64
-import io
 import json
 import shutil
 import subprocess
@@ -23,23 +21,17 @@ from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tiles import cut_tiles, plan_grid
 from tests.onnx_exports import export_small, save_small_checkpoint
 from tests.tiny_data import noise
-from tests.transformers_js import PACKAGE, find_modules, what_is_missing
+from tests.web_page import WEB, ask, build_site, drop, drop_bytes, visit, what_is_missing_for_the_page
 
-WEB = Path(__file__).parent.parent / "web"
-BROWSER = next(filter(shutil.which, ("chromium", "chromium-browser", "google-chrome")), "chromium")
-PACKAGES = (PACKAGE, "puppeteer-core")
 FEWER_BITS = (8, 4)
 SHORT, LONG = 24, 400
 """Tokens of an answer."""
 TALL, WIDE = noise(1, (37, 150)), noise(2, (100, 70))
 """Both are scaled, in either order of the two directions."""
 QUESTIONS = ("图中有什么?", "什么颜色?", "哪一张更大?")
-BROKEN = {"name": "坏.png", "type": "image/png", "base64": base64.b64encode(b"no picture").decode()}
 
 needs_node = pytest.mark.skipif(not shutil.which("node"), reason="needs node")
-needs_browser = pytest.mark.skipif(
-    what_is_missing(*PACKAGES, programs=("node", BROWSER)) is not None, reason=str(what_is_missing(*PACKAGES, programs=("node", BROWSER)))
-)
+needs_browser = pytest.mark.skipif(what_is_missing_for_the_page() is not None, reason=str(what_is_missing_for_the_page()))
 
 
 @needs_node
@@ -86,9 +78,7 @@ def engine(export: Path) -> Engine:
 @pytest.fixture(scope="module")
 def found(checkpoint: Path, export: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the page showed in each visit: at its opening, and after each step."""
-    site = tmp_path_factory.mktemp("site") / "web"
-    shutil.copytree(WEB, site, ignore=shutil.ignore_patterns("node_modules", "runtime", "model"))
-    subprocess.run(["node", site / "gather.mjs", find_modules(*PACKAGES)], check=True, stdout=subprocess.PIPE)
+    site = build_site(tmp_path_factory.mktemp("site") / "web")
     for name in ("model", "missing", "cut"):
         shutil.copytree(export, site / name)
     for bits in FEWER_BITS:
@@ -97,33 +87,17 @@ def found(checkpoint: Path, export: Path, tmp_path_factory: pytest.TempPathFacto
     (site / "missing/onnx" / weights).unlink()
     (site / "cut/tokenizer.json").write_bytes((export / "tokenizer.json").read_bytes()[:-1])
     first, second, third = QUESTIONS
-    ask = [{"kind": "ask", "question": question} for question in QUESTIONS]
+    talks = [ask(first), drop(TALL), ask(first), ask(second), drop_bytes("坏.png", b"no picture"), ask(third)]
+    drop_while_answering = {**drop(WIDE), "kind": "drop_while_answering", "question": second}
+    stops = [drop(TALL), {"kind": "stop", "question": first}, drop_while_answering, ask(third)]
     visits = {
-        "talk": [ask[0], drop(TALL), ask[0], ask[1], {"kind": "drop", "file": BROKEN}, ask[2]],
-        "elsewhere": [{"kind": "ask", "question": "<image>是什么?"}, {"kind": "ask_elsewhere"}],
-        "stops": [
-            drop(TALL),
-            {"kind": "stop", "question": first},
-            {**drop(WIDE), "kind": "drop_while_answering", "question": second},
-            {"kind": "ask", "question": third},
-        ],
+        "talk": (f"tokens={SHORT}", talks),
+        "elsewhere": ("", [ask("<image>是什么?"), {"kind": "ask_elsewhere"}]),
+        "stops": (f"tokens={LONG}", stops),
+        **{name: (f"model={name}", []) for name in ("missing", "cut", "nowhere")},
+        **{f"bits-{bits}": (f"model=bits-{bits}&tokens={SHORT}", [drop(TALL), ask(first)]) for bits in FEWER_BITS},
     }
-    job = {name: {"address": f"?tokens={LONG if name == 'stops' else SHORT}", "steps": steps} for name, steps in visits.items()}
-    job |= {name: {"address": f"?model={name}", "steps": []} for name in ("missing", "cut", "nowhere")}
-    job |= {f"bits-{bits}": {"address": f"?model=bits-{bits}&tokens={SHORT}", "steps": [drop(TALL), ask[0]]} for bits in FEWER_BITS}
-    path = site.parent / "job.json"
-    path.write_text(json.dumps({"site": str(site), "browser": shutil.which(BROWSER), "visits": job}), encoding="utf-8")
-    command = ["node", Path(__file__).with_suffix(".mjs").with_name("web_page.mjs"), find_modules(*PACKAGES), path]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return {**json.loads(done.stdout), "weights": weights}
-
-
-def drop(image: Image.Image) -> dict[str, Any]:
-    content = io.BytesIO()
-    image.save(content, "PNG")
-    file = {"name": f"{image.width}.png", "type": "image/png", "base64": base64.b64encode(content.getvalue()).decode()}
-    return {"kind": "drop", "file": file}
+    return {**visit(site, visits), "weights": weights}
 
 
 def talk(engine: Engine, questions: Sequence[str], *images: Image.Image, max_new_tokens: int = SHORT) -> list[str]:
@@ -186,12 +160,12 @@ def test_a_file_that_is_no_picture_is_named(found: dict) -> None:
 
 @needs_browser
 def test_a_missing_or_cut_file_of_the_model_is_named(found: dict) -> None:
-    for visit, reason in {
+    for name, reason in {
         "missing": f"缺少文件 missing/onnx/{found['weights']}",
         "cut": "文件 cut/tokenizer.json 有",
         "nowhere": "没有 nowhere/export.json",
     }.items():
-        [opened] = found["visits"][visit]
+        [opened] = found["visits"][name]
         assert opened["isWrong"] and opened["state"].startswith(f"模型不能读取:{reason}"), opened["state"]
         assert not opened["canAsk"]
 

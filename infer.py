@@ -5,6 +5,7 @@
     python infer.py --model output/demo                  # a chat; /help shows what it can do
     python infer.py --model output/demo --image a.jpg --json "图中有什么?"
     python infer.py --model output/demo-onnx --image a.jpg "图中有什么?"      # an ONNX or GGUF export; needs no torch
+    python infer.py --model output/demo --budget 1GB --image a.jpg "图中有什么?"
 """
 
 import os
@@ -19,28 +20,29 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from smvl.infer.budget import BudgetError, Plan, plan_budget
+from smvl.infer.settings import Settings, read_settings
 from smvl.infer.without_torch import is_export, without_torch
 
-if __name__ == "__main__" and any(is_export(argument.removeprefix("--model=")) for argument in sys.argv[1:]):
-    without_torch()  # it must be known before transformers is imported
-
-from transformers.utils import logging as transformers_logging
-
-from smvl.infer.chat import Conversation, one_line, run_chat, show
-from smvl.infer.engine import Engine
-from smvl.processing.images import read_image
+if TYPE_CHECKING:
+    from smvl.infer.chat import Conversation
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0, 1 for what the user can mend, 130 after Ctrl-C."""
-    arguments = parse_arguments(argv)
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     try:
-        converse(arguments)
+        arguments = parse_arguments(argv)
+        plan = grant(arguments)
+        if is_export(plan.form.folder if plan else arguments.model):
+            without_torch()  # it must be known before transformers is imported
+        converse(arguments, plan)
+    except BudgetError as error:
+        print(f"infer.py: {error}", file=sys.stderr)  # with its table
+        return 1
     except ValueError as error:
-        print(f"infer.py: {one_line(error)}", file=sys.stderr)
+        print(f"infer.py: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(file=sys.stderr)
@@ -49,30 +51,70 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The options, over those of the file that `--config` names.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds a mistake.
+    """
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument("--config")
+    config = first.parse_known_args(argv)[0].config
+    settings = Settings() if config is None else read_settings(config)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("question", nargs="?", help="without one, a chat in which images can be added")
-    parser.add_argument("--model", required=True, metavar="FOLDER", help="a checkpoint, such as output/demo")
-    parser.add_argument("--image", action="append", default=[], metavar="PATH", help="repeat for several images")
+    parser.add_argument("--config", metavar="FILE", help="a YAML file with any of the options below, such as configs/edge.yaml")
+    parser.add_argument("--model", metavar="FOLDER", help="a checkpoint or an export, such as output/demo")
+    parser.add_argument("--image", action="append", metavar="PATH", help="repeat for several images")
     parser.add_argument("--system", metavar="TEXT", help="what the model is told first")
     parser.add_argument("--thinking", action="store_true", help="let the model reason before it answers")
-    parser.add_argument("--max-new-tokens", type=int, default=256, metavar="N", help="longest answer (default: %(default)s)")
-    parser.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0 is the likeliest answer (default: %(default)s)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ... (default: %(default)s)")
-    parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"), help="default: %(default)s")
+    parser.add_argument("--max-new-tokens", type=int, metavar="N", help="longest answer (default: %(default)s)")
+    parser.add_argument("--temperature", type=float, metavar="T", help="0 is the likeliest answer (default: %(default)s)")
+    parser.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps, ... (default: %(default)s)")
+    parser.add_argument("--dtype", choices=("auto", "float32", "bfloat16", "float16"), help="default: %(default)s")
     parser.add_argument("--quantize", choices=("int8", "int4", "fp8"), help="quantize a checkpoint's text layers while loading (torchao)")
+    parser.add_argument("--budget", metavar="SIZE", help="memory that the process may take, such as 1GB: chooses form, tiles and context")
     parser.add_argument("--longest-edge", type=int, metavar="PIXELS", help="show images at most so large; whole tiles")
     parser.add_argument("--max-tiles", type=int, metavar="N", help="show an image as at most so many tiles")
     parser.add_argument("--json", action="store_true", help="print one JSON object: answer, reasoning, token counts, seconds")
+    parser.set_defaults(**dataclasses.asdict(settings))
     arguments = parser.parse_args(argv)
+    if arguments.model is None:
+        parser.error("the following arguments are required: --model")
     if arguments.json and arguments.question is None:
         parser.error("--json needs a question")
     return arguments
 
 
-def converse(arguments: argparse.Namespace) -> None:
-    images = [read_image(path) for path in arguments.image]  # before the model is loaded, which takes longer
-    engine = Engine.from_folder(arguments.model, device=arguments.device, dtype=arguments.dtype, quantize=arguments.quantize)
-    engine.processor.limit_images(longest_edge=arguments.longest_edge, most_tiles=arguments.max_tiles)
+def grant(arguments: argparse.Namespace) -> Plan | None:
+    """What the memory budget allows, shown to the user; None without one."""
+    if arguments.budget is None:
+        return None
+    if arguments.device not in ("auto", "cpu") or arguments.dtype != "auto" or arguments.quantize:
+        raise ValueError("--budget is for the CPU and chooses the form of the model itself. Leave --device, --dtype and --quantize out.")
+    plan = plan_budget(arguments.model, arguments.budget, longest_edge=arguments.longest_edge, most_tiles=arguments.max_tiles)
+    print(plan.table(), file=sys.stderr)
+    return plan
+
+
+def converse(arguments: argparse.Namespace, plan: Plan | None) -> None:
+    # here, because whether transformers may import torch must be known first
+    from transformers.utils import logging as transformers_logging
+
+    from smvl.infer.chat import Conversation
+    from smvl.infer.engine import Engine
+    from smvl.processing.images import image_size, read_image
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    # images before the model is loaded, which takes longer; within a budget their pixels come later, to be scaled down at once
+    images = [read_image(path) for path in arguments.image] if plan is None else arguments.image
+    if plan is None:
+        engine = Engine.from_folder(arguments.model, device=arguments.device, dtype=arguments.dtype, quantize=arguments.quantize)
+        engine.processor.limit_images(longest_edge=arguments.longest_edge, most_tiles=arguments.max_tiles)
+    else:
+        for path in arguments.image:
+            image_size(path)
+        engine = Engine.from_plan(plan)
     conversation = Conversation(
         engine,
         system=arguments.system,
@@ -90,7 +132,7 @@ def converse(arguments: argparse.Namespace) -> None:
         chat(conversation)
 
 
-def print_json(conversation: Conversation, question: str) -> None:
+def print_json(conversation: "Conversation", question: str) -> None:
     for _ in conversation.ask(question):
         pass
     answer = dataclasses.asdict(conversation.answer)
@@ -98,17 +140,21 @@ def print_json(conversation: Conversation, question: str) -> None:
     print(json.dumps({"answer": answer.pop("text"), **answer}, ensure_ascii=False))
 
 
-def print_streamed(conversation: Conversation, question: str) -> None:
+def print_streamed(conversation: "Conversation", question: str) -> None:
+    from smvl.infer.chat import show
+
     for text in show(conversation.ask(question)):
         write(text)
     write("\n")
 
 
-def chat(conversation: Conversation) -> None:
+def chat(conversation: "Conversation") -> None:
     try:
         import readline  # noqa: F401  (line editing; without it a terminal deletes half a Chinese character)
     except ImportError:
         pass
+    from smvl.infer.chat import run_chat
+
     run_chat(conversation, input, write)
 
 

@@ -14,6 +14,7 @@ from smvl.infer.answer import Answer, Piece
 from smvl.infer.chat import HELP, Conversation, run_chat, show
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
+from smvl.processing.images import read_image
 from tests.test_engine import image_text, one_thread, picture, prompt_text, save_small_checkpoint  # noqa: F401
 
 
@@ -41,6 +42,9 @@ class ScriptedEngine:
         self._scripts = list(scripts)
         self.requests: list[Request] = []
         self.settings: list[dict[str, Any]] = []
+
+    def read_image(self, source: Any) -> Image.Image:
+        return read_image(source)
 
     def stream(self, request: Request, **settings: Any) -> ScriptedStream:
         self.requests.append(request)

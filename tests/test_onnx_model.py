@@ -107,7 +107,7 @@ def test_images_are_read_on_too(engines: tuple[Engine, Engine]) -> None:
 def test_a_long_prompt_is_read_in_pieces(engines: tuple[Engine, Engine], monkeypatch: pytest.MonkeyPatch) -> None:
     model = engines[1].model
     whole = model.read([range(20, 120)], [None], 0).scores()
-    monkeypatch.setattr("smvl.infer.onnx_model.MOST_AT_ONCE", 7)
+    monkeypatch.setattr("smvl.infer.onnx_model.READ_BY_ONNXRUNTIME", 7)
     np.testing.assert_allclose(model.read([range(20, 120)], [None], 0).scores(), whole, atol=1e-5)
 
 

@@ -11,7 +11,6 @@ from smvl.infer.answer import Answer, Piece
 from smvl.infer.engine import Engine
 from smvl.infer.memory import Memory
 from smvl.infer.request import Request
-from smvl.processing.images import read_image
 
 HELP = """\
 /image PATH   add an image to your next question (several are fine)
@@ -60,7 +59,7 @@ class Conversation:
         Raises:
             ImageError: the image cannot be read; the conversation is as it was.
         """
-        self.images.append(read_image(source))
+        self.images.append(self._engine.read_image(source))
         return self.images[-1]
 
     def ask(self, question: str) -> Iterator[Piece]:

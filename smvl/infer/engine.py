@@ -7,20 +7,22 @@ question = {"role": "user", "content": [{"type": "image"}, {"type": "text", "tex
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from PIL import Image
 
 from smvl.infer.answer import Answer, Piece
 from smvl.infer.backend import Model, Reading
+from smvl.infer.budget import Plan
 from smvl.infer.memory import Memory, image_key, marks_of
-from smvl.infer.opening import open_model
+from smvl.infer.opening import open_model, open_plan
 from smvl.infer.request import Request
 from smvl.infer.sampling import Choice, Sampling
 from smvl.infer.text_stream import TextStream, split_thinking
-from smvl.processing.images import image_size, read_image
+from smvl.processing.images import ImageError, image_name, image_size, read_image
 from smvl.processing.layout import Layout
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tiles import cut_tiles
@@ -41,21 +43,34 @@ class _Prompt:
 class Engine:
     """A model and its processor, ready to answer."""
 
-    def __init__(self, model: Model, processor: SmVLMProcessor):
+    def __init__(self, model: Model, processor: SmVLMProcessor, plan: Plan | None = None):
         self.model = model
         self.processor = processor
         self.facts = model.facts
+        self.plan = plan
+        if plan is not None:
+            context = min(plan.use.context, model.facts.max_positions)
+            self.facts = replace(model.facts, max_positions=context, max_batch=1)
 
     @classmethod
     def from_folder(
         cls, folder: str | Path, *, device: str = "auto", dtype: str = "auto", attention: str = "sdpa", quantize: str | None = None
     ) -> Self:
-        """Load a checkpoint or an ONNX export; see `opening.open_model`.
+        """Load a checkpoint or an export; see `opening.open_model`.
 
         Raises:
             ValueError: the folder is not whole, or there is no such device or dtype.
         """
         return cls(*open_model(folder, device=device, dtype=dtype, attention=attention, quantize=quantize))
+
+    @classmethod
+    def from_plan(cls, plan: Plan) -> Self:
+        """Load what a memory budget grants (`budget.plan_budget`), and keep within it.
+
+        Raises:
+            ValueError: as `from_folder`.
+        """
+        return cls(*open_plan(plan), plan)
 
     def answer(
         self,
@@ -124,6 +139,20 @@ class Engine:
         """Text of new tokens, without the special ones."""
         return self.processor.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
+    def read_image(self, source: Any) -> Image.Image:
+        """Decode an image; within a memory budget also scale it down to what the model is shown of it, which is all that is kept then.
+
+        Raises:
+            ImageError: it cannot be read, or has more pixels than the budget allows.
+        """
+        if self.plan is None:
+            return read_image(source)
+        if not isinstance(source, Image.Image):
+            _check_pixels(source, self.plan)
+            if self.plan.use.one_at_a_time:
+                self.model.release_decoder()
+        return self.processor.shrink(read_image(source))
+
     # ---- from requests to prompts ----------------------------------------------------------------------------------------------
 
     def lay_out(self, request: Request) -> Layout:
@@ -146,9 +175,10 @@ class Engine:
         prompt = _Prompt(request, self.lay_out(request), row)
         limit = self.facts.max_positions
         if len(prompt) + sampling.max_new_tokens > limit:
+            reader = "the model reads" if self.plan is None else f"a budget of {self.plan.budget / 1e6:,.0f} MB allows"
             raise ValueError(
                 f"the prompt has {len(prompt)} tokens ({prompt.layout.num_tiles} image tiles) and max_new_tokens is "
-                f"{sampling.max_new_tokens}, but the model reads at most {limit}. Ask for fewer new tokens, or shorten the conversation."
+                f"{sampling.max_new_tokens}, but {reader} at most {limit}. Ask for fewer new tokens, or shorten the conversation."
             )
         return prompt
 
@@ -179,7 +209,7 @@ class Engine:
         """The keys of each prompt's images; the features of those that are not in `known` are put there."""
         found, unknown = [], {}
         for prompt in prompts:
-            images = [read_image(prompt.request.images[index]) for index in prompt.layout.kept_images]
+            images = [self.read_image(prompt.request.images[index]) for index in prompt.layout.kept_images]
             found.append([image_key(image, grid) for image, grid in zip(images, prompt.layout.grids)])
             for key, image, grid in zip(found[-1], images, prompt.layout.grids):
                 if key not in known and key not in unknown:
@@ -253,6 +283,16 @@ class _Clock:
 
     def seconds(self) -> float:
         return time.perf_counter() - self._started
+
+
+def _check_pixels(source: Any, plan: Plan) -> None:
+    height, width = image_size(source)
+    if height * width > plan.most_pixels:
+        raise ImageError(
+            f"{image_name(source)}: {width} x {height} pixels; a budget of {plan.budget / 1e6:,.0f} MB allows {plan.most_pixels:,} while a "
+            "picture is decoded. Scale the image down, or grant more memory.",
+            "image too large",
+        )
 
 
 def _join(known: dict[str, np.ndarray], keys: Sequence[str]) -> np.ndarray | None:

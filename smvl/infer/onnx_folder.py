@@ -35,6 +35,10 @@ class OnnxFolder:
         """The file of `embed_tokens`, `vision_encoder` or `decoder_model_merged`."""
         return self.path / graph_file(name, self.bits)
 
+    def weights(self, name: str) -> Path:
+        """The file of a graph's weights."""
+        return self.path / f"{graph_file(name, self.bits)}_data"
+
 
 def is_onnx_folder(folder: str | Path) -> bool:
     """Whether a folder says of itself that it is an ONNX export, whole or not."""

@@ -14,10 +14,11 @@ import onnxruntime
 from smvl.infer.backend import ModelFacts
 from smvl.infer.cores import usable_cores
 from smvl.infer.freed_memory import return_freed_memory
+from smvl.infer.memory_costs import READ_BY_ONNXRUNTIME
 from smvl.infer.onnx_folder import DECODER, EMBED_TOKENS, VISION_ENCODER, OnnxFolder, OnnxFolderError, open_onnx_folder
 
-MOST_AT_ONCE = 512
-"""Tokens of a prompt that are read together: attention takes memory for each pair of a new token and one before it."""
+MOST_TAKEN_AT_ONCE = 4096
+"""Tokens for whose keys and values memory is taken ahead."""
 LARGE_VISION = 64 << 20
 """Bytes of weights from which the vision encoder is not kept, unless asked."""
 
@@ -48,9 +49,9 @@ class OnnxModel:
     ):
         self.folder = open_onnx_folder(folder)
         self.threads = threads or usable_cores()
-        self.keep_vision = self._vision_bytes() < LARGE_VISION if keep_vision is None else keep_vision
+        self.keep_vision = self.folder.weights(VISION_ENCODER).stat().st_size < LARGE_VISION if keep_vision is None else keep_vision
         self.one_at_a_time = one_at_a_time
-        self.smallest_room = context or 0
+        self.smallest_room = min(context or 0, MOST_TAKEN_AT_ONCE)
         self.image_token_id: int = self.folder.config["image_token_id"]
         self._readings: WeakSet[OnnxReading] = WeakSet()
         self._vision: onnxruntime.InferenceSession | None = None
@@ -115,10 +116,6 @@ class OnnxModel:
         if num_given:
             embeddings[places] = features
         return embeddings
-
-    def _vision_bytes(self) -> int:
-        path = self.folder.graph(VISION_ENCODER)
-        return path.with_name(f"{path.name}_data").stat().st_size
 
     def _load(self, name: str) -> onnxruntime.InferenceSession:
         path = self.folder.graph(name)
@@ -193,8 +190,8 @@ class OnnxReading:
         embeddings = self._owner.embed(ids, features)
         self._make_room(self._length + len(ids))
         self._binding = self._binding or self._bind()
-        for start in range(0, len(ids), MOST_AT_ONCE):
-            chunk = np.ascontiguousarray(embeddings[:, start : start + MOST_AT_ONCE])
+        for start in range(0, len(ids), READ_BY_ONNXRUNTIME):
+            chunk = np.ascontiguousarray(embeddings[:, start : start + READ_BY_ONNXRUNTIME])
             self._length += chunk.shape[1]
             self._binding.bind_cpu_input("inputs_embeds", chunk)
             self._binding.bind_cpu_input("attention_mask", np.ones((1, self._length), dtype=np.int64))

@@ -1,12 +1,32 @@
 """A folder in, a model and its processor out, in the runtime that the folder is made for."""
 
 from pathlib import Path
+from typing import Any
 
 from smvl.infer.backend import Model
+from smvl.infer.budget import Plan
+from smvl.infer.freed_memory import return_freed_memory
 from smvl.infer.gguf_folder import is_gguf_folder, open_gguf_folder
 from smvl.infer.onnx_folder import open_onnx_folder
 from smvl.infer.without_torch import is_export
 from smvl.processing.processing_smvl import SmVLMProcessor
+
+
+def open_plan(plan: Plan) -> tuple[Model, SmVLMProcessor]:
+    """Load what a memory budget grants, with its limits.
+
+    Raises:
+        ValueError: as `open_model`.
+    """
+    form, use = plan.form, plan.use
+    if form.runtime == "torch":
+        model, processor = _open_checkpoint(form.folder, device="cpu", dtype=form.dtype)
+    elif form.runtime == "gguf":
+        model, processor = _open_gguf(form.folder, context=use.context, keep_vision=False)
+    else:
+        model, processor = _open_onnx(form.folder, context=use.context, keep_vision=False, one_at_a_time=use.one_at_a_time)
+    processor.limit_images(most_tiles=use.tiles)
+    return model, processor
 
 
 def open_model(
@@ -43,7 +63,7 @@ def _open_checkpoint(folder: str | Path, **options: str | None) -> tuple[Model, 
     return TorchModel.from_folder(folder, **options)
 
 
-def _open_onnx(folder: str | Path) -> tuple[Model, SmVLMProcessor]:
+def _open_onnx(folder: str | Path, **options: Any) -> tuple[Model, SmVLMProcessor]:
     try:
         from smvl.infer.onnx_model import OnnxModel
     except ImportError as error:
@@ -52,10 +72,11 @@ def _open_onnx(folder: str | Path) -> tuple[Model, SmVLMProcessor]:
         ) from error
     open_onnx_folder(folder)  # a damaged file is refused by its name before anything reads it
     processor = SmVLMProcessor.from_pretrained(folder)
-    return OnnxModel(folder), processor
+    return_freed_memory()  # of the tokenizer's file
+    return OnnxModel(folder, **options), processor
 
 
-def _open_gguf(folder: str | Path) -> tuple[Model, SmVLMProcessor]:
+def _open_gguf(folder: str | Path, **options: Any) -> tuple[Model, SmVLMProcessor]:
     try:
         from smvl.infer.llama_model import LlamaModel
     except ImportError as error:
@@ -65,4 +86,5 @@ def _open_gguf(folder: str | Path) -> tuple[Model, SmVLMProcessor]:
         ) from error
     open_gguf_folder(folder)
     processor = SmVLMProcessor.from_pretrained(folder)
-    return LlamaModel(folder), processor
+    return_freed_memory()
+    return LlamaModel(folder, **options), processor

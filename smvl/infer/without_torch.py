@@ -1,5 +1,6 @@
 """Running without torch where it is installed."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -18,4 +19,5 @@ def without_torch() -> None:
     transformers imports torch wherever it finds it, and an export needs none. Call it before transformers is imported; a process that
     has imported torch already stays as it is.
     """
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # it would advise to install torch
     sys.modules.setdefault("torch", None)

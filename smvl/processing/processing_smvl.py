@@ -27,7 +27,7 @@ from smvl.processing.layout import (
     count_images,
     without_first_turn,
 )
-from smvl.processing.tiles import TileGrid, check_image_settings, cut_tiles, longest_edges, plan_grid
+from smvl.processing.tiles import TileGrid, check_image_settings, cut_tiles, longest_edges, plan_grid, scale_to_grid
 from smvl.processing.tokens import IMAGE_TOKEN, STOCK_ATTRIBUTES, check_tokens, marker_ids
 
 
@@ -135,6 +135,11 @@ class SmVLMProcessor(ProcessorMixin):
             kept_images=list(range(first_image, len(image_sizes))),
             shortened=shortened,
         )
+
+    def shrink(self, image: Image.Image) -> Image.Image:
+        """An RGB picture scaled to the grid that it is cut into: of it come the same tiles as of the picture itself."""
+        grid = plan_grid(image.height, image.width, self.image_processor, self.image_processor.size["longest_edge"], self._most_tiles)
+        return scale_to_grid(image, self.image_processor, grid)
 
     def pixel_values(self, images: Sequence[Image.Image], layout: Layout) -> np.ndarray:
         """The tiles of the images that `layout` kept: (num_tiles, 3, tile, tile) float32; (0, 3, tile, tile) without images."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil, get_resize_output_image_size
 
 from smvl.processing.tokens import AROUND_IMAGE_TOKEN, GLOBAL_TOKEN, IMAGE_TOKEN, MAX_GRID, tile_token
 
@@ -74,10 +74,37 @@ def plan_grid(
 
 def cut_tiles(image: Image.Image, image_processor: SmolVLMImageProcessorPil, grid: TileGrid) -> np.ndarray:
     """Scale, cut and normalise one RGB picture: (num_tiles, 3, tile, tile) float32 in [-1, 1] for SigLIP's mean and deviation of 0.5."""
+    return np.asarray(_cut(image, image_processor, grid), dtype=np.float32)
+
+
+def scale_to_grid(image: Image.Image, image_processor: SmolVLMImageProcessorPil, grid: TileGrid) -> Image.Image:
+    """The picture that `cut_tiles` cuts, put together again; cut in its turn, it gives the same tiles."""
+    image = _scale_longest_edge(image, grid.longest_edge, image_processor.resample)
+    tiles = _cut(image, image_processor, grid, do_rescale=False, do_normalize=False)  # uint8
+    rows, columns = max(grid.rows, 1), max(grid.columns, 1)
+    _, channels, tile, _ = tiles.shape
+    pixels = tiles[: rows * columns].reshape(rows, columns, channels, tile, tile).transpose(0, 3, 1, 4, 2)
+    return Image.fromarray(np.ascontiguousarray(pixels.reshape(rows * tile, columns * tile, channels)).astype(np.uint8))
+
+
+def _scale_longest_edge(image: Image.Image, longest_edge: int, resample: int) -> Image.Image:
+    """The stock processor's first step, on the picture itself: as an array, a large one would be in memory four times."""
+    scaled = image.resize(_scaled_size(image.size, longest_edge), resample)
+    return scaled if _scaled_size(scaled.size, longest_edge) == scaled.size else image  # scaled twice, it must be as scaled once
+
+
+def _scaled_size(size: tuple[int, int], longest_edge: int) -> tuple[int, int]:
+    width, height = size
+    without_pixels = np.broadcast_to(np.uint8(0), (3, height, width))
+    height, width = get_resize_output_image_size(without_pixels, longest_edge)
+    return width, height
+
+
+def _cut(image: Image.Image, image_processor: SmolVLMImageProcessorPil, grid: TileGrid, **options: bool) -> np.ndarray:
     batch = image_processor(
-        [[image]], size={"longest_edge": grid.longest_edge}, return_row_col_info=True, do_pad=False, return_tensors="np"
+        [[image]], size={"longest_edge": grid.longest_edge}, return_row_col_info=True, do_pad=False, return_tensors="np", **options
     )
     found = (batch["rows"][0][0], batch["cols"][0][0])
     if found != (grid.rows, grid.columns):
         raise RuntimeError(f"planned {grid.rows} x {grid.columns} tiles, but the image was cut into {found[0]} x {found[1]}")
-    return np.asarray(batch["pixel_values"][0], dtype=np.float32)
+    return np.asarray(batch["pixel_values"][0])

@@ -1,0 +1,42 @@
+"""The settings of infer.py, which a YAML file may hold and the command line overrides."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from smvl.strict_yaml import ConfigError, build, parse_yaml
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Keys of the YAML file; each is the option of the same name, and its value here what holds without either."""
+
+    model: str | None = None
+    image: list[str] = field(default_factory=list)
+    system: str | None = None
+    thinking: bool = False
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    quantize: Literal["int8", "int4", "fp8"] | None = None
+    budget: str | None = None
+    """Memory of the process, such as `1GB`; see `smvl.infer.budget`."""
+    longest_edge: int | None = None
+    max_tiles: int | None = None
+
+
+def read_settings(path: str | Path) -> Settings:
+    """Read a YAML file.
+
+    Raises:
+        ConfigError: it cannot be read, or a key or value is wrong; the message names it.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); give a YAML file, such as configs/edge.yaml.") from error
+    try:
+        return build(Settings, parse_yaml(text, str(path)) or {})
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None

@@ -62,6 +62,7 @@ function watch() {
 
 async function open(address) {
     const page = await browser.newPage();
+    page.setDefaultTimeout(120_000); // machines may be busy
     await page.evaluateOnNewDocument(watch);
     await page.goto(home + address);
     await settled(page);

@@ -94,7 +94,7 @@ function normalised(byte, { rescale_factor, image_mean, image_std }, channel) {
  * Scale, cut and normalise a picture.
  * @param picture `data` (height, width, 3) of bytes, `height` and `width`.
  * @param settings What stands in preprocessor_config.json.
- * @returns `values` (tiles, 3, tile, tile) float32, how many tiles and of what `side`; `rows` and `columns` are 0 for the view of the whole alone.
+ * @returns `values` (tiles, 3, side, side) float32, and the grid; `rows` and `columns` are 0 where there is the view of the whole alone.
  */
 export function tilesOf(picture, settings) {
   if (settings.resample !== LANCZOS) throw new Error(`resample is ${settings.resample}; expected ${LANCZOS} (Lanczos)`)

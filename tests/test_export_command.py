@@ -14,6 +14,7 @@ from smvl.export.parity import Limits
 from smvl.export.questions import find_questions
 from smvl.infer.engine import Engine
 from tests.test_engine import ask, one_thread, picture, save_small_checkpoint  # noqa: F401
+from tests.test_export_gguf import save_checkpoint as save_gguf_checkpoint
 
 QUICK = ["--questions", "4", "--max-new-tokens", "6"]
 
@@ -89,6 +90,8 @@ def test_an_export_that_is_too_far_is_kept_and_ends_with_2(
         (["--to", "onnx", "--bits", "3"], "onnx in 3 bits is not known; expected one of 32, 16, 8, 4"),
         (["--to", "idefics3", "--bits", "8"], "expected no --bits"),
         (["--to", "onnx", "--model", "nowhere"], "nowhere"),
+        (["--to", "onnx", "--kind", "Q4_K_M"], "--kind Q4_K_M is one of GGUF's; onnx is asked for by --bits"),
+        (["--to", "gguf", "--kind", "Q9"], "kind is Q9; expected one of F32"),
     ],
 )
 def test_what_the_user_can_mend_is_one_line_and_1(
@@ -97,6 +100,40 @@ def test_what_the_user_can_mend_is_one_line_and_1(
     assert command.main(["--model", str(checkpoint), "--out", str(tmp_path / "out"), *arguments]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert complaint in line and line.startswith("smvl.export: ")
+
+
+def test_bits_and_a_kind_exclude_each_other(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["--model", str(checkpoint), "--to", "gguf", "--bits", "8", "--kind", "Q6_K", "--out", str(tmp_path / "out")])
+    assert "not allowed with argument --bits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "limits"),
+    [
+        ("F16", targets.LIMITS["gguf", 16]),
+        ("BF16", targets.LIMITS["gguf", 16]),
+        ("Q8_0", Limits(score_loss=0.005)),
+        ("Q6_K", Limits(score_loss=0.005)),
+        ("Q5_K_M", Limits(score_loss=0.02)),
+        ("Q4_K_S", Limits(score_loss=0.02)),
+        ("Q3_K_L", Limits()),
+        ("Q2_K", Limits()),
+    ],
+)
+def test_a_kinds_limits_are_those_of_its_bits(kind: str, limits: Limits) -> None:
+    assert targets.find_target("gguf", None, kind).limits == limits
+
+
+def test_a_gguf_export_is_asked_through_the_engine_where_llama_cpp_is(tmp_path: Path) -> None:
+    """Its ids and scores are compared, not their text."""
+    pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    out = tmp_path / "gguf"
+    assert command.main(["--model", str(save_gguf_checkpoint(tmp_path)), "--to", "gguf", "--kind", "F32", "--out", str(out), *QUICK]) == 0
+    report = json.loads((out / "parity.json").read_text(encoding="utf-8"))
+    assert report["equal_tokens"] == 1.0 and report["largest_score_difference"] < 0.02
+    assert (report["checkpoint"]["runtime"].split()[0], report["export"]["runtime"].split()[0]) == ("torch", "llama-cpp-python")
+    assert {"small.gguf", "export.json"} <= {name.replace("checkpoint-F32", "small") for name in report["file_bytes"]}
 
 
 # ---- questions -----------------------------------------------------------------------------------------------------------------

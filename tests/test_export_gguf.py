@@ -21,7 +21,7 @@ from smvl.export.gguf.folder import GGUFFiles, export_gguf
 from smvl.export.gguf.llama_node import LlamaNode, LlamaNodeError
 from smvl.export.gguf.pictures import fit_to_tiles, read_image_processor
 from smvl.export.gguf.pieces import pieces_of
-from smvl.export.gguf.quantization import find_kind
+from smvl.export.gguf.quantization import find_kind, quantize_file
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 from smvl.model.saving import save_model
@@ -447,6 +447,39 @@ def test_a_quantizer_that_fails_is_quoted(checkpoint, tmp_path, monkeypatch) -> 
     with pytest.raises(ValueError, match=r"small-Q6_K.gguf could not be made from small-F16.gguf.whole: .*exit 3.:\nno such type"):
         export_gguf(checkpoint, tmp_path / "out", kind="Q6_K", name="small")
     assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("kind", ["Q2_K", "Q4_K_M", "Q6_K"])
+def test_k_quants_of_llama_cpp_python_hold_every_tensor_of_the_checkpoint(tmp_path, kind) -> None:
+    """Rows of 256 in the kind that is asked for, or a finer one; rows of 64, which do not divide into its blocks, in blocks of 32."""
+    pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    with pytest.MonkeyPatch.context() as patch:
+        config = donors.Qwen3Config
+        patch.setattr(donors, "Qwen3Config", lambda **shape: config(**{**shape, "hidden_size": 256}))
+        folder = save_checkpoint(tmp_path)
+    files = export_gguf(folder, tmp_path / "out", kind=kind, name="small")
+    expected = expected_tensors(folder, vision=False)
+    found = {tensor.name: tensor for tensor in GGUFReader(files.text).tensors}
+    assert found.keys() == expected.keys()
+    for name, tensor in found.items():
+        values = expected[name].numpy()
+        read = dequantize(tensor.data, tensor.tensor_type).reshape(values.shape)
+        if values.ndim == 1:
+            assert tensor.tensor_type.name == "F32" and np.array_equal(read, values), name
+        else:
+            divides = values.shape[-1] % 256 == 0
+            assert tensor.tensor_type.name.endswith("_K") if divides else tensor.tensor_type.name in ("Q4_0", "Q5_0", "Q8_0"), name
+            assert np.corrcoef(read.ravel(), values.ravel())[0, 1] > {"Q2_K": 0.9, "Q4_K_M": 0.99, "Q6_K": 0.999}[kind], name
+    assert settings_of(files.text)["general.file_type"] == {"Q2_K": 10, "Q4_K_M": 15, "Q6_K": 18}[kind]
+    assert not list((tmp_path / "out").glob("*.whole*"))
+
+
+def test_llama_cpp_python_that_refuses_is_quoted(tmp_path) -> None:
+    pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    (tmp_path / "small.gguf").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="out.gguf could not be made from small.gguf: llama.cpp refused: .*magic"):
+        quantize_file(tmp_path / "small.gguf", tmp_path / "out.gguf", "Q4_K_M")
+    assert [path.name for path in tmp_path.iterdir()] == ["small.gguf"]
 
 
 def install_quantizer(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:

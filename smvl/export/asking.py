@@ -66,5 +66,5 @@ def _ask_llama(checkpoint: Path, export: Path, questions: Path, max_new_tokens: 
         seconds_to_first_token=statistics.median(reply.seconds_to_first_token for reply in session.replies),
         tokens_per_second=statistics.median(rates) if rates else None,
         peak_bytes=session.peak_bytes,
-        runtime=f"llama.cpp {session.build} in {PACKAGE}",
+        runtime=f"{session.build} in {PACKAGE}",
     )

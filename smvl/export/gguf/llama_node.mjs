@@ -22,9 +22,9 @@ if (job.vision && !context.initMultimodal({ path: job.vision, use_gpu: false }))
 }
 const secondsToLoad = (performance.now() - started) / 1000
 
-// An answer may arrive shortly before the binding is ready for the next question.
+// An answer may arrive shortly before the binding is ready for the next question; where it stays busy, llama_node.py starts anew.
 async function complete(options) {
-  for (let patience = 1000; ; patience--) {
+  for (let patience = 200; ; patience--) {
     try {
       return await context.completion(options)
     } catch (error) {

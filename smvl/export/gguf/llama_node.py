@@ -24,6 +24,9 @@ PACKAGE = "@fugood/llama.node"
 MODULES_VARIABLE = "SMVL_NODE_MODULES"
 """Names the `node_modules` folder that the package was installed in; else npm's global one is searched."""
 _PROGRAM = Path(__file__).with_suffix(".mjs")
+_STILL_BUSY = "Another completion is in progress"
+"""What the binding says now and then after an answer has come, and may go on saying for as long as its process lives."""
+_TRIES = 5
 _MEDIA_MARK = "<__media__>"
 """llama.cpp replaces it by the next image wherever it stands."""
 
@@ -134,11 +137,15 @@ class LlamaNode:
     def _run(self, job: dict[str, Any], folder: Path) -> dict[str, Any]:
         asked, answered = folder / "job.json", folder / "answers.json"
         asked.write_text(json.dumps(job), encoding="utf-8")
-        done = subprocess.run([self._node, str(_PROGRAM), str(asked), str(answered)], capture_output=True, text=True, errors="replace")
-        if not answered.is_file():  # once it is there it is whole; what the binding does while it is torn down does not matter
-            last_lines = "\n".join(done.stderr.strip().splitlines()[-8:])
-            raise LlamaNodeError(f"llama.cpp could not run {job['text']} with {job['vision']} (exit {done.returncode}):\n{last_lines}")
-        return json.loads(answered.read_text(encoding="utf-8"))
+        command = [self._node, str(_PROGRAM), str(asked), str(answered)]
+        for _ in range(_TRIES):
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+            if answered.is_file():  # once it is there it is whole; what the binding does while it is torn down does not matter
+                return json.loads(answered.read_text(encoding="utf-8"))
+            if _STILL_BUSY not in done.stderr:
+                break
+        last_lines = "\n".join(done.stderr.strip().splitlines()[-8:])
+        raise LlamaNodeError(f"llama.cpp could not run {job['text']} with {job['vision']} (exit {done.returncode}):\n{last_lines}")
 
 
 def _module_folders() -> list[Path]:

@@ -52,6 +52,7 @@ class LlamaModel:
     def encode_images(self, tiles: np.ndarray) -> np.ndarray:
         """As `backend.Model.encode_images`; one tile after another, so that memory does not grow with them."""
         if self._vision is None:
+            self._spare = None  # the two are not needed together
             self._vision = LlamaVision(self.folder.vision, self._text, num_features=_features_of_tile(self.folder), threads=self.threads)
         features = [self._vision.encode(pixels) for pixels in self._pixels.of(tiles)]
         if not self.keep_vision:

@@ -171,7 +171,7 @@ def test_a_long_prompt_is_read_in_pieces(engines: dict[str, Engine], monkeypatch
     features = model.encode_images(tiles(engines["F32"], 2)[:3]).reshape(12, -1)
     ids = [*range(20, 120), *[model.image_token_id] * 12, *range(20, 40)]
     whole = model.read([ids], [features], 0).scores()
-    monkeypatch.setattr("smvl.infer.llama_context.MOST_AT_ONCE", 7)
+    monkeypatch.setattr("smvl.infer.llama_context.READ_BY_LLAMA", 7)
     np.testing.assert_allclose(model.read([ids], [features], 0).scores(), whole, atol=1e-5)
 
 

@@ -62,7 +62,7 @@ class Plan:
             ("libraries and tokenizer", _megabytes(costs.process)),
             ("text model", _megabytes(costs.text)),
             ("vision encoder", _megabytes(costs.vision)),
-            (f"context of {use.context:,} tokens", _megabytes(use.context * costs.cache_per_token)),
+            (f"context of {use.context:,} tokens", _megabytes(costs.cache(use.context))),
             ("working memory for a prompt", _megabytes(costs.reading(use.context))),
             ("working memory for an image", _megabytes(costs.seeing(use.tiles))),
             *((f"peak {moment}", _megabytes(size)) for moment, size in costs.moments(use, self.pixels).items()),

@@ -9,11 +9,7 @@ import numpy as np
 
 from smvl.infer.llama_library import pointer_to, take_errors
 from smvl.infer.llama_weights import LlamaWeights
-
-MOST_AT_ONCE = 256
-"""Tokens of a prompt that are read together; working memory grows with them."""
-ROOM_STEP = 256
-"""Room is taken in steps of so many tokens, llama.cpp's own."""
+from smvl.infer.memory_costs import LLAMA_ROOM_STEP, READ_BY_LLAMA
 
 
 class LlamaContext:
@@ -49,14 +45,14 @@ class LlamaContext:
 
     def read_tokens(self, ids: np.ndarray, *, is_end: bool) -> None:
         """(S,) int32; `is_end` where the scores of what follows the last are wanted."""
-        for start in range(0, len(ids), MOST_AT_ONCE):
-            chunk = np.ascontiguousarray(ids[start : start + MOST_AT_ONCE])
+        for start in range(0, len(ids), READ_BY_LLAMA):
+            chunk = np.ascontiguousarray(ids[start : start + READ_BY_LLAMA])
             self._decode(is_end and start + len(chunk) == len(ids), len(chunk), token=pointer_to(chunk, llama_cpp.llama_token))
 
     def read_features(self, features: np.ndarray, *, is_end: bool) -> None:
         """(S, width) float32, in the place of tokens."""
-        for start in range(0, len(features), MOST_AT_ONCE):
-            chunk = np.ascontiguousarray(features[start : start + MOST_AT_ONCE], dtype=np.float32)
+        for start in range(0, len(features), READ_BY_LLAMA):
+            chunk = np.ascontiguousarray(features[start : start + READ_BY_LLAMA], dtype=np.float32)
             self._decode(is_end and start + len(chunk) == len(features), len(chunk), embd=pointer_to(chunk, ctypes.c_float))
 
     def scores(self) -> np.ndarray:
@@ -73,8 +69,8 @@ class LlamaContext:
 
     def _make(self, room: int) -> None:
         params = llama_cpp.llama_context_default_params()
-        self.room = params.n_ctx = -(-room // ROOM_STEP) * ROOM_STEP
-        params.n_batch = params.n_ubatch = MOST_AT_ONCE
+        self.room = params.n_ctx = -(-room // LLAMA_ROOM_STEP) * LLAMA_ROOM_STEP
+        params.n_batch = params.n_ubatch = READ_BY_LLAMA
         params.n_outputs_max = 1
         params.n_threads = params.n_threads_batch = self._threads
         params.type_k = params.type_v = llama_cpp.GGML_TYPE_F32 if self._whole_floats else llama_cpp.GGML_TYPE_F16

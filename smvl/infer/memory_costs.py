@@ -10,6 +10,8 @@ from typing import Any
 
 READ_BY_ONNXRUNTIME, READ_BY_LLAMA = 512, 256
 """Tokens of a prompt that are read together: attention takes memory for each pair of a new token and one before it."""
+LLAMA_ROOM_STEP = 256
+"""Tokens by which llama.cpp's room for keys and values grows."""
 
 _TORCH_PROCESS, _EXPORT_PROCESS = 450_000_000, 105_000_000
 """Python with the libraries that a checkpoint needs, and those that an export needs, which leaves torch out."""
@@ -151,10 +153,19 @@ class Costs:
     tiles_at_once: int | None
     """Tiles that are encoded together; None for all."""
     keeps_scores: bool
+    """Whether attention writes down a number for each pair of tokens."""
+    keeps_working_memory: bool
+    """Whether what a prompt took stays with the text model."""
+    room_step: int = 1
+    """Tokens by which the cache grows."""
 
     @property
     def cache_per_token(self) -> int:
         return self.shapes.cache_bytes(self.cache_bytes_per_number)
+
+    def cache(self, context: int) -> int:
+        """Keys and values."""
+        return -(-context // self.room_step) * self.room_step * self.cache_per_token
 
     def reading(self, context: int) -> int:
         """Working memory for a prompt."""
@@ -178,7 +189,7 @@ class Costs:
             "while weights are loaded": ready + self.loading,
             "while a picture is decoded": beside + _BYTES_OF_PIXEL * pixels,
             "while an image is encoded": beside + (0 if self.vision_stays else self.vision) + self.seeing(use.tiles),
-            "while a prompt is read": ready + use.context * self.cache_per_token + self.reading(use.context),
+            "while a prompt is read": ready + self.cache(use.context) + self.reading(use.context),
         }
 
     def most_pixels(self, use: Use, budget: int) -> int:
@@ -187,9 +198,9 @@ class Costs:
 
     def _beside_image(self, use: Use) -> int:
         """What is in memory beside a picture and the encoder that is loaded for it."""
-        text = 0 if use.one_at_a_time else self.text
+        text = 0 if use.one_at_a_time else self.text + (self.reading(use.context) if self.keeps_working_memory else 0)
         vision = self.vision if self.vision_stays else 0
-        return self.process + _LEFT_BEHIND + text + vision + use.context * self.cache_per_token
+        return self.process + _LEFT_BEHIND + text + vision + self.cache(use.context)
 
 
 def torch_costs(shapes: Shapes, *, dtype: str, file_bytes: int, tokenizer_bytes: int) -> Costs:
@@ -215,6 +226,7 @@ def torch_costs(shapes: Shapes, *, dtype: str, file_bytes: int, tokenizer_bytes:
         at_once=shapes.max_positions,
         tiles_at_once=None,
         keeps_scores=False,
+        keeps_working_memory=False,
     )
 
 
@@ -240,6 +252,7 @@ def onnx_costs(shapes: Shapes, *, bits: int, tokenizer_bytes: int, file_bytes: M
         at_once=READ_BY_ONNXRUNTIME,
         tiles_at_once=1,
         keeps_scores=True,
+        keeps_working_memory=True,
     )
 
 
@@ -264,6 +277,8 @@ def gguf_costs(shapes: Shapes, *, text_bytes: int, vision_bytes: int, whole_floa
         at_once=READ_BY_LLAMA,
         tiles_at_once=1,
         keeps_scores=True,
+        keeps_working_memory=True,
+        room_step=LLAMA_ROOM_STEP,
     )
 
 

@@ -84,8 +84,9 @@ def test_a_source_full_of_broken_rows_is_logged_in_part_and_written_in_full(tmp_
     assert len(lines(tmp_path / "q.jsonl")) == 50
 
 
-def test_a_reason_that_is_no_text_is_written_all_the_same(tmp_path):
+def test_a_reason_that_is_no_text_is_written_all_the_same(tmp_path, caplog):
     quarantine = Quarantine(tmp_path / "q.jsonl", max_share=1.0)
     quarantine.add(Failure("\ud800", "s", "text encoding", "half \ud800"))
     assert lines(tmp_path / "q.jsonl")[0]["reason"] == "half \ud800"
+    assert caplog.messages == [r"Left out \ud800 of s (text encoding): half \ud800"]
     assert Quarantine(tmp_path / "q.jsonl", max_share=1.0).table() == {}

@@ -94,7 +94,8 @@ class Quarantine:
     def _log(self, failure: Failure) -> None:
         count = self._lost[failure.source][failure.rule]
         if count <= _MAX_LOGGED:
-            logger.warning("Left out %s of %s (%s): %s", failure.id, failure.source, failure.rule, failure.reason)
+            line = f"Left out {failure.id} of {failure.source} ({failure.rule}): {failure.reason}"
+            logger.warning("%s", line.encode("utf-8", "backslashreplace").decode("utf-8"))  # half a character can be written nowhere
         if count == _MAX_LOGGED:
             logger.warning("More rows of %s that break this rule are only written to %s.", failure.source, self.path or "the quarantine")
 

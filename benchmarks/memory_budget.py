@@ -3,8 +3,9 @@
     python -m benchmarks.memory_budget --model output/demo --budgets 200MB 600MB 1GB
     python -m benchmarks.memory_budget --model FOLDER         # of the full size: benchmarks.infer_latency --keep FOLDER leaves one
 
-Each budget is a process of its own. It asks about a picture of 12 megapixels, fills its context with a long question (`--most-read`
-tokens at most), goes on writing to its end, and then asks about a second picture, which a chat may bring at any time.
+Each budget is a process of its own. It asks about a picture of 12 megapixels (2 where no more is allowed), fills its context with a long
+question (`--most-read` tokens at most), goes on writing to its end, and then asks about a second picture, which a chat may bring at any
+time.
 """
 
 import argparse
@@ -12,10 +13,13 @@ import json
 import subprocess
 import sys
 import tempfile
+from math import prod
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 BUDGETS = ("1GB", "600MB", "200MB")
+WIDTHS = (4000, 1600)
+"""Of pictures, in pixels: as telephones take them, and as screens show them."""
 MOST_READ = 3000
 MOST_WRITTEN = 128
 
@@ -26,24 +30,24 @@ def main() -> int:
     parser.add_argument("--budgets", nargs="*", default=BUDGETS)
     parser.add_argument("--most-read", type=int, default=MOST_READ, help="tokens of context that are filled at most")
     parser.add_argument("--python", default=sys.executable, help="of another environment, such as one of requirements-edge.txt")
-    parser.add_argument("--side", nargs=3, metavar=("FOLDER", "BUDGET", "PICTURE"), help="one of them, in this process")
+    parser.add_argument("--side", nargs="+", metavar="FOLDER BUDGET PICTURE", help="one of them, in this process")
     options = parser.parse_args()
     if options.side:
-        folder, budget, picture = options.side
-        sys.stdout.write(json.dumps(use_up(Path(folder), budget, Path(picture), options.most_read)) + "\n")
+        folder, budget, *pictures = options.side
+        sys.stdout.write(json.dumps(use_up(Path(folder), budget, list(map(Path, pictures)), options.most_read)) + "\n")
         return 0
     with tempfile.TemporaryDirectory() as scratch:
-        picture = draw_picture(Path(scratch) / "picture.jpg")
+        pictures = [draw_picture(Path(scratch) / f"{width}.jpg", width) for width in WIDTHS]
         print(f"{'budget':>10}  {'form':18}{'tiles':>6}{'context':>9}{'read':>7}{'forecast MB':>13}{'measured MB':>13}", flush=True)
         for budget in options.budgets:
-            print(measure(options, budget, picture), flush=True)
+            print(measure(options, budget, pictures), flush=True)
     return 0
 
 
-def measure(options: argparse.Namespace, budget: str, picture: Path) -> str:
+def measure(options: argparse.Namespace, budget: str, pictures: list[Path]) -> str:
     command = [options.python, "-m", "benchmarks.memory_budget", "--most-read", options.most_read]
     done = subprocess.run(
-        [*map(str, command), "--side", str(options.model), budget, str(picture)], cwd=ROOT, capture_output=True, text=True, check=False
+        [*map(str, [*command, "--side", options.model, budget, *pictures])], cwd=ROOT, capture_output=True, text=True, check=False
     )
     if done.returncode:
         return f"{budget:>10}  {done.stderr.strip().splitlines()[-1]}"
@@ -56,8 +60,8 @@ def measure(options: argparse.Namespace, budget: str, picture: Path) -> str:
     )
 
 
-def use_up(folder: Path, budget: str, picture: Path, most_read: int) -> dict[str, object]:
-    """Grant a budget and take what it grants."""
+def use_up(folder: Path, budget: str, pictures: list[Path], most_read: int) -> dict[str, object]:
+    """Grant a budget and take what it grants, with the first of the pictures that it allows."""
     from smvl.infer.budget import BudgetError, plan_budget
     from smvl.infer.without_torch import is_export, without_torch
 
@@ -70,7 +74,9 @@ def use_up(folder: Path, budget: str, picture: Path, most_read: int) -> dict[str
     from smvl.export.probe import peak_bytes
     from smvl.infer.engine import Engine
     from smvl.infer.request import Request
+    from smvl.processing.images import image_size
 
+    picture = next(path for path in pictures if prod(image_size(path)) <= plan.most_pixels)
     engine = Engine.from_plan(plan)
     wanted = min(plan.use.context, most_read)
 
@@ -102,11 +108,11 @@ def use_up(folder: Path, budget: str, picture: Path, most_read: int) -> dict[str
     }
 
 
-def draw_picture(path: Path) -> Path:
+def draw_picture(path: Path, width: int) -> Path:
     """A photograph's size and a photograph's noise, lying on its side as telephones write it."""
     from PIL import Image
 
-    image = Image.effect_noise((500, 375), 90).resize((4000, 3000)).convert("RGB")
+    image = Image.effect_noise((500, 375), 90).resize((width, width * 3 // 4)).convert("RGB")
     exif = image.getexif()
     exif[0x0112] = 6
     image.save(path, quality=90, exif=exif)

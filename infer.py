@@ -62,7 +62,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     settings = Settings() if config is None else read_settings(config)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("question", nargs="?", help="without one, a chat in which images can be added")
-    parser.add_argument("--config", metavar="FILE", help="a YAML file with any of the options below, such as configs/edge.yaml")
+    parser.add_argument("--config", metavar="FILE", help="a YAML file with any of the options below, such as configs/infer/edge.yaml")
     parser.add_argument("--model", metavar="FOLDER", help="a checkpoint or an export, such as output/demo")
     parser.add_argument("--image", action="append", metavar="PATH", help="repeat for several images")
     parser.add_argument("--system", metavar="TEXT", help="what the model is told first")

@@ -17,6 +17,7 @@ from smvl.infer.engine import Engine
 from smvl.infer.forms import forms_of
 from smvl.infer.memory_costs import Shapes, Use, onnx_costs, onnx_file_bytes, torch_costs
 from smvl.infer.request import Request
+from smvl.infer.settings import read_settings
 from smvl.processing.images import ImageError
 from tests.onnx_exports import export_small, save_small_checkpoint
 from tests.test_imports import ROOT
@@ -274,3 +275,8 @@ def test_torch_counts_weights_twice_where_they_are_converted() -> None:
         torch_costs(shapes, dtype=dtype, file_bytes=1_390_000_000, tokenizer_bytes=0) for dtype in ("bfloat16", "float32")
     )
     assert (in_place.loading, converted.loading) == (0, 1_390_000_000)
+
+
+def test_the_shipped_settings_for_a_small_machine_are_read() -> None:
+    settings = read_settings(ROOT / "configs/infer/edge.yaml")
+    assert (settings.budget, settings.max_new_tokens) == ("1GB", 128)

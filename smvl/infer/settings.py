@@ -35,7 +35,7 @@ def read_settings(path: str | Path) -> Settings:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); give a YAML file, such as configs/edge.yaml.") from error
+        raise ConfigError(f"{path} cannot be read ({error}); give a YAML file, such as configs/infer/edge.yaml.") from error
     try:
         return build(Settings, parse_yaml(text, str(path)) or {})
     except ConfigError as error:

@@ -6,6 +6,7 @@ that the engine needs for the latter two imports torch.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -27,6 +28,19 @@ class ModelFacts:
     def __post_init__(self):
         if not self.stop_ids:
             raise ValueError("the generation config has no eos_token_id, so no answer would ever end. Set it to the id of <|im_end|>.")
+
+    def likeliest(self, scores: np.ndarray) -> list[int]:
+        """The best token of each row of scores (B, vocabulary), among those that are not suppressed."""
+        best = scores.argmax(axis=-1).tolist()
+        if self._suppressed.isdisjoint(best):
+            return best
+        scores = scores.copy()
+        scores[:, list(self.suppressed_ids)] = -np.inf
+        return scores.argmax(axis=-1).tolist()
+
+    @cached_property
+    def _suppressed(self) -> frozenset[int]:
+        return frozenset(self.suppressed_ids)
 
     @classmethod
     def of_export(cls, config: Mapping[str, Any], generation_config: Mapping[str, Any], context: int | None) -> Self:

@@ -56,8 +56,8 @@ class LlamaContext:
             self._decode(is_end and start + len(chunk) == len(features), len(chunk), embd=pointer_to(chunk, ctypes.c_float))
 
     def scores(self) -> np.ndarray:
-        """(vocabulary,) float32, a copy."""
-        return np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self._pointer, -1), (self._weights.vocabulary,)).copy()
+        """(vocabulary,) float32, in llama.cpp's memory: good until more is read."""
+        return np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self._pointer, -1), (self._weights.vocabulary,))
 
     def _decode(self, is_end: bool, num_tokens: int, **content: Any) -> None:
         wanted = np.zeros(num_tokens, dtype=np.int8)

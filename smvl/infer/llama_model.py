@@ -101,12 +101,10 @@ class LlamaReading:
         self._read(prompt, features)
 
     def scores(self) -> np.ndarray:
-        return self._context.scores()[None]
+        return self._context.scores()[None].copy()
 
     def likeliest(self) -> list[int]:
-        scores = self.scores()
-        scores[:, list(self._owner.facts.suppressed_ids)] = -np.inf
-        return scores.argmax(axis=-1).tolist()
+        return self._owner.facts.likeliest(self._context.scores()[None])
 
     def go_on(self, tokens: Sequence[int]) -> None:
         self._read(tokens, None)

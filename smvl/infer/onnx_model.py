@@ -146,9 +146,7 @@ class OnnxReading:
         return self._scores[:, 0].copy()
 
     def likeliest(self) -> list[int]:
-        scores = self.scores()
-        scores[:, list(self._owner.facts.suppressed_ids)] = -np.inf
-        return scores.argmax(axis=-1).tolist()
+        return self._owner.facts.likeliest(self._scores[:, 0])
 
     def go_on(self, tokens: Sequence[int]) -> None:
         self._read(tokens, None)

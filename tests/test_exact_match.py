@@ -1,11 +1,16 @@
 """smvl/eval/exact_match: what counts as right, by task, with right and with swapped images."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from smvl.data.sample import Sample
 from smvl.eval.exact_match import as_json, normalise, score, table
+from smvl.infer.engine import Engine
+from tests.onnx_exports import export_small, save_small_checkpoint
 
 
 class FakeEngine:
@@ -44,3 +49,16 @@ def test_width_space_and_a_last_full_stop_are_passed_over(one, other):
 @pytest.mark.parametrize(("one", "other"), [("12", "21"), ("红色", "红"), ("a", "A"), ("1.2", "12")])
 def test_nothing_else_is(one, other):
     assert normalise(one) != normalise(other)
+
+
+def test_an_export_is_scored_as_a_checkpoint_is(tmp_path: Path):
+    checkpoint = save_small_checkpoint(tmp_path)
+    engines = [Engine.from_folder(checkpoint, device="cpu"), Engine.from_folder(export_small(checkpoint, tmp_path / "onnx", 32))]
+    noise = np.random.default_rng(0)
+    samples = [sample(number, "?", None) for number in range(3)]
+    for each in samples:
+        each.messages[0]["content"].insert(0, {"type": "image"})
+        each.images.append(Image.fromarray(noise.integers(0, 256, (48, 64, 3), dtype=np.uint8)))
+    (_, before), (_, after) = (score(engine, samples, max_new_tokens=12, batch_size=2) for engine in engines)
+    assert [(entry.images, entry.answer) for entry in after] == [(entry.images, entry.answer) for entry in before]
+    assert len({entry.answer for entry in after}) > 1

@@ -24,6 +24,7 @@ from tests.test_imports import ROOT
 
 FULL_SIZE = {
     "scale_factor": 4,
+    "tie_word_embeddings": True,
     "text_config": {
         "num_hidden_layers": 28,
         "hidden_size": 1024,
@@ -105,6 +106,15 @@ def test_weights_and_cache_of_the_real_shapes() -> None:
         assert forecast["decoder"] == pytest.approx(decoder, rel=0.02)
         assert forecast["embedding"] == pytest.approx(embedding, rel=0.02)
     assert shapes.tokens_per_tile == 64
+
+
+def test_weights_are_counted_also_where_the_head_is_not_the_embedding(checkpoint: Path) -> None:
+    """Norms, biases and the markers' rows are left out: little, but more in so small a model."""
+    config = json.loads((checkpoint / "config.json").read_text())
+    assert not config["tie_word_embeddings"]
+    size = (checkpoint / "model.safetensors").stat().st_size
+    costs = torch_costs(Shapes.of(config), dtype="float32", file_bytes=size, tokenizer_bytes=0)
+    assert costs.text + costs.vision == pytest.approx(size, rel=0.1) and costs.loading == 0
 
 
 # ---- what is chosen ------------------------------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ class Shapes:
     key_value_width: int
     """Of keys, and of values, of one token in one layer."""
     vocabulary: int
+    is_tied: bool
+    """Whether the embedding is the head too."""
     max_positions: int
     vision_layers: int
     vision_width: int
@@ -66,6 +68,7 @@ class Shapes:
             query_width=text["num_attention_heads"] * text["head_dim"],
             key_value_width=text["num_key_value_heads"] * text["head_dim"],
             vocabulary=text["vocab_size"],
+            is_tied=bool(config.get("tie_word_embeddings", text.get("tie_word_embeddings"))),
             max_positions=text["max_position_embeddings"],
             vision_layers=vision["num_hidden_layers"],
             vision_width=vision["hidden_size"],
@@ -210,7 +213,8 @@ def torch_costs(shapes: Shapes, *, dtype: str, file_bytes: int, tokenizer_bytes:
         file_bytes: of its weights; where they are kept in another dtype, they are in memory twice while they are converted.
     """
     size = _BYTES_OF_DTYPE[dtype]
-    text, vision = size * (shapes.layer_weights + shapes.embedding_weights), size * shapes.vision_weights
+    head_and_embedding = (1 if shapes.is_tied else 2) * shapes.embedding_weights
+    text, vision = size * (shapes.layer_weights + head_and_embedding), size * shapes.vision_weights
     is_converted = abs(text + vision - file_bytes) > 0.1 * file_bytes
     return Costs(
         process=_TORCH_PROCESS + round(_TOKENIZER_HELD * tokenizer_bytes),

@@ -22,7 +22,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from smvl.infer.budget import BudgetError, Plan, plan_budget
+from smvl.infer.budget.plan import BudgetError, Plan, plan_budget
 from smvl.infer.settings import Settings, read_settings
 from smvl.infer.without_torch import is_export, without_torch
 

@@ -62,7 +62,7 @@ def measure(options: argparse.Namespace, budget: str, pictures: list[Path]) -> s
 
 def use_up(folder: Path, budget: str, pictures: list[Path], most_read: int) -> dict[str, object]:
     """Grant a budget and take what it grants, with the first of the pictures that it allows."""
-    from smvl.infer.budget import BudgetError, plan_budget
+    from smvl.infer.budget.plan import BudgetError, plan_budget
     from smvl.infer.without_torch import is_export, without_torch
 
     try:

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 import infer
-from smvl.infer.budget import BudgetError, Plan, parse_bytes, plan_budget
+from smvl.infer.budget.costs import Shapes, Use, onnx_costs, onnx_file_bytes, torch_costs
+from smvl.infer.budget.forms import forms_of
+from smvl.infer.budget.plan import BudgetError, Plan, parse_bytes, plan_budget
 from smvl.infer.engine import Engine
-from smvl.infer.forms import forms_of
-from smvl.infer.memory_costs import Shapes, Use, onnx_costs, onnx_file_bytes, torch_costs
 from smvl.infer.request import Request
 from smvl.infer.settings import read_settings
 from smvl.processing.images import ImageError

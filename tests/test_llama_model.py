@@ -59,7 +59,7 @@ def copy(exports: dict[str, Path], tmp_path: Path) -> Path:
 
 def llama_engine(folder: Path, **options) -> Engine:
     pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
-    from smvl.infer.llama_model import LlamaModel
+    from smvl.infer.llama.model import LlamaModel
 
     return Engine(LlamaModel(folder, threads=1, **options), SmVLMProcessor.from_pretrained(folder))
 
@@ -171,7 +171,7 @@ def test_a_long_prompt_is_read_in_pieces(engines: dict[str, Engine], monkeypatch
     features = model.encode_images(tiles(engines["F32"], 2)[:3]).reshape(12, -1)
     ids = [*range(20, 120), *[model.image_token_id] * 12, *range(20, 40)]
     whole = model.read([ids], [features], 0).scores()
-    monkeypatch.setattr("smvl.infer.llama_context.READ_BY_LLAMA", 7)
+    monkeypatch.setattr("smvl.infer.llama.context.READ_BY_LLAMA", 7)
     np.testing.assert_allclose(model.read([ids], [features], 0).scores(), whole, atol=1e-5)
 
 
@@ -284,7 +284,7 @@ def test_what_an_export_cannot_be_is_refused(exports: dict[str, Path], options: 
 
 
 def test_a_folder_without_llama_cpp_says_what_to_install(exports: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "smvl.infer.llama_model", None)
+    monkeypatch.setitem(sys.modules, "smvl.infer.llama.model", None)
     with pytest.raises(ValueError, match="pip install llama-cpp-python .which compiles llama.cpp: a C\\+\\+ compiler and CMake"):
         Engine.from_folder(exports["F32"])
 

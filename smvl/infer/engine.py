@@ -16,7 +16,7 @@ from PIL import Image
 
 from smvl.infer.answer import Answer, Piece
 from smvl.infer.backend import Model, Reading
-from smvl.infer.budget import Plan
+from smvl.infer.budget.plan import Plan
 from smvl.infer.memory import Memory, image_key, marks_of
 from smvl.infer.opening import open_model, open_plan
 from smvl.infer.request import Request
@@ -65,7 +65,7 @@ class Engine:
 
     @classmethod
     def from_plan(cls, plan: Plan) -> Self:
-        """Load what a memory budget grants (`budget.plan_budget`), and keep within it.
+        """Load what a memory budget grants (`budget.plan.plan_budget`), and keep within it.
 
         Raises:
             ValueError: as `from_folder`.

@@ -12,9 +12,9 @@ import numpy as np
 import onnxruntime
 
 from smvl.infer.backend import ModelFacts
+from smvl.infer.budget.costs import READ_BY_ONNXRUNTIME
 from smvl.infer.cores import usable_cores
 from smvl.infer.freed_memory import return_freed_memory
-from smvl.infer.memory_costs import READ_BY_ONNXRUNTIME
 from smvl.infer.onnx_folder import DECODER, EMBED_TOKENS, VISION_ENCODER, OnnxFolder, OnnxFolderError, open_onnx_folder
 
 MOST_TAKEN_AT_ONCE = 4096

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from smvl.infer.backend import Model
-from smvl.infer.budget import Plan
+from smvl.infer.budget.plan import Plan
 from smvl.infer.freed_memory import return_freed_memory
 from smvl.infer.gguf_folder import is_gguf_folder, open_gguf_folder
 from smvl.infer.onnx_folder import open_onnx_folder
@@ -78,7 +78,7 @@ def _open_onnx(folder: str | Path, **options: Any) -> tuple[Model, SmVLMProcesso
 
 def _open_gguf(folder: str | Path, **options: Any) -> tuple[Model, SmVLMProcessor]:
     try:
-        from smvl.infer.llama_model import LlamaModel
+        from smvl.infer.llama.model import LlamaModel
     except ImportError as error:
         raise ValueError(
             f"{folder} is a GGUF export, and loading one needs llama.cpp ({error}). Install it: pip install llama-cpp-python (which "

@@ -21,7 +21,7 @@ class Settings:
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     quantize: Literal["int8", "int4", "fp8"] | None = None
     budget: str | None = None
-    """Memory of the process, such as `1GB`; see `smvl.infer.budget`."""
+    """Memory of the process, such as `1GB`; see `smvl.infer.budget.plan`."""
     longest_edge: int | None = None
     max_tiles: int | None = None
 

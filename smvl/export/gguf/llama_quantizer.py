@@ -7,7 +7,7 @@ import llama_cpp
 from gguf import LlamaFileType
 
 from smvl.infer.cores import usable_cores
-from smvl.infer.llama_library import take_errors
+from smvl.infer.llama.library import take_errors
 
 
 def quantize(source: Path, target: Path, kind: str) -> None:

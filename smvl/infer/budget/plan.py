@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from smvl.infer.forms import Form, forms_of
+from smvl.infer.budget.costs import Use
+from smvl.infer.budget.forms import Form, forms_of
 from smvl.infer.manifest import read_json
-from smvl.infer.memory_costs import Use
 
 LEAST_WORDS = 256
 """Tokens of a question with its template and the answer, for which there must be room beside the image."""

@@ -9,9 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from smvl.infer.budget.costs import Costs, Shapes, gguf_costs, onnx_costs, torch_costs
 from smvl.infer.gguf_folder import is_gguf_folder, open_gguf_folder
 from smvl.infer.manifest import MANIFEST_FILE, file_sha256, read_json
-from smvl.infer.memory_costs import Costs, Shapes, gguf_costs, onnx_costs, torch_costs
 from smvl.infer.onnx_folder import DECODER, VISION_ENCODER, is_onnx_folder, open_onnx_folder
 
 BITS_OF_DTYPE = {"float32": 32, "bfloat16": 16}

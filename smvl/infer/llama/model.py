@@ -14,9 +14,9 @@ from smvl.infer.backend import ModelFacts
 from smvl.infer.cores import usable_cores
 from smvl.infer.freed_memory import return_freed_memory
 from smvl.infer.gguf_folder import GGUFFolder, open_gguf_folder
-from smvl.infer.llama_context import LlamaContext
-from smvl.infer.llama_vision import LlamaVision
-from smvl.infer.llama_weights import LlamaWeights
+from smvl.infer.llama.context import LlamaContext
+from smvl.infer.llama.vision import LlamaVision
+from smvl.infer.llama.weights import LlamaWeights
 from smvl.infer.manifest import read_json
 
 LARGE_VISION = 64 << 20

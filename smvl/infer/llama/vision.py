@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from llama_cpp import mtmd_cpp as mtmd
 
-from smvl.infer.llama_library import pointer_to, take_errors
-from smvl.infer.llama_weights import LlamaWeights
+from smvl.infer.llama.library import pointer_to, take_errors
+from smvl.infer.llama.weights import LlamaWeights
 from smvl.infer.manifest import ExportFolderError
 
 

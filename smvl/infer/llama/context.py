@@ -7,9 +7,9 @@ from typing import Any
 import llama_cpp
 import numpy as np
 
-from smvl.infer.llama_library import pointer_to, take_errors
-from smvl.infer.llama_weights import LlamaWeights
-from smvl.infer.memory_costs import LLAMA_ROOM_STEP, READ_BY_LLAMA
+from smvl.infer.budget.costs import LLAMA_ROOM_STEP, READ_BY_LLAMA
+from smvl.infer.llama.library import pointer_to, take_errors
+from smvl.infer.llama.weights import LlamaWeights
 
 
 class LlamaContext:

@@ -5,7 +5,7 @@ import weakref
 import llama_cpp
 
 from smvl.infer.gguf_folder import GGUFFolder
-from smvl.infer.llama_library import take_errors
+from smvl.infer.llama.library import take_errors
 from smvl.infer.manifest import ExportFolderError
 
 

@@ -1,0 +1,1 @@
+"""A GGUF export in llama.cpp, through llama-cpp-python: `model.LlamaModel` is what the engine drives."""

@@ -19,6 +19,8 @@ from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 from smvl.infer.settings import read_settings
 from smvl.processing.images import ImageError
+from smvl.processing.processing_smvl import SmVLMProcessor
+from smvl.processing.tiles import cut_tiles, plan_grid
 from tests.onnx_exports import export_small, save_small_checkpoint
 from tests.test_imports import ROOT
 
@@ -213,6 +215,19 @@ def test_pictures_are_kept_scaled_and_give_the_same_answer(export: Path, tmp_pat
     within, without = Engine.from_plan(granted(export)), Engine.from_folder(export)
     assert (within.read_image(path).size, without.read_image(path).size) == ((64, 64), (300, 200))
     assert within.answer([ask(path)], max_new_tokens=8)[0].token_ids == without.answer([ask(path)], max_new_tokens=8)[0].token_ids
+
+
+@pytest.mark.parametrize("most_tiles", [None, 3, 1])
+@pytest.mark.parametrize("size", [(300, 200), (90, 333), (64, 64), (10, 10), (65, 31), (200, 3)])
+def test_a_scaled_picture_is_cut_into_the_same_tiles(checkpoint: Path, size: tuple[int, int], most_tiles: int | None) -> None:
+    processor = SmVLMProcessor.from_pretrained(checkpoint)
+    processor.limit_images(most_tiles=most_tiles)
+    image = noise(*size)
+    shrunk = processor.shrink(image)
+    grids = [plan_grid(each.height, each.width, processor.image_processor, 64, most_tiles) for each in (image, shrunk)]
+    assert grids[0] == grids[1]
+    tiles, again = (cut_tiles(each, processor.image_processor, grids[0]) for each in (image, shrunk))
+    assert (tiles == again).all() and processor.shrink(shrunk) is shrunk
 
 
 def test_a_picture_with_more_pixels_than_can_be_decoded_is_refused_by_its_name(export: Path, tmp_path: Path) -> None:

@@ -82,6 +82,12 @@ def test_the_export_commands_name_targets_that_exist():
     assert {find_target(options.to, options.bits).name for options in parsed} == {"onnx", "gguf", "idefics3", "torchao"}
 
 
+def test_the_benchmarks_that_it_names_are_there():
+    found = set(re.findall(r"python -m benchmarks\.(\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert {"infer_latency", "transformers_js", "web_page"} <= found
+    assert not [name for name in found if not (ROOT / "benchmarks" / f"{name}.py").is_file()]
+
+
 def test_ci_runs_the_test_command_of_the_readme():
     script = (ROOT / ".ci/run").read_text(encoding="utf-8")
     [command] = [command for command in commands("README.md") if command.startswith("pip install -r requirements.txt && ")]

@@ -11,6 +11,9 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+LARGE_VISION = 64 << 20
+"""Bytes of weights from which an export's vision encoder is not kept in memory, unless asked."""
+
 
 @dataclass(frozen=True)
 class ModelFacts:

@@ -11,7 +11,7 @@ from weakref import WeakSet
 import numpy as np
 import onnxruntime
 
-from smvl.infer.backend import ModelFacts
+from smvl.infer.backend import LARGE_VISION, ModelFacts
 from smvl.infer.budget.costs import READ_BY_ONNXRUNTIME
 from smvl.infer.cores import usable_cores
 from smvl.infer.freed_memory import return_freed_memory
@@ -19,8 +19,6 @@ from smvl.infer.onnx_folder import DECODER, EMBED_TOKENS, VISION_ENCODER, OnnxFo
 
 MOST_TAKEN_AT_ONCE = 4096
 """Tokens for whose keys and values memory is taken ahead."""
-LARGE_VISION = 64 << 20
-"""Bytes of weights from which the vision encoder is not kept, unless asked."""
 
 
 class OnnxModel:

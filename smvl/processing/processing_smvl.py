@@ -139,6 +139,9 @@ class SmVLMProcessor(ProcessorMixin):
     def shrink(self, image: Image.Image) -> Image.Image:
         """An RGB picture scaled to the grid that it is cut into: of it come the same tiles as of the picture itself."""
         grid = plan_grid(image.height, image.width, self.image_processor, self.image_processor.size["longest_edge"], self._most_tiles)
+        tile = self.image_processor.max_image_size["longest_edge"]
+        if image.size == (max(grid.columns, 1) * tile, max(grid.rows, 1) * tile):
+            return image  # was shrunk before
         return scale_to_grid(image, self.image_processor, grid)
 
     def pixel_values(self, images: Sequence[Image.Image], layout: Layout) -> np.ndarray:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from smvl.infer.backend import ModelFacts
+from smvl.infer.backend import LARGE_VISION, ModelFacts
 from smvl.infer.cores import usable_cores
 from smvl.infer.freed_memory import return_freed_memory
 from smvl.infer.gguf_folder import GGUFFolder, open_gguf_folder
@@ -18,9 +18,6 @@ from smvl.infer.llama.context import LlamaContext
 from smvl.infer.llama.vision import LlamaVision
 from smvl.infer.llama.weights import LlamaWeights
 from smvl.infer.manifest import read_json
-
-LARGE_VISION = 64 << 20
-"""Bytes of the projector's file from which it is not kept, unless asked."""
 
 
 class LlamaModel:

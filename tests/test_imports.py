@@ -16,7 +16,7 @@ ALLOWED = {
     "model": set(),
     "assemble": {"model", "processing"},
     "data": {"config", "processing"},
-    "infer": {"assemble", "processing", "strict_yaml"},
+    "infer": {"assemble", "model", "processing", "strict_yaml"},
     "eval": {"data", "infer"},
     "export": {"assemble", "config", "data", "eval", "infer", "model", "processing"},
     "train": {"assemble", "config", "data", "eval", "infer", "model", "processing"},

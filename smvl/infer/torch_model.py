@@ -12,6 +12,7 @@ from transformers.cache_utils import Cache, DynamicLayer
 
 from smvl.assemble import load_checkpoint
 from smvl.infer.backend import ModelFacts
+from smvl.model.vision_tower import encode_tiles
 from smvl.processing.processing_smvl import SmVLMProcessor
 
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -57,7 +58,7 @@ class TorchModel:
         inner = self.model.model
         with _evaluating(self.model):
             pixels = torch.from_numpy(tiles).to(self.model.device, inner.vision_model.embeddings.patch_embedding.weight.dtype)
-            features = inner.connector(inner.vision_model(pixel_values=pixels).last_hidden_state)
+            features = inner.connector(encode_tiles(inner.vision_model, pixels))
         return features.float().cpu().numpy()
 
     def read(self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int) -> "TorchReading":

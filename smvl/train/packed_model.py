@@ -14,6 +14,7 @@ from transformers import SmolVLMForConditionalGeneration
 
 from smvl.model.chinese_adapter import head_table
 from smvl.model.packed_attention import use_packed_attention
+from smvl.model.vision_tower import encode_tiles
 from smvl.train.loss import linear_cross_entropy, token_losses
 from smvl.train.step_clock import StepClock
 
@@ -95,7 +96,7 @@ class PackedModel(nn.Module):
         inner = self.model.model
         learns = any(parameter.requires_grad for parameter in inner.vision_model.parameters())
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
-            hidden = _encode_tiles(inner.vision_model, tiles.to(inner.vision_model.embeddings.patch_embedding.weight.dtype))
+            hidden = encode_tiles(inner.vision_model, tiles.to(inner.vision_model.embeddings.patch_embedding.weight.dtype))
         return inner.connector(hidden).flatten(0, 1)
 
     def _read(self, embeddings: torch.Tensor, position_ids: torch.Tensor, sample_lengths: Sequence[int]) -> torch.Tensor:
@@ -137,13 +138,3 @@ class PackedModel(nn.Module):
 
     def _stock(self, name: str) -> Any:
         return getattr(self.model, f"activation_{name}", None) or getattr(self.model, f"gradient_{name}")
-
-
-def _encode_tiles(tower: nn.Module, tiles: torch.Tensor) -> torch.Tensor:
-    """Whole tiles (T, 3, tile, tile) to patch features (T, patches, width). Every patch is real, so attention needs no mask."""
-    side = tiles.shape[-1] // tower.patch_size
-    every_patch = torch.ones(len(tiles), side, side, dtype=torch.bool, device=tiles.device)
-    hidden = tower.embeddings(pixel_values=tiles, patch_attention_mask=every_patch)
-    for layer in tower.encoder.layers:
-        hidden = layer(hidden, None)
-    return tower.post_layernorm(hidden)

@@ -12,6 +12,7 @@ from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
 from smvl.export.onnx.attention import GROUP_QUERY_ATTENTION, MULTI_HEAD_ATTENTION, GraphCache, check_text_model, fuse, head_width
+from smvl.model.vision_tower import patch_places
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class VisionEncoder(nn.Module):
         super().__init__()
         self.tower = model.model.vision_model
         self.connector = model.model.connector
-        self.register_buffer("positions", _positions(self.tower), persistent=False)
+        positions = self.tower.embeddings.position_embedding(patch_places(self.tower))  # (patches of a tile, width)
+        self.register_buffer("positions", positions.detach(), persistent=False)
 
     def forward(self, pixel_values: torch.Tensor, pixel_attention_mask: torch.Tensor) -> torch.Tensor:
         tiles = pixel_values.flatten(0, 1)
@@ -145,17 +147,3 @@ def _decoder(model: SmolVLMForConditionalGeneration) -> Graph:
         ["inputs_embeds", "attention_mask", *(f"past_key_values.{name}" for name in kept)],
         ["logits", *(f"present.{name}" for name in kept)],
     )
-
-
-def _positions(tower: nn.Module) -> torch.Tensor:
-    """(1, patches of a tile, width): what the tower adds to the patches of a whole tile, looked up by its own code once."""
-    seen: list[torch.Tensor] = []
-    hook = tower.embeddings.position_embedding.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
-    config = tower.config
-    patches = config.image_size // config.patch_size
-    weight = tower.embeddings.patch_embedding.weight
-    pixels = torch.zeros(1, config.num_channels, config.image_size, config.image_size, dtype=weight.dtype)
-    with torch.no_grad():
-        tower.embeddings(pixels, patch_attention_mask=torch.ones(1, patches, patches, dtype=torch.bool))
-    hook.remove()
-    return seen[0].clone()

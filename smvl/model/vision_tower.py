@@ -1,0 +1,31 @@
+"""The vision tower on whole tiles: what transformers' own forward pass gives for them, without asking where their patches lie.
+
+transformers works the patches' places out anew for every picture, as fractions of its sides. Every tile here is whole, so they are always
+the same; and up to transformers 5.20 the fractions were rounded to the type of the pixels, which in bfloat16 and float16 misplaces patches
+wherever a tile is not a power of two of them across (fixed in 5.21).
+"""
+
+import torch
+from torch import nn
+
+
+def encode_tiles(tower: nn.Module, tiles: torch.Tensor) -> torch.Tensor:
+    """Whole tiles (T, 3, tile, tile) to patch features (T, patches, width). Every patch is real, so attention needs no mask."""
+    patches = tower.embeddings.patch_embedding(tiles).flatten(2).transpose(1, 2)
+    hidden = patches + tower.embeddings.position_embedding(patch_places(tower))
+    for layer in tower.encoder.layers:
+        hidden = layer(hidden, None)
+    return tower.post_layernorm(hidden)
+
+
+def patch_places(tower: nn.Module) -> torch.Tensor:
+    """(patches,) int64: the row of the position table that each patch of a whole tile takes, counted row by row.
+
+    This is transformers' arithmetic in float32. Where the number of patches a side makes it round awry (25, say, or 31; not 14, 16, 24,
+    27 or 32), the result is awry too, as a stock class that loads the checkpoint reads the table in this way.
+    """
+    side, device = tower.embeddings.num_patches_per_side, tower.embeddings.position_embedding.weight.device
+    boundaries = torch.arange(1 / side, 1.0, 1 / side, device=device)
+    fractions = (torch.arange(side, dtype=torch.float32, device=device) * (1 / side)).clamp(max=1.0 - 1e-6)
+    places = torch.bucketize(fractions, boundaries, right=True)
+    return (places[:, None] * side + places[None, :]).flatten()

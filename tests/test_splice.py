@@ -90,6 +90,11 @@ def test_only_the_marker_rows_of_the_embedding_are_new(spliced, donors):
     assert changed == sorted(marker_ids(spliced[1].tokenizer).trained)
 
 
+def test_what_is_new_starts_alike_in_every_type(donors):
+    exact, half = (smvl.splice(*donors, dtype=dtype)[0].model.connector.state_dict() for dtype in (torch.float32, torch.bfloat16))
+    assert exact and all(torch.equal(half[name], tensor.bfloat16()) for name, tensor in exact.items())
+
+
 def test_the_same_seed_makes_the_same_new_weights(donors):
     first, second, other = (smvl.splice(*donors, seed=seed)[0].state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[name], second[name]) for name in first)

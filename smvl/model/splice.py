@@ -148,7 +148,8 @@ def _start_projector(model: SmolVLMForConditionalGeneration, generator: torch.Ge
     word_size = model.get_input_embeddings().weight.float().square().mean().sqrt().item()
     for linear in linears:
         size = word_size if linear is linears[-1] else 1.0
-        linear.weight.normal_(0.0, size / linear.in_features**0.5, generator=generator)
+        drawn = torch.empty(linear.weight.shape, dtype=torch.float32)  # older torch draws other numbers in bfloat16
+        linear.weight.copy_(drawn.normal_(0.0, size / linear.in_features**0.5, generator=generator))
         if linear.bias is not None:
             linear.bias.zero_()
     num_parameters = sum(parameter.numel() for parameter in projection.parameters())

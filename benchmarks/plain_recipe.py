@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerBase, Trainer
 
 from smvl.data.encode import Encoder
 from smvl.data.sample import Sample
-from smvl.processing.layout import IGNORED_LABEL
+from smvl.processing.images import read_image
+from smvl.processing.layout import IGNORED_LABEL, Layout
 from smvl.train.step_clock import StepClock
 
 ROWS_PER_BATCH = 1
@@ -31,16 +32,20 @@ class PaddingCollator:
 
     def __call__(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
         tokenizer, length = self.encoder.processor.tokenizer, self.encoder.max_length
-        encoded = [self.encoder.encode(sample) for sample in samples]
-        padded = _pad(tokenizer, [row.input_ids for row in encoded], length)
+        layouts = [self.encoder.lay_out(sample) for sample in samples]
+        padded = _pad(tokenizer, [layout.input_ids for layout in layouts], length)
         labels = torch.full_like(padded["input_ids"], IGNORED_LABEL)
-        for target, row in zip(labels, encoded):
-            target[: len(row.labels)] = row.labels
-        return {**padded, "labels": labels, "pixel_values": torch.stack([row.pixel_values for row in encoded])}
+        for target, layout in zip(labels, layouts):
+            target[: len(layout.labels)] = torch.tensor(layout.labels)
+        return {**padded, "labels": labels, "pixel_values": torch.stack([self._pixels(*row) for row in zip(samples, layouts)])}
+
+    def _pixels(self, sample: Sample, layout: Layout) -> torch.Tensor:
+        images = {index: read_image(sample.images[index]) for index in layout.kept_images}
+        return torch.from_numpy(self.encoder.processor.pixel_values(images, layout))
 
 
-def _pad(tokenizer: PreTrainedTokenizerBase, ids: Sequence[torch.Tensor], length: int) -> dict[str, torch.Tensor]:
-    rows = {"input_ids": [row.tolist() for row in ids]}
+def _pad(tokenizer: PreTrainedTokenizerBase, ids: Sequence[Sequence[int]], length: int) -> dict[str, torch.Tensor]:
+    rows = {"input_ids": list(ids)}
     return dict(tokenizer.pad(rows, padding="max_length", max_length=length, padding_side="right", return_tensors="pt"))
 
 

@@ -22,6 +22,7 @@ from smvl.data.mixture import RowKey, open_mixture
 from smvl.data.packing import Pack, PackedDataset, PackSampler
 from smvl.data.quarantine import Quarantine
 from smvl.processing.layout import IGNORED_LABEL
+from smvl.processing.tiles import PixelScale
 from smvl.train.arguments import training_arguments
 from smvl.train.flops import BatchSize, card_peak, training_flops
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
@@ -251,7 +252,7 @@ class OurSide(Side):
 
     def __init__(self, preset: Preset, stage: str, folder: Path):
         super().__init__(preset, stage, folder)
-        self.packed = PackedModel(self.model, StepClock(self.device))
+        self.packed = PackedModel(self.model, PixelScale.of(self.encoder.processor.image_processor), StepClock(self.device))
 
     def sum_losses(self) -> tuple[float, int]:
         dataset, collate, total, count = PackedDataset(self.mixture, self.encoder), self.collator(), 0.0, 0

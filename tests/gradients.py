@@ -24,6 +24,7 @@ from smvl.data.packing import Pack
 from smvl.data.quarantine import Quarantine
 from smvl.model.chinese_adapter import ATTRIBUTE, write_chinese_rows
 from smvl.model.sharded_tensors import full_tensor
+from smvl.processing.tiles import PixelScale
 from smvl.processing.tokens import marker_ids
 from smvl.train.arguments import training_arguments
 from smvl.train.packed_model import PackedModel
@@ -115,7 +116,7 @@ def take_step(case: Case, folder: Path) -> Step:
     plan.freeze(model, 0)
     keeper = KeepGradients()
     trainer = (ShardedTrainer if shards_model() else SmVLMTrainer)(
-        PackedModel(model),
+        PackedModel(model, PixelScale()),
         training_arguments(config, stage, folder / "out", max_steps=1),
         plan=plan,
         sampler=GivenPacks(draw_packs(case.packs), open_mixture(stage, seed=0), Encoder(processor, MAX_LENGTH)),

@@ -28,6 +28,7 @@ from smvl.model.chinese_adapter import (
 from smvl.model.marker_rows import attach_marker_rows
 from smvl.model.saving import save_model
 from smvl.processing.character_features import character_features, chinese_tokens, radical_of
+from smvl.processing.tiles import PixelScale
 from smvl.processing.tokens import marker_ids
 from smvl.train import loss as loss_module
 from smvl.train.arguments import training_arguments
@@ -319,7 +320,8 @@ def test_gradients_are_those_of_a_dense_table_at_both_ends(donors, tied, way, mo
     if way == "stock":
         run, reference, batch = model, plain, {**samples(processor)[0], "labels": samples(processor)[0]["input_ids"]}
     else:
-        run, reference, batch = PackedModel(model), PackedModel(plain), inputs(Encoder(processor, 10_000), [PACK])
+        run, reference = PackedModel(model, PixelScale()), PackedModel(plain, PixelScale())
+        batch = inputs(Encoder(processor, 10_000), [PACK])
     if "chunked" in way:
         monkeypatch.setattr(loss_module, "LOGITS_BYTES", 4 * 1000 * 7)  # chunks of some ten tokens
         monkeypatch.setattr(loss_module, "_TORCH_HAS_IT", way == "chunked" and loss_module._TORCH_HAS_IT)
@@ -348,7 +350,7 @@ def test_in_mixed_precision_what_learns_has_float32_gradients_near_those_of_floa
         model.requires_grad_(False)
         adapter.requires_grad_(True)
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-            PackedModel(model)(**inputs(Encoder(processor, 10_000), [PACK])).backward()
+            PackedModel(model, PixelScale())(**inputs(Encoder(processor, 10_000), [PACK])).backward()
         found.append(adapter.output.grad)
     assert found[1].dtype == torch.float32
     assert functional.cosine_similarity(found[0].flatten(), found[1].flatten(), dim=0) > 0.98
@@ -391,7 +393,7 @@ def test_beside_marker_rows_each_gets_its_own_gradient(donors):
                 learning[name] = attach(model, processor).output
             else:
                 learning[name] = attach_marker_rows(model, marker_ids(processor.tokenizer).trained).rows
-        PackedModel(model)(**inputs(Encoder(processor, 10_000), [PACK])).backward()
+        PackedModel(model, PixelScale())(**inputs(Encoder(processor, 10_000), [PACK])).backward()
         found.append({name: parameter.grad for name, parameter in learning.items()})
     for alone, together in ((0, 2), (1, 2), (0, 3), (1, 3)):
         [(name, gradient)] = found[alone].items()

@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import smvl
 import train
+from smvl.processing.tiles import PixelScale
 from smvl.train.flops import BatchSize, training_flops
 from smvl.train.health import DivergedError, Health
 from smvl.train.packed_model import PackedModel
@@ -42,7 +43,7 @@ def test_flops_are_those_that_torch_counts(spliced, parts):
             parameter.requires_grad_(True)
     batch = collate(encoder, [[FIVE[2]]])
     with FlopCounterMode(display=False) as counter:
-        PackedModel(model)(**inputs(encoder, [[FIVE[2]]])).backward()
+        PackedModel(model, PixelScale())(**inputs(encoder, [[FIVE[2]]])).backward()
     size = BatchSize.of(batch)
     full_square = BatchSize(size.tokens, 2 * size.token_pairs, size.loss_tokens, size.tiles)
     assert training_flops(model, full_square) == pytest.approx(counter.get_total_flops(), rel=0.02)

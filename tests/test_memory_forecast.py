@@ -60,10 +60,11 @@ def test_weights_gradients_and_optimizer_of_a_stage_are_what_its_parameters_need
     learning = [parameter for part in memory.plan.parts for parameter in part.parameters]
     count = sum(parameter.numel() for parameter in learning)
     stored = [*memory.model.parameters(), *memory.model.buffers()]
-    assert forecast.weights == sum(tensor.nbytes for tensor in stored)
+    scale = 2 * 3 * FLOAT  # of the pixels: mean and deviation of each channel
+    assert forecast.weights == sum(tensor.nbytes for tensor in stored) + scale
     assert forecast.gradients == FLOAT * count
     assert forecast.optimizer == 2 * FLOAT * count + FLOAT * len(learning)  # two moments, and a counter for each parameter
-    pixels = FLOAT * 3 * 32 * 32 * PACK.tiles
+    pixels = 3 * 32 * 32 * PACK.tiles
     ids = 8 * (3 * PACK.tokens + 4 * PACK.tiles + 2 * PACK.loss_tokens)
     batches = memory.arguments.gradient_accumulation_steps + 1  # accelerate's loader is one ahead
     assert forecast.batches == batches * (pixels + ids)

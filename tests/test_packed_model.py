@@ -1,8 +1,13 @@
 """smvl/train/packed_model, model/packed_attention and train/loss: what transformers' own forward pass gives, with less arithmetic."""
 
+import copy
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional
+from transformers.image_transforms import normalize, rescale
 
 import smvl
 from smvl.data.collator import FAILURES, SAMPLE_IDS, PackCollator
@@ -10,6 +15,7 @@ from smvl.data.encode import Encoder
 from smvl.data.quarantine import Failure
 from smvl.data.sample import Sample
 from smvl.model.packed_attention import PACKED, use_plain_attention
+from smvl.processing.tiles import PixelScale, cut_byte_tiles, cut_tiles, plan_grid
 from smvl.train import loss as loss_module
 from smvl.train.loss import linear_cross_entropy, token_losses
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
@@ -24,7 +30,7 @@ def splice_tiny(folder, **options):
 @pytest.fixture(scope="module", params=["sdpa", "eager"])
 def spliced(request, tmp_path_factory):
     model, processor = splice_tiny(tmp_path_factory.mktemp("donors"), attention=request.param)
-    return PackedModel(model), Encoder(processor, max_length=10_000)
+    return PackedModel(model, PixelScale()), Encoder(processor, max_length=10_000)
 
 
 def sample(number: int, num_images: int, *, seed: int | None = None) -> Sample:
@@ -44,6 +50,14 @@ def collate(encoder: Encoder, packs: list[list[Sample]]) -> dict:
 def inputs(encoder: Encoder, packs: list[list[Sample]]) -> dict:
     batch = collate(encoder, packs)
     return {key: batch[key] for key in BATCH_KEYS if key in batch}
+
+
+def stock_inputs(encoder: Encoder, batch: dict) -> dict:
+    """Ids and pixels of a batch as transformers' own forward pass takes them, normalised by transformers' own code."""
+    processor = encoder.processor.image_processor
+    rescaled = rescale(batch["tiles"].numpy(), processor.rescale_factor)
+    pixels = np.stack([normalize(tile, processor.image_mean, processor.image_std, input_data_format="channels_first") for tile in rescaled])
+    return {"input_ids": batch["input_ids"], "pixel_values": torch.from_numpy(pixels).unsqueeze(0)}
 
 
 def losses(packed: PackedModel, encoder: Encoder, packs: list[list[Sample]]) -> list[float]:
@@ -68,7 +82,7 @@ def test_a_batch_is_the_samples_end_to_end(spliced):
     assert batch["sample_lengths"] == [len(entry.input_ids) for entry in encoded]
     assert batch["input_ids"][0, batch["image_positions"]].unique().tolist() == [encoder.processor.image_token_id]
     assert batch["input_ids"][0, batch["loss_positions"] + 1].tolist() == batch["targets"].tolist()
-    assert torch.equal(batch["pixel_values"][0], torch.cat([entry.pixel_values for entry in encoded]))
+    assert torch.equal(batch["tiles"], torch.cat([entry.tiles for entry in encoded])) and batch["tiles"].dtype == torch.uint8
     assert batch[SAMPLE_IDS] == [f"test/{number}" for number in range(5)] and batch[FAILURES] == []
 
 
@@ -80,6 +94,19 @@ def test_a_batch_of_nothing_but_bad_rows_asks_for_nothing(spliced):
     assert packed(**{key: batch[key] for key in BATCH_KEYS if key in batch}).item() == 0
 
 
+@pytest.mark.parametrize("mean, deviation", [([0.5] * 3, [0.5] * 3), ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])])
+def test_bytes_are_normalised_to_the_bit_as_the_processor_does(spliced, mean, deviation):
+    packed, encoder = spliced
+    settings = copy.copy(encoder.processor.image_processor)
+    settings.image_mean, settings.image_std = mean, deviation
+    every_byte = noise(0, (64, 64)), Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).convert("RGB").resize((64, 64), 0)
+    for image in every_byte:
+        grid = plan_grid(64, 64, settings, 64)
+        tiles = torch.from_numpy(cut_byte_tiles(image, settings, grid))
+        found = PackedModel(packed.model, PixelScale.of(settings)).pixel_values(tiles)
+        assert torch.equal(found, torch.from_numpy(cut_tiles(image, settings, grid)))
+
+
 # ---- the same loss ---------------------------------------------------------------------------------------------------------------
 
 
@@ -87,11 +114,11 @@ def test_loss_and_gradients_are_the_stock_models_own(tmp_path):
     model, processor = splice_tiny(tmp_path)
     encoder = Encoder(processor, 10_000)
     batch = collate(encoder, [[FIVE[2]]])
-    stock = model(input_ids=batch["input_ids"], pixel_values=batch["pixel_values"], labels=batch["labels"]).loss * len(batch["targets"])
+    stock = model(**stock_inputs(encoder, batch), labels=batch["labels"]).loss * len(batch["targets"])
     stock.backward()
     expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
     model.zero_grad()
-    packed = PackedModel(model)(**inputs(encoder, [[FIVE[2]]]))
+    packed = PackedModel(model, PixelScale())(**inputs(encoder, [[FIVE[2]]]))
     packed.backward()
     assert packed.item() == pytest.approx(stock.item(), rel=1e-6)
     for name, parameter in model.named_parameters():
@@ -101,10 +128,10 @@ def test_loss_and_gradients_are_the_stock_models_own(tmp_path):
 
 def test_image_features_are_the_stock_models_own(spliced):
     packed, encoder = spliced
-    tiles = encoder.encode(FIVE[2]).pixel_values
+    batch = collate(encoder, [[FIVE[2]]])
     with torch.no_grad():
-        stock = packed.model.get_image_features(tiles.unsqueeze(0), return_dict=True).pooler_output
-        assert torch.equal(packed.image_features(tiles), torch.cat(stock))
+        stock = packed.model.get_image_features(stock_inputs(encoder, batch)["pixel_values"], return_dict=True).pooler_output
+        assert torch.equal(packed.image_features(batch["tiles"]), torch.cat(tuple(stock)))
 
 
 def test_packed_losses_equal_separate_losses(spliced):
@@ -128,7 +155,7 @@ def test_an_attention_mask_would_leak(spliced):
     """Why none is made: with one, transformers lets packed samples see each other."""
     packed, encoder = spliced
     batch = collate(encoder, [FIVE])
-    stock = {name: batch[name] for name in ("input_ids", "position_ids", "pixel_values")}
+    stock = {**stock_inputs(encoder, batch), "position_ids": batch["position_ids"]}
     with torch.no_grad():
         right = packed.model(**stock, use_cache=False).logits
         leaking = packed.model(**stock, use_cache=False, attention_mask=torch.ones_like(batch["input_ids"])).logits
@@ -137,7 +164,7 @@ def test_an_attention_mask_would_leak(spliced):
 
 def test_packed_attention_is_used_for_training_only_and_never_saved(tmp_path):
     model, _ = splice_tiny(tmp_path)
-    PackedModel(model)
+    PackedModel(model, PixelScale())
     assert model.model.text_model.config._attn_implementation == PACKED
     model.save_pretrained(tmp_path / "saved")
     assert PACKED not in (tmp_path / "saved/config.json").read_text(encoding="utf-8")
@@ -149,13 +176,13 @@ def test_generation_with_a_model_in_training_is_generation(tmp_path):
     model, processor = splice_tiny(tmp_path)
     ids = torch.tensor([processor.lay_out(FIVE[1].messages[:1], add_generation_prompt=True).input_ids])
     before = model.generate(ids, max_new_tokens=8)
-    PackedModel(model)
+    PackedModel(model, PixelScale())
     assert torch.equal(model.generate(ids, max_new_tokens=8), before)
 
 
 def test_activation_checkpointing_changes_memory_and_nothing_else(tmp_path):
     model, processor = splice_tiny(tmp_path)
-    packed, batch = PackedModel(model), inputs(Encoder(processor, 10_000), [FIVE])
+    packed, batch = PackedModel(model, PixelScale()), inputs(Encoder(processor, 10_000), [FIVE])
     packed(**batch).backward()
     expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
     model.zero_grad()
@@ -168,7 +195,7 @@ def test_activation_checkpointing_changes_memory_and_nothing_else(tmp_path):
 def test_compiled_layers_give_the_same_loss_and_gradients_for_any_pack(tmp_path):
     """Through the compiler's front end and its backward graph; benchmarks/compiled_layers.py does it with its code generator."""
     model, processor = splice_tiny(tmp_path)
-    packed, encoder = PackedModel(model), Encoder(processor, 10_000)
+    packed, encoder = PackedModel(model, PixelScale()), Encoder(processor, 10_000)
     batches = [inputs(encoder, [FIVE]), inputs(encoder, [FIVE[:2]])]
 
     def run(batch: dict) -> tuple[float, dict[str, torch.Tensor]]:
@@ -192,14 +219,14 @@ def test_compiled_layers_give_the_same_loss_and_gradients_for_any_pack(tmp_path)
 def test_tiles_that_are_not_as_many_as_image_tokens_are_refused(spliced):
     packed, encoder = spliced
     batch = inputs(encoder, [[FIVE[3]]])
-    batch["pixel_values"] = batch["pixel_values"][:, :-1]
+    batch["tiles"] = batch["tiles"][:-1]
     with pytest.raises(ValueError, match="the batch has 2 tiles, which make 8 image features, but 12 image tokens"):
         packed(**batch)
 
 
 def test_without_images_the_loss_reaches_every_weight_between_pixels_and_text_with_nothing(tmp_path):
     model, processor = splice_tiny(tmp_path)
-    packed = PackedModel(model)
+    packed = PackedModel(model, PixelScale())
     batch = inputs(Encoder(processor, 10_000), [[FIVE[1]]])
     packed(**batch).backward()
     between = [*model.model.connector.parameters(), *model.model.vision_model.parameters()]
@@ -210,7 +237,7 @@ def test_a_frozen_tower_keeps_no_graph(tmp_path):
     model, processor = splice_tiny(tmp_path)
     model.requires_grad_(False)
     model.model.connector.requires_grad_(True)
-    packed, kept = PackedModel(model), []
+    packed, kept = PackedModel(model, PixelScale()), []
     with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.shape) or tensor, lambda tensor: tensor):
         packed.image_features(torch.randn(3, 3, 32, 32))
     assert kept == [torch.Size([12, 96])]  # the projector's input alone: 3 tiles of 4 tokens

@@ -147,7 +147,7 @@ def test_the_planned_costs_are_the_encoded_ones(encoder, tmp_path):
     dataset = PackedDataset(sampler.mixture, encoder)
     for pack in itertools.islice(sampler, 5):
         encoded = dataset[pack]
-        assert [(len(entry.input_ids), len(entry.pixel_values)) for entry in encoded] == [sampler.cost(key)[:2] for key in pack]
+        assert [(len(entry.input_ids), len(entry.tiles)) for entry in encoded] == [sampler.cost(key)[:2] for key in pack]
 
 
 # ---- going on --------------------------------------------------------------------------------------------------------------------

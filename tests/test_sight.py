@@ -10,6 +10,7 @@ import train
 from smvl.data.collator import PackCollator
 from smvl.data.encode import Encoder
 from smvl.data.sample import Sample
+from smvl.processing.tiles import PixelScale
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.sight import Sight, SightCheck, SightReport
 from tests.donors import save_text_donor, save_vision_donor
@@ -26,7 +27,7 @@ def setting(tmp_path_factory):
     source = open_json_lines(folder / "colours.jsonl")
     encoder, samples = Encoder(processor, 512), [source[row] for row in range(8)]
     batch = PackCollator(processor.image_token_id)([[encoder.encode(sample) for sample in samples]])
-    packed = PackedModel(model)
+    packed = PackedModel(model, PixelScale())
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for _ in range(40):
         (packed(**{key: batch[key] for key in BATCH_KEYS}) / len(batch["targets"])).backward()
@@ -74,7 +75,7 @@ def test_a_model_whose_projector_is_dead_is_called_blind(setting):
 def test_a_new_splice_is_not_called_blind(tmp_path, setting):
     _, encoder, samples = setting
     model, _ = smvl.splice(save_vision_donor(tmp_path / "v"), save_text_donor(tmp_path / "t", seed=3))
-    report = SightCheck(encoder, samples).measure(PackedModel(model))
+    report = SightCheck(encoder, samples).measure(PackedModel(model, PixelScale()))
     assert not report.all.is_cut_off and "blind" not in report.verdict
 
 
@@ -136,10 +137,10 @@ class HistoricModel(PackedModel):
     """The public project's fault, as transformers of its day let it pass: the image token's id was changed on the outer module, the inner
     one went on looking for the donor's, found none, and merged nothing; the loss fell all the same."""
 
-    def _put_images(self, embeddings, positions, pixel_values):
+    def _put_images(self, embeddings, positions, tiles):
         self.model.model.image_token_id = self.model.config.image_token_id - 1
         found = positions[self.model.model.image_token_id == self.model.config.image_token_id :][:0]
-        features = self.image_features(pixel_values.flatten(0, 1))
+        features = self.image_features(tiles)
         return embeddings.flatten(0, 1).index_copy(0, found, features[: len(found)]).view_as(embeddings)
 
 
@@ -158,7 +159,7 @@ def test_the_stock_modules_refuse_the_historic_fault_today(setting):
     model.config.image_token_id = right + 1
     try:
         with pytest.raises(ValueError, match="Image features and image tokens do not match"):
-            model(input_ids=batch["input_ids"], pixel_values=batch["pixel_values"])
+            model(input_ids=batch["input_ids"], pixel_values=packed.pixel_values(batch["tiles"]).unsqueeze(0))
     finally:
         model.config.image_token_id = right
 

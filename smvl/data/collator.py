@@ -21,7 +21,7 @@ class PackCollator:
         input_ids, position_ids, labels  (1, L) int64; positions start again at 0 with each sample
         image_positions                  (I,) int64: where the image tokens are
         loss_positions, targets          (K,) int64: where the loss is asked, and the token to be predicted there
-        pixel_values                     (1, T, 3, tile, tile) float32, tiles in the order of their tokens; absent without images
+        tiles                            (T, 3, tile, tile) uint8, in the order of their tokens; absent without images
         sample_lengths                   tokens of each sample, a list that sums to L
         sample_ids                       `source/id` of each sample
 
@@ -50,7 +50,7 @@ class PackCollator:
             SAMPLE_IDS: [f"{sample.source}/{sample.id}" for sample in samples],
             FAILURES: [sample for pack in packs for sample in pack if isinstance(sample, Failure)],
         }
-        tiles = [sample.pixel_values for sample in samples if len(sample.pixel_values)]
+        tiles = [sample.tiles for sample in samples if len(sample.tiles)]
         if tiles:
-            batch["pixel_values"] = torch.cat(tiles).unsqueeze(0)
+            batch["tiles"] = torch.cat(tiles)
         return batch

@@ -5,7 +5,7 @@ what it saves is laid out so that the stock class can read it too.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self
@@ -27,7 +27,7 @@ from smvl.processing.layout import (
     count_images,
     without_first_turn,
 )
-from smvl.processing.tiles import TileGrid, check_image_settings, cut_tiles, longest_edges, plan_grid, scale_to_grid
+from smvl.processing.tiles import TileGrid, check_image_settings, cut_byte_tiles, cut_tiles, longest_edges, plan_grid, scale_to_grid
 from smvl.processing.tokens import IMAGE_TOKEN, STOCK_ATTRIBUTES, check_tokens, marker_ids
 
 
@@ -146,9 +146,16 @@ class SmVLMProcessor(ProcessorMixin):
 
     def pixel_values(self, images: Sequence[Image.Image], layout: Layout) -> np.ndarray:
         """The tiles of the images that `layout` kept: (num_tiles, 3, tile, tile) float32; (0, 3, tile, tile) without images."""
+        return self._cut(cut_tiles, np.float32, images, layout)
+
+    def byte_tiles(self, images: Sequence[Image.Image], layout: Layout) -> np.ndarray:
+        """The same before they are normalised: (num_tiles, 3, tile, tile) uint8."""
+        return self._cut(cut_byte_tiles, np.uint8, images, layout)
+
+    def _cut(self, cut: Callable[..., np.ndarray], dtype: type[np.number], images: Sequence[Image.Image], layout: Layout) -> np.ndarray:
         tile = self.image_processor.max_image_size["longest_edge"]
-        tiles = [cut_tiles(images[index], self.image_processor, grid) for index, grid in zip(layout.kept_images, layout.grids)]
-        return np.concatenate(tiles) if tiles else np.zeros((0, 3, tile, tile), dtype=np.float32)
+        tiles = [cut(images[index], self.image_processor, grid) for index, grid in zip(layout.kept_images, layout.grids)]
+        return np.concatenate(tiles) if tiles else np.zeros((0, 3, tile, tile), dtype=dtype)
 
     def _render(
         self, messages: Sequence[dict], tools: Sequence[dict] | None, add_generation_prompt: bool, enable_thinking: bool | None

@@ -72,19 +72,38 @@ def plan_grid(
     return grid  # the last is one tile
 
 
+@dataclass(frozen=True)
+class PixelScale:
+    """How the bytes of a tile become what the tower sees: (byte / white - mean) / deviation, in float32, channel by channel."""
+
+    white: float = 255.0
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    deviation: tuple[float, ...] = (0.5, 0.5, 0.5)
+
+    @classmethod
+    def of(cls, image_processor: SmolVLMImageProcessorPil) -> "PixelScale":
+        """The stock image processor's own scale."""
+        return cls(1 / image_processor.rescale_factor, tuple(image_processor.image_mean), tuple(image_processor.image_std))
+
+
 def cut_tiles(image: Image.Image, image_processor: SmolVLMImageProcessorPil, grid: TileGrid) -> np.ndarray:
     """Scale, cut and normalise one RGB picture: (num_tiles, 3, tile, tile) float32 in [-1, 1] for SigLIP's mean and deviation of 0.5."""
     return np.asarray(_cut(image, image_processor, grid), dtype=np.float32)
 
 
+def cut_byte_tiles(image: Image.Image, image_processor: SmolVLMImageProcessorPil, grid: TileGrid) -> np.ndarray:
+    """The same before it is normalised: (num_tiles, 3, tile, tile) uint8, a quarter of the memory."""
+    return _cut(image, image_processor, grid, do_rescale=False, do_normalize=False).astype(np.uint8, copy=False)
+
+
 def scale_to_grid(image: Image.Image, image_processor: SmolVLMImageProcessorPil, grid: TileGrid) -> Image.Image:
     """The picture that `cut_tiles` cuts, put together again; cut in its turn, it gives the same tiles."""
     image = _scale_longest_edge(image, grid.longest_edge, image_processor.resample)
-    tiles = _cut(image, image_processor, grid, do_rescale=False, do_normalize=False)  # uint8
+    tiles = cut_byte_tiles(image, image_processor, grid)
     rows, columns = max(grid.rows, 1), max(grid.columns, 1)
     _, channels, tile, _ = tiles.shape
     pixels = tiles[: rows * columns].reshape(rows, columns, channels, tile, tile).transpose(0, 3, 1, 4, 2)
-    return Image.fromarray(np.ascontiguousarray(pixels.reshape(rows * tile, columns * tile, channels)).astype(np.uint8))
+    return Image.fromarray(np.ascontiguousarray(pixels.reshape(rows * tile, columns * tile, channels)))
 
 
 def _scale_longest_edge(image: Image.Image, longest_edge: int, resample: int) -> Image.Image:

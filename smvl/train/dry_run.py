@@ -26,6 +26,7 @@ from smvl.data.mixture import open_mixture
 from smvl.data.packing import Pack, PackedDataset, PackSampler
 from smvl.data.quarantine import Quarantine
 from smvl.processing.layout import IGNORED_LABEL, Layout
+from smvl.processing.tiles import PixelScale
 from smvl.processing.tokens import IMAGE_TOKEN, marker_ids
 from smvl.train.arguments import activation_checkpointing, count_steps, training_arguments
 from smvl.train.memory_forecast import (
@@ -243,7 +244,7 @@ class StageForecast:
     def _time_pass(self, batch: dict[str, Any], step: int) -> float:
         """Median seconds of a forward and backward pass with what learns at `step`; no weight changes."""
         self.plan.freeze(self.model, step)
-        packed = PackedModel(self.model.to(self.device)).train()
+        packed = PackedModel(self.model.to(self.device), PixelScale.of(self.processor.image_processor)).train()
         seconds = []
         with _checkpointing(packed, self.arguments):
             for _ in range(1 + NUM_TIMED):

@@ -48,7 +48,7 @@ class BatchSize:
             tokens=batch["input_ids"].numel(),
             token_pairs=sum(length**2 for length in batch["sample_lengths"]),
             loss_tokens=len(batch["targets"]),
-            tiles=batch["pixel_values"].shape[1] if "pixel_values" in batch else 1,
+            tiles=len(batch["tiles"]) if "tiles" in batch else 1,
         )
 
 

@@ -22,6 +22,7 @@ import torch
 from transformers import SmolVLMForConditionalGeneration, Trainer, TrainingArguments
 
 from smvl.data.packing import PackSampler
+from smvl.processing.tiles import PixelScale
 from smvl.train.arguments import activation_checkpointing
 from smvl.train.memory_meter import bytes_saved_by_quantizing, fake_copy, fake_run
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
@@ -189,7 +190,7 @@ class StageMemory:
         for config in (model.config.text_config, model.config.vision_config, model.model.text_model.config):
             if config._attn_implementation == "flash_attention_2":
                 config._attn_implementation = "sdpa"  # keeps as much, and takes fake tensors
-        packed = _MaskedModel(model)
+        packed = _MaskedModel(model, PixelScale())  # fake tensors have no values
         packed.train()
         if (options := activation_checkpointing(self.arguments)) is not None:
             packed.activation_checkpointing_enable({**options, "preserve_rng_state": False})
@@ -226,8 +227,8 @@ class StageMemory:
         }
         if tiles:
             vision = self.model.config.vision_config
-            shape = (1, tiles, vision.num_channels, vision.image_size, vision.image_size)
-            batch["pixel_values"] = torch.empty(shape, device=self.device)
+            shape = (tiles, vision.num_channels, vision.image_size, vision.image_size)
+            batch["tiles"] = torch.empty(shape, dtype=torch.uint8, device=self.device)
         return batch
 
     def _step(self, model: PackedModel, optimizer: torch.optim.Optimizer | None, batch: dict[str, Any]) -> None:

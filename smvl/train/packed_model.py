@@ -15,10 +15,11 @@ from transformers import SmolVLMForConditionalGeneration
 from smvl.model.chinese_adapter import head_table
 from smvl.model.packed_attention import use_packed_attention
 from smvl.model.vision_tower import encode_tiles
+from smvl.processing.tiles import PixelScale
 from smvl.train.loss import linear_cross_entropy, token_losses
 from smvl.train.step_clock import StepClock
 
-BATCH_KEYS = ("input_ids", "position_ids", "image_positions", "loss_positions", "targets", "sample_lengths", "pixel_values")
+BATCH_KEYS = ("input_ids", "position_ids", "image_positions", "loss_positions", "targets", "sample_lengths", "tiles")
 """What of a batch `PackedModel` takes; see `smvl.data.collator`."""
 
 _COMPILED_VARIANTS = 64
@@ -29,12 +30,18 @@ class PackedModel(nn.Module):
 
     Args:
         model: its text attention becomes packed where it is `sdpa`.
+        pixel_scale: how tiles are normalised.
         clock: is told when vision, text and loss are done, forwards and backwards.
     """
 
-    def __init__(self, model: SmolVLMForConditionalGeneration, clock: StepClock | None = None):
+    def __init__(self, model: SmolVLMForConditionalGeneration, pixel_scale: PixelScale, clock: StepClock | None = None):
         super().__init__()
         self.model = model
+        self._white = pixel_scale.white
+        # Buffers, as they must be where the tiles are: to send them with every batch would make the processor wait for the card.
+        for name in ("mean", "deviation"):
+            values = torch.tensor(getattr(pixel_scale, name)).view(-1, 1, 1).to(model.device)
+            self.register_buffer(f"_pixel_{name}", values, persistent=False)
         self.clock = clock or StepClock()
         self._is_packed = use_packed_attention(model)
 
@@ -46,7 +53,7 @@ class PackedModel(nn.Module):
         loss_positions: torch.Tensor,
         targets: torch.Tensor,
         sample_lengths: Sequence[int],
-        pixel_values: torch.Tensor | None = None,
+        tiles: torch.Tensor | None = None,
         reduction: Literal["sum", "none"] = "sum",
     ) -> torch.Tensor:
         """Losses of one packed sequence of L tokens.
@@ -56,7 +63,7 @@ class PackedModel(nn.Module):
             image_positions: (I,) int64, where the image tokens are.
             loss_positions, targets: (K,) int64, where the loss is asked, and the token that is to be predicted there.
             sample_lengths: tokens of each sample, which sum to L.
-            pixel_values: (1, T, 3, tile, tile) floating point, in the order of the image tokens; None without images.
+            tiles: (T, 3, tile, tile) uint8, in the order of the image tokens; None without images.
 
         Returns:
             The sum of the token losses, or with `none` each of them (K,); float32.
@@ -64,7 +71,7 @@ class PackedModel(nn.Module):
         Raises:
             ValueError: tiles and image tokens do not match.
         """
-        embeddings = self._put_images(self.model.get_input_embeddings()(input_ids), image_positions, pixel_values)
+        embeddings = self._put_images(self.model.get_input_embeddings()(input_ids), image_positions, tiles)
         self.clock.lap_backward(embeddings, "text")
         self.clock.lap("vision")
         hidden = self._read(embeddings, position_ids, sample_lengths)
@@ -75,29 +82,34 @@ class PackedModel(nn.Module):
         self.clock.lap("loss")
         return loss
 
-    def _put_images(self, embeddings: torch.Tensor, positions: torch.Tensor, pixel_values: torch.Tensor | None) -> torch.Tensor:
+    def _put_images(self, embeddings: torch.Tensor, positions: torch.Tensor, tiles: torch.Tensor | None) -> torch.Tensor:
         """The word embeddings (1, L, D) with image features where the image tokens are."""
         vision = self.model.config.vision_config
-        if pixel_values is None:
+        if tiles is None:
             # A process whose packs have no image still runs the vision path, or the others wait for its gradients for ever.
-            blank = embeddings.new_zeros(1, vision.num_channels, vision.image_size, vision.image_size)
+            blank = torch.zeros(1, vision.num_channels, vision.image_size, vision.image_size, dtype=torch.uint8, device=embeddings.device)
             return embeddings + self.image_features(blank).sum().to(embeddings.dtype) * 0.0
-        features = self.image_features(pixel_values.flatten(0, 1))
+        features = self.image_features(tiles)
         if len(features) != len(positions):
             raise ValueError(
-                f"the batch has {pixel_values.shape[1]} tiles, which make {len(features)} image features, but {len(positions)} image "
+                f"the batch has {len(tiles)} tiles, which make {len(features)} image features, but {len(positions)} image "
                 "tokens. Model and processor are not of one checkpoint."
             )
         merged = embeddings.flatten(0, 1).index_copy(0, positions, features.to(embeddings.dtype))
         return merged.view_as(embeddings)
 
     def image_features(self, tiles: torch.Tensor) -> torch.Tensor:
-        """Tiles (T, 3, tile, tile) to what the text model reads of them (T * tokens per tile, D)."""
+        """Tiles (T, 3, tile, tile) uint8 to what the text model reads of them (T * tokens per tile, D)."""
         inner = self.model.model
+        pixels = self.pixel_values(tiles).to(inner.vision_model.embeddings.patch_embedding.weight.dtype)
         learns = any(parameter.requires_grad for parameter in inner.vision_model.parameters())
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
-            hidden = encode_tiles(inner.vision_model, tiles.to(inner.vision_model.embeddings.patch_embedding.weight.dtype))
+            hidden = encode_tiles(inner.vision_model, pixels)
         return inner.connector(hidden).flatten(0, 1)
+
+    def pixel_values(self, tiles: torch.Tensor) -> torch.Tensor:
+        """Tiles (T, 3, tile, tile) uint8 normalised: float32, to the bit what the processor's `pixel_values` are on a CPU."""
+        return tiles.float().div_(self._white).sub_(self._pixel_mean).div_(self._pixel_deviation)
 
     def _read(self, embeddings: torch.Tensor, position_ids: torch.Tensor, sample_lengths: Sequence[int]) -> torch.Tensor:
         """The text model's last hidden states (1, L, D)."""

@@ -21,6 +21,7 @@ from smvl.model.chinese_adapter import detach_chinese_adapter, write_chinese_row
 from smvl.model.marker_rows import detach_marker_rows, write_back_marker_rows
 from smvl.model.saving import save_model
 from smvl.processing.processing_smvl import SmVLMProcessor
+from smvl.processing.tiles import PixelScale
 from smvl.processing.tokens import marker_ids
 from smvl.train.arguments import SAVE_TOTAL_LIMIT, count_steps, training_arguments
 from smvl.train.checkpoint import (
@@ -70,7 +71,8 @@ class Run:
         self.is_main = process_state().is_main_process
         self.done = [stage.name for stage in config.stages if (folder / stage.name / MODEL_FOLDER).is_dir()]
         self.model, self.processor = self._begin()
-        self.packed_model = PackedModel(self.model, StepClock(process_state().device))
+        pixel_scale = PixelScale.of(self.processor.image_processor)
+        self.packed_model = PackedModel(self.model, pixel_scale, StepClock(process_state().device))
         if config.model.compile:
             self.packed_model.compile_layers()
         self.encoder = Encoder(self.processor, config.data.max_length, config.data.max_tiles)
@@ -218,8 +220,15 @@ class Run:
             save_adapter(self.model, self.folder / stage.name / ADAPTER_FOLDER)
         dataset = PackedDataset(sampler.mixture, self.encoder)
         samples = (entry for pack in sampler.first_epoch(first_rows=_MERGE_ROWS) for entry in dataset[pack] if isinstance(entry, Encoded))
-        difference = merge_lora(self.model, [_stock_inputs(entry, self.model.device) for entry in islice(samples, _MERGE_SAMPLES)])
+        difference = merge_lora(self.model, [self._stock_inputs(entry) for entry in islice(samples, _MERGE_SAMPLES)])
         logger.info("LoRA is merged into the text layers; the logits of %d samples changed by at most %.1e.", _MERGE_SAMPLES, difference)
+
+    def _stock_inputs(self, sample: Encoded) -> dict[str, torch.Tensor]:
+        """One sample as transformers' own forward pass takes it."""
+        inputs = {"input_ids": sample.input_ids.unsqueeze(0).to(self.model.device)}
+        if len(sample.tiles):
+            inputs["pixel_values"] = self.packed_model.pixel_values(sample.tiles.to(self.model.device)).unsqueeze(0)
+        return inputs
 
     def _finish_stage(self, stage: StageConfig, max_steps: int) -> None:
         detach_marker_rows(self.model)
@@ -280,9 +289,3 @@ class Run:
             return None
         self.model.to(process_state().device)  # after sharded training it is not there yet
         return self.evaluation.score(self.folder)
-
-
-def _stock_inputs(sample: Encoded, device: torch.device) -> dict[str, torch.Tensor]:
-    """One sample as transformers' own forward pass takes it."""
-    inputs = {"input_ids": sample.input_ids.unsqueeze(0).to(device)}
-    return inputs | ({"pixel_values": sample.pixel_values.unsqueeze(0).to(device)} if len(sample.pixel_values) else {})

@@ -23,6 +23,8 @@ NIL_GAP = 0.01
 
 _CHUNK = 8
 """Samples that are measured at once."""
+_GREY = 127
+"""Every byte of a blank image."""
 
 
 class BlindError(ValueError):
@@ -167,12 +169,12 @@ class SightCheck:
         rows = [_Measured(sample.source, count, loss) for sample, count, loss in zip(chunk, counts, self._losses(model, chunk))]
         if not chunk[0].grids:
             return rows
-        blank = [replace(sample, pixel_values=torch.zeros_like(sample.pixel_values)) for sample in chunk]
+        blank = [replace(sample, tiles=torch.full_like(sample.tiles, _GREY)) for sample in chunk]
         rows = [replace(row, blank=loss) for row, loss in zip(rows, self._losses(model, blank))]
         if len(chunk) == 1:
             return rows
         partners = [*chunk[1:], chunk[0]]
-        swapped = [replace(sample, pixel_values=partner.pixel_values) for sample, partner in zip(chunk, partners)]
+        swapped = [replace(sample, tiles=partner.tiles) for sample, partner in zip(chunk, partners)]
         return [replace(row, swapped=loss) for row, loss in zip(rows, self._losses(model, swapped))]
 
     def _losses(self, model: PackedModel, samples: Sequence[Encoded]) -> list[float]:

@@ -65,7 +65,7 @@ def test_weights_gradients_and_optimizer_of_a_stage_are_what_its_parameters_need
     assert forecast.gradients == FLOAT * count
     assert forecast.optimizer == 2 * FLOAT * count + FLOAT * len(learning)  # two moments, and a counter for each parameter
     pixels = 3 * 32 * 32 * PACK.tiles
-    ids = 8 * (3 * PACK.tokens + 4 * PACK.tiles + 2 * PACK.loss_tokens)
+    ids = 8 * (3 * PACK.tokens + 4 * PACK.tiles + 2 * PACK.loss_tokens) + 4 * 2  # and where the sample begins and ends
     batches = memory.arguments.gradient_accumulation_steps + 1  # accelerate's loader is one ahead
     assert forecast.batches == batches * (pixels + ids)
 

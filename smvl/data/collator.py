@@ -23,6 +23,7 @@ class PackCollator:
         loss_positions, targets          (K,) int64: where the loss is asked, and the token to be predicted there
         tiles                            (T, 3, tile, tile) uint8, in the order of their tokens; absent without images
         sample_lengths                   tokens of each sample, a list that sums to L
+        sample_bounds                    (samples + 1,) int32: where each begins, and L
         sample_ids                       `source/id` of each sample
 
     A batch of which no sample could be decoded is one token long and asks for nothing.
@@ -36,8 +37,8 @@ class PackCollator:
         input_ids = torch.cat([sample.input_ids for sample in samples] or [torch.zeros(1, dtype=torch.long)])
         labels = torch.cat([sample.labels for sample in samples] or [torch.full((1,), IGNORED_LABEL)])
         lengths = [len(sample.input_ids) for sample in samples] or [1]
-        starts = torch.tensor([0, *lengths[:-1]]).cumsum(0)
-        labels[starts] = IGNORED_LABEL  # nothing stands before a first token that could predict it
+        bounds = torch.tensor([0, *lengths]).cumsum(0)
+        labels[bounds[:-1]] = IGNORED_LABEL  # nothing stands before a first token that could predict it
         supervised = (labels != IGNORED_LABEL).nonzero().squeeze(1)
         batch: dict[str, Any] = {
             "input_ids": input_ids.unsqueeze(0),
@@ -47,6 +48,7 @@ class PackCollator:
             "loss_positions": supervised - 1,
             "targets": labels[supervised],
             "sample_lengths": lengths,
+            "sample_bounds": bounds.to(torch.int32),
             SAMPLE_IDS: [f"{sample.source}/{sample.id}" for sample in samples],
             FAILURES: [sample for pack in packs for sample in pack if isinstance(sample, Failure)],
         }

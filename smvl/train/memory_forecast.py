@@ -224,6 +224,7 @@ class StageMemory:
             "loss_positions": torch.empty(num_loss, **options),
             "targets": torch.empty(num_loss, **options),
             "sample_lengths": [length],
+            "sample_bounds": torch.empty(2, dtype=torch.int32, device=self.device),
         }
         if tiles:
             vision = self.model.config.vision_config
@@ -247,9 +248,11 @@ class StageMemory:
 class _MaskedModel(PackedModel):
     """With the mask that transformers would build for attention that is not packed: how it builds one depends on values."""
 
-    def _read(self, embeddings: torch.Tensor, position_ids: torch.Tensor, sample_lengths: list[int]) -> torch.Tensor:
+    def _read(
+        self, embeddings: torch.Tensor, position_ids: torch.Tensor, sample_lengths: list[int], sample_bounds: torch.Tensor
+    ) -> torch.Tensor:
         if self._is_packed:
-            return super()._read(embeddings, position_ids, sample_lengths)
+            return super()._read(embeddings, position_ids, sample_lengths, sample_bounds)
         mask = embeddings.new_zeros(1, 1, embeddings.shape[1], embeddings.shape[1])
         options = dict(position_ids=position_ids, attention_mask=mask, use_cache=False)
         return self.model.model.text_model(inputs_embeds=embeddings, **options).last_hidden_state

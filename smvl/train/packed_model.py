@@ -19,7 +19,7 @@ from smvl.processing.tiles import PixelScale
 from smvl.train.loss import linear_cross_entropy, token_losses
 from smvl.train.step_clock import StepClock
 
-BATCH_KEYS = ("input_ids", "position_ids", "image_positions", "loss_positions", "targets", "sample_lengths", "tiles")
+BATCH_KEYS = ("input_ids", "position_ids", "image_positions", "loss_positions", "targets", "sample_lengths", "sample_bounds", "tiles")
 """What of a batch `PackedModel` takes; see `smvl.data.collator`."""
 
 _COMPILED_VARIANTS = 64
@@ -53,6 +53,7 @@ class PackedModel(nn.Module):
         loss_positions: torch.Tensor,
         targets: torch.Tensor,
         sample_lengths: Sequence[int],
+        sample_bounds: torch.Tensor,
         tiles: torch.Tensor | None = None,
         reduction: Literal["sum", "none"] = "sum",
     ) -> torch.Tensor:
@@ -63,6 +64,7 @@ class PackedModel(nn.Module):
             image_positions: (I,) int64, where the image tokens are.
             loss_positions, targets: (K,) int64, where the loss is asked, and the token that is to be predicted there.
             sample_lengths: tokens of each sample, which sum to L.
+            sample_bounds: (samples + 1,) int32, where each sample begins, and L.
             tiles: (T, 3, tile, tile) uint8, in the order of the image tokens; None without images.
 
         Returns:
@@ -74,7 +76,7 @@ class PackedModel(nn.Module):
         embeddings = self._put_images(self.model.get_input_embeddings()(input_ids), image_positions, tiles)
         self.clock.lap_backward(embeddings, "text")
         self.clock.lap("vision")
-        hidden = self._read(embeddings, position_ids, sample_lengths)
+        hidden = self._read(embeddings, position_ids, sample_lengths, sample_bounds)
         self.clock.lap_backward(hidden, "loss")
         self.clock.lap("text")
         asked = hidden.flatten(0, 1).index_select(0, loss_positions)  # (K, D)
@@ -111,12 +113,17 @@ class PackedModel(nn.Module):
         """Tiles (T, 3, tile, tile) uint8 normalised: float32, to the bit what the processor's `pixel_values` are on a CPU."""
         return tiles.float().div_(self._white).sub_(self._pixel_mean).div_(self._pixel_deviation)
 
-    def _read(self, embeddings: torch.Tensor, position_ids: torch.Tensor, sample_lengths: Sequence[int]) -> torch.Tensor:
+    def _read(
+        self, embeddings: torch.Tensor, position_ids: torch.Tensor, sample_lengths: Sequence[int], sample_bounds: torch.Tensor
+    ) -> torch.Tensor:
         """The text model's last hidden states (1, L, D)."""
-        options: dict[str, Any] = {}
+        longest = max(sample_lengths)
+        # transformers' names for what its FlashAttention would else work out in every layer.
+        options: dict[str, Any] = {"cu_seq_lens_q": sample_bounds, "cu_seq_lens_k": sample_bounds}
+        options |= {"max_length_q": longest, "max_length_k": longest}
         if self._is_packed:
             # A mask that is given is taken as it is: transformers builds none, and packed attention looks at none.
-            options = {"sample_lengths": sample_lengths, "attention_mask": embeddings.new_zeros(1, 1, 1, 1)}
+            options |= {"sample_lengths": sample_lengths, "attention_mask": embeddings.new_zeros(1, 1, 1, 1)}
         text_model = self.model.model.text_model
         return text_model(inputs_embeds=embeddings, position_ids=position_ids, use_cache=False, **options).last_hidden_state
 

@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -18,17 +21,20 @@ CAPTION_SHARE = 0.25
 def write_samples(folder: Path, num_samples: int, *, size: tuple[int, int], seed: int = 0) -> Path:
     """`samples.jsonl` and one PNG for each of its lines; the same for the same seed."""
     (folder / "images").mkdir(parents=True)
-    rows = []
-    for number in range(num_samples):
-        generator = np.random.default_rng([seed, number])
-        image = f"images/{number}.png"
-        _draw(generator, size).save(folder / image, compress_level=1)
-        question, answer = _ask(generator)
-        content = [{"type": "image", "image": image}, {"type": "text", "text": question}]
-        rows.append({"id": str(number), "messages": [{"role": "user", "content": content}, {"role": "assistant", "content": answer}]})
+    with ProcessPoolExecutor() as processes:
+        rows = list(processes.map(_write_sample, repeat(folder), range(num_samples), repeat(size), repeat(seed)))
     path = folder / "samples.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
+
+
+def _write_sample(folder: Path, number: int, size: tuple[int, int], seed: int) -> dict[str, Any]:
+    generator = np.random.default_rng([seed, number])
+    image = f"images/{number}.png"
+    _draw(generator, size).save(folder / image, compress_level=1)
+    question, answer = _ask(generator)
+    content = [{"type": "image", "image": image}, {"type": "text", "text": question}]
+    return {"id": str(number), "messages": [{"role": "user", "content": content}, {"role": "assistant", "content": answer}]}
 
 
 def read_texts(path: Path) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch.utils.data import SequentialSampler
 from transformers import PreTrainedTokenizerBase, Trainer
+from transformers.trainer_callback import PrinterCallback
 
 from smvl.data.encode import Encoder
 from smvl.data.sample import Sample
@@ -59,6 +60,7 @@ class PlainTrainer(Trainer):
     def __init__(self, *arguments: Any, clock: StepClock, **options: Any):
         self.clock = clock
         super().__init__(*arguments, **options)
+        self.remove_callback(PrinterCallback)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
         return SequentialSampler(train_dataset if train_dataset is not None else self.train_dataset)

@@ -4,13 +4,15 @@ In `cpu` a sample is as long as at full size, about 900 tokens, and the vocabula
 logits are most of the plain recipe's work: what it loses there is more than it loses at full size, which only `full` shows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from benchmarks.donors import TextShape, VisionShape, save_text_donor, save_vision_donor
 from benchmarks.photographs import read_texts, write_samples
+from smvl.config import LoraConfig
 
 STAGES = ("align", "finetune")
 
@@ -36,14 +38,37 @@ class Preset:
     repeats: int
     on_card: bool
     """A card and bfloat16; else float32."""
+    weights: str | None = None
+    """Type of the frozen weights; None takes the arithmetic's."""
+    packs_per_batch: int = 2
+    """Of our side. At about 900 tokens a sample and a max_length of 2048 two are four samples, as many as the plain recipe's step has."""
+    attention: str = "sdpa"
+    """Of our side."""
+    compile: bool = False
+    """Of our side."""
+    trainer: dict[str, Any] = field(default_factory=dict)
+    """More keys of our side's `trainer`."""
+    lora: LoraConfig | None = None
+    """Of our side: adapters learn in the place of text layers."""
 
     @property
     def dtype(self) -> torch.dtype:
         return torch.bfloat16 if self.on_card else torch.float32
 
+    @property
+    def packs_per_step(self) -> int:
+        """Of our side, in one optimizer step."""
+        return self.packs_per_batch * self.trainer.get("gradient_accumulation_steps", 1)
+
+    @property
+    def weight_dtype(self) -> torch.dtype:
+        return getattr(torch, self.weights) if self.weights else self.dtype
+
     def learning_parts(self, stage: str) -> list[str]:
         """What learns on both sides, in the words of train.yaml."""
-        return ["connector"] + ([f"text.layers[-{self.num_layers_learning}:]"] if stage == "finetune" else [])
+        if stage == "align":
+            return ["connector"]
+        return ["connector", "lora" if self.lora else f"text.layers[-{self.num_layers_learning}:]"]
 
     def write(self, folder: Path) -> None:
         """Draw the samples and make the donors."""

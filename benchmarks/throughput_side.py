@@ -25,18 +25,17 @@ from smvl.processing.layout import IGNORED_LABEL
 from smvl.processing.tiles import PixelScale
 from smvl.train.arguments import training_arguments
 from smvl.train.flops import BatchSize, card_peak, training_flops
+from smvl.train.memory_forecast import StageMemory, measure_pack
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.parts import part_parameters
 from smvl.train.prepare import quieten
 from smvl.train.processes import has_card
-from smvl.train.stages import plan_stage
+from smvl.train.stages import StagePlan, attach_adapters, plan_stage
 from smvl.train.step_clock import StepClock
 from smvl.train.trainer import SmVLMTrainer, WriteBackRows
 
 NUM_COMPARED = 16
 """Samples whose loss both sides measure before they train."""
-PACKS_PER_STEP = 2
-"""In one batch. At about 900 tokens a sample and a max_length of 2048 that is four samples, as many as the plain recipe's step has."""
 PLAIN_WARM_UP_STEPS = 1
 LEARNING_RATE = 1e-4
 
@@ -63,12 +62,12 @@ class Schedule:
         return packs
 
 
-def plan_schedule(sampler: PackSampler, *, warm_up_steps: int, num_samples: int) -> Schedule:
+def plan_schedule(sampler: PackSampler, *, packs_per_step: int, warm_up_steps: int, num_samples: int) -> Schedule:
     """As many whole steps after the warm-up as hold `num_samples` samples."""
     stream = iter(sampler)
-    warm_up, measured = list(islice(stream, warm_up_steps * PACKS_PER_STEP)), []
+    warm_up, measured = list(islice(stream, warm_up_steps * packs_per_step)), []
     while sum(map(len, measured)) < num_samples:
-        measured += islice(stream, PACKS_PER_STEP)
+        measured += islice(stream, packs_per_step)
     return Schedule(warm_up, measured)
 
 
@@ -119,12 +118,13 @@ class Side(ABC):
         folder: donors and data.
     """
 
-    attention: str
+    attention: str | None = None
+    """None leaves it to the preset."""
 
     def __init__(self, preset: Preset, stage: str, folder: Path):
         self.preset, self.folder = preset, folder
         self.device = torch.device("cuda" if has_card() else "cpu")
-        self.config = make_config(preset, stage, folder, attention=self.attention)
+        self.config = make_config(preset, stage, folder, attention=self.attention or preset.attention)
         self.stage = self.config.stages[0]
         data, model = self.config.data, self.config.model
         self.model, processor = splice(
@@ -133,13 +133,18 @@ class Side(ABC):
             scale_factor=model.scale_factor,
             longest_edge=data.image.longest_edge,
             attention=model.attention,
-            dtype=preset.dtype,
+            dtype=preset.weight_dtype,
             seed=self.config.seed,
         )
         self.model.to(self.device)
         self.encoder = Encoder(processor, data.max_length)
         self.mixture = open_mixture(self.stage, seed=self.config.seed)
-        self.schedule = plan_schedule(self.open_sampler(), warm_up_steps=preset.warm_up_steps, num_samples=preset.num_samples)
+        self.schedule = plan_schedule(
+            self.open_sampler(),
+            packs_per_step=preset.packs_per_step,
+            warm_up_steps=preset.warm_up_steps,
+            num_samples=preset.num_samples,
+        )
 
     def open_sampler(self) -> PackSampler:
         data = self.config.data
@@ -248,11 +253,11 @@ class PlainSide(Side):
 class OurSide(Side):
     """smvl's own training loop, as smvl/train/run.py puts it together."""
 
-    attention = "sdpa"
-
     def __init__(self, preset: Preset, stage: str, folder: Path):
         super().__init__(preset, stage, folder)
         self.packed = PackedModel(self.model, PixelScale.of(self.encoder.processor.image_processor), StepClock(self.device))
+        if preset.compile:
+            self.packed.compile_layers()
 
     def sum_losses(self) -> tuple[float, int]:
         dataset, collate, total, count = PackedDataset(self.mixture, self.encoder), self.collator(), 0.0, 0
@@ -266,23 +271,31 @@ class OurSide(Side):
         return PackCollator(self.model.config.image_token_id)
 
     def train(self) -> dict[str, Any]:
-        warm_up_steps, num_steps = self.preset.warm_up_steps, len(self.schedule.measured) // PACKS_PER_STEP
-        max_steps = warm_up_steps + num_steps
-        plan = plan_stage(self.stage, self.model, marker_ids=(), max_steps=max_steps, default_learning_rate=LEARNING_RATE)
+        warm_up_steps, num_steps = self.preset.warm_up_steps, len(self.schedule.measured) // self.preset.packs_per_step
+        plan, arguments = self.plan(warm_up_steps + num_steps)
+        sampler = self.open_sampler()
+        forecast = StageMemory(self.model, plan, arguments, measure_pack(sampler), self.device).forecast()
+        forecast = forecast.tensors if has_card() else forecast.peak
         plan.freeze(self.model, 0)
         stopwatch = Stopwatch(warm_up_steps)
         SmVLMTrainer(
             self.packed,
-            training_arguments(self.config, self.stage, self.folder / "output", max_steps=max_steps),
+            arguments,
             plan=plan,
-            sampler=self.open_sampler(),
+            sampler=sampler,
             evaluate_model=lambda model, step: {},
             save_model=lambda folder: None,
             save_total_limit=None,
             callbacks=[WriteBackRows(), stopwatch],
         ).train()
         figures = self.figures(stopwatch, rows_of(self.schedule.measured), num_steps=num_steps, padded_to=None)
-        return {**figures, "fill": stopwatch.figures["data/fill"]}
+        return {**figures, "fill": stopwatch.figures["data/fill"], "forecast": forecast}
+
+    def plan(self, max_steps: int) -> tuple[StagePlan, TrainingArguments]:
+        """What learns, and the Trainer's arguments."""
+        attach_adapters(self.stage, self.model, self.encoder.processor.tokenizer, self.config.seed)
+        plan = plan_stage(self.stage, self.model, marker_ids=(), max_steps=max_steps, default_learning_rate=LEARNING_RATE)
+        return plan, training_arguments(self.config, self.stage, self.folder / "output", max_steps=max_steps)
 
 
 SIDES = {"plain": PlainSide, "ours": OurSide}
@@ -309,13 +322,15 @@ def let_learn(model: SmolVLMForConditionalGeneration, parts: Sequence[str]) -> N
 def make_config(preset: Preset, stage: str, folder: Path, *, attention: str) -> Config:
     """The configuration that our side would be started with."""
     trainer = {
-        "per_device_train_batch_size": PACKS_PER_STEP,
+        "per_device_train_batch_size": preset.packs_per_batch,
         "max_steps": 1,
         "learning_rate": LEARNING_RATE,
         "bf16": preset.on_card,
         "save_strategy": "no",
         "logging_strategy": "no",
+        **preset.trainer,
     }
+    lora = preset.lora if stage == "finetune" else None
     source = SourceConfig(source="jsonl", path=str(folder / "data/samples.jsonl"))
     return Config(
         model=ModelConfig(
@@ -323,13 +338,14 @@ def make_config(preset: Preset, stage: str, folder: Path, *, attention: str) -> 
             text=str(folder / "text"),
             scale_factor=preset.vision.scale_factor,
             attention=attention,
-            dtype="bfloat16" if preset.on_card else "float32",
+            dtype=str(preset.weight_dtype).removeprefix("torch."),
+            compile=preset.compile,
         ),
         data=DataConfig(
             max_length=preset.max_length,
             image=ImageConfig(tile=preset.vision.tile, longest_edge=preset.longest_edge),
             workers=preset.workers,
         ),
-        stages=[StageConfig(name=stage, mixture=[source], train=preset.learning_parts(stage), trainer=trainer)],
+        stages=[StageConfig(name=stage, mixture=[source], train=preset.learning_parts(stage), lora=lora, trainer=trainer)],
         output_dir=str(folder / "output"),
     )

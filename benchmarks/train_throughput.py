@@ -160,6 +160,7 @@ ROWS = [
     ("padding, %", number("padding_share", 100)),
     ("packs filled, %", number("fill", 100)),
     ("peak memory, MB", number("peak", 1e-6)),
+    ("forecast of it, MB", number("forecast", 1e-6)),
     ("reserved on the card, MB", number("reserved", 1e-6)),
     ("wait for data, %", number("data_wait_share", 100)),
     ("FLOPs utilization, %", number("flops_utilization", 100)),

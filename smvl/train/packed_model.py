@@ -147,9 +147,9 @@ class PackedModel(nn.Module):
         """Compute activations again in the backward pass instead of keeping them: less memory, about a third more time."""
         self._stock("checkpointing_enable")(activation_checkpointing_kwargs, **options)
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None, **options: Any) -> None:
         """The same under the name that transformers had for it before 5.23."""
-        self.activation_checkpointing_enable(gradient_checkpointing_kwargs)
+        self.activation_checkpointing_enable(gradient_checkpointing_kwargs, **options)
 
     def activation_checkpointing_disable(self) -> None:
         """Keep activations again."""

@@ -4,8 +4,8 @@ import logging
 import warnings
 from pathlib import Path
 
-import datasets
 import transformers
+from transformers.utils import is_datasets_available
 
 from smvl.config import Config
 from smvl.data.demo_scenes.draw import write_demo_data
@@ -92,7 +92,10 @@ def draw_scenes(config: Config) -> None:
 def quieten() -> None:
     """Leave the screen to the run's own bar and messages."""
     logging.basicConfig(format="%(message)s", handlers=[BarHandler()])
-    datasets.disable_progress_bars()
+    if is_datasets_available():  # then transformers' Trainer has loaded it; without it, tables cannot be read, and JSON Lines can
+        import datasets
+
+        datasets.disable_progress_bars()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     warnings.filterwarnings("ignore", module="torch.utils.data")

@@ -19,7 +19,7 @@ if "OMP_WAIT_POLICY" not in os.environ:  # threads that spin long while they wai
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the worker processes are the parallelism
 
 from smvl.config import Config, load_config
-from smvl.train.processes import start_all_processes
+from smvl.train.processes import start_all_processes, start_worker_server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,4 +69,5 @@ def run(config: Config, *, resume: bool) -> None:
 
 
 if __name__ == "__main__":
+    start_worker_server()
     sys.exit(main())

@@ -8,7 +8,15 @@ from pathlib import Path
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import nn
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM, SmolVLMConfig, SmolVLMForConditionalGeneration
+from transformers import (
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
+)
 
 SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>")
@@ -57,7 +65,7 @@ def save_text_donor(folder: Path, shape: TextShape, corpus: Iterable[str], *, dt
         rope_theta=1_000_000.0,
         tie_word_embeddings=True,
     )
-    _save(Qwen3ForCausalLM._from_config(config, dtype=dtype), folder)
+    _save(Qwen3ForCausalLM, config, dtype, folder)
     _make_tokenizer(corpus).save_pretrained(folder)
 
 
@@ -68,18 +76,22 @@ def save_vision_donor(folder: Path, shape: VisionShape, *, dtype: torch.dtype) -
     text = dict(model_type="llama", hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, vocab_size=32)
     text |= dict(pad_token_id=0, bos_token_id=0, eos_token_id=0)
     config = SmolVLMConfig(vision_config=vision, text_config=text, scale_factor=shape.scale_factor, image_token_id=1, pad_token_id=0)
-    _save(SmolVLMForConditionalGeneration._from_config(config, dtype=dtype), folder)
+    _save(SmolVLMForConditionalGeneration, config, dtype, folder)
     settings = dict(image_processor_type="SmolVLMImageProcessor", image_mean=[0.5] * 3, image_std=[0.5] * 3, resample=1)
     (folder / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
-def _save(model: nn.Module, folder: Path) -> None:
+@torch.no_grad()
+def _save(model_class: type[PreTrainedModel], config: PreTrainedConfig, dtype: torch.dtype, folder: Path) -> None:
     """With weights that keep the size of what passes through, so that the loss depends on every part of the model."""
-    generator = torch.Generator().manual_seed(0)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # a card draws them in no time
+    with device:
+        model = model_class._from_config(config, dtype=dtype)
+    generator = torch.Generator(device).manual_seed(0)
     for parameter in model.parameters():
         if parameter.dim() > 1:
             nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5, generator=generator)
-    model.save_pretrained(folder)
+    model.cpu().save_pretrained(folder)
 
 
 def _make_tokenizer(corpus: Iterable[str]) -> PreTrainedTokenizerFast:

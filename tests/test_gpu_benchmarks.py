@@ -46,7 +46,7 @@ def test_every_step_leaves_a_file_that_says_where_it_ran(whole):
 def test_yardsticks_and_packed_attention(whole):
     results = read(whole[0], "environment")["results"]
     assert results["yardsticks"]["matmul_tflops"] > 0 and results["yardsticks"]["copy_terabytes_per_second"] > 0
-    assert results["packed_attention"]["at_once_error"] < 1e-5 and results["packed_attention"]["by_sample_error"] < 1e-5
+    assert results["packed_attention"]["by_sample_error"] < 1e-5
 
 
 def test_both_stages_stand_beside_the_plain_recipe_with_the_same_loss(whole):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 from transformers.image_transforms import normalize, rescale
 
@@ -14,13 +15,14 @@ from smvl.data.collator import FAILURES, SAMPLE_IDS, PackCollator
 from smvl.data.encode import Encoder
 from smvl.data.quarantine import Failure
 from smvl.data.sample import Sample
-from smvl.model.packed_attention import PACKED, use_plain_attention
+from smvl.model.packed_attention import PACKED, packed_sdpa_attention, sample_options, use_plain_attention
 from smvl.processing.tiles import PixelScale, cut_byte_tiles, cut_tiles, plan_grid
 from smvl.train import loss as loss_module
 from smvl.train.loss import linear_cross_entropy, token_losses
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from tests.donors import save_text_donor, save_vision_donor
 from tests.tiny_data import noise
+from tests.varlen import varlen_attn
 
 
 def splice_tiny(folder, **options):
@@ -131,7 +133,7 @@ def test_image_features_are_the_stock_models_own(spliced):
     batch = collate(encoder, [[FIVE[2]]])
     with torch.no_grad():
         stock = packed.model.get_image_features(stock_inputs(encoder, batch)["pixel_values"], return_dict=True).pooler_output
-        assert torch.equal(packed.image_features(batch["tiles"]), torch.cat(tuple(stock)))
+        torch.testing.assert_close(packed.image_features(batch["tiles"]), torch.cat(tuple(stock)), atol=1e-6, rtol=0)
 
 
 def test_packed_losses_equal_separate_losses(spliced):
@@ -193,24 +195,88 @@ def test_activation_checkpointing_changes_memory_and_nothing_else(tmp_path):
 
 
 def test_compiled_layers_give_the_same_loss_and_gradients_for_any_pack(tmp_path):
-    """Through the compiler's front end and its backward graph; benchmarks/compiled_layers.py does it with its code generator."""
+    """Through the compiler's front end and its backward graph; benchmarks/gpu/sweep.py does it with its code generator."""
     model, processor = splice_tiny(tmp_path)
     packed, encoder = PackedModel(model, PixelScale()), Encoder(processor, 10_000)
     batches = [inputs(encoder, [FIVE]), inputs(encoder, [FIVE[:2]])]
-
-    def run(batch: dict) -> tuple[float, dict[str, torch.Tensor]]:
-        model.zero_grad()
-        loss = packed(**batch)
-        loss.backward()
-        return loss.item(), {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
-
-    plain = [run(batch) for batch in batches]
+    plain = [loss_and_gradients(packed, batch) for batch in batches]
     packed.compile_layers(backend="aot_eager")
-    for batch, (loss, gradients) in zip(batches, plain):
-        compiled_loss, compiled_gradients = run(batch)
-        assert compiled_loss == pytest.approx(loss, rel=1e-6)
-        for name, gradient in gradients.items():
-            torch.testing.assert_close(compiled_gradients[name], gradient, atol=1e-4, rtol=1e-4)
+    for batch, expected in zip(batches, plain):
+        assert_same(loss_and_gradients(packed, batch), expected)
+
+
+def loss_and_gradients(packed: PackedModel, batch: dict) -> tuple[float, dict[str, torch.Tensor]]:
+    packed.zero_grad()
+    loss = packed(**batch)
+    loss.backward()
+    return loss.item(), {name: parameter.grad.clone() for name, parameter in packed.named_parameters()}
+
+
+def assert_same(found: tuple[float, dict[str, torch.Tensor]], expected: tuple[float, dict[str, torch.Tensor]]) -> None:
+    assert found[0] == pytest.approx(expected[0], rel=1e-6)
+    for name, gradient in expected[1].items():
+        torch.testing.assert_close(found[1][name], gradient, atol=1e-4, rtol=1e-4)
+
+
+# ---- all samples at once, as on a card --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Packed attention as on a card, with a stand-in for the card's kernel."""
+
+    def options(model, hidden, lengths, bounds):
+        return {"cu_seq_lens_q": bounds, "max_length_q": max(lengths)}
+
+    monkeypatch.setattr("smvl.train.packed_model.sample_options", options)
+    monkeypatch.setattr("smvl.model.packed_attention.varlen_attn", varlen_attn)
+
+
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_samples_that_attend_at_once_give_the_same_loss_and_gradients(tmp_path, at_once, monkeypatch, is_compiled):
+    model, processor = splice_tiny(tmp_path)
+    packed, encoder = PackedModel(model, PixelScale()), Encoder(processor, 10_000)
+    batches = [inputs(encoder, [FIVE[first:last]]) for first, last in ((0, 5), (0, 2), (1, 5), (2, 4))]
+    with monkeypatch.context() as one_after_another:
+        one_after_another.setattr("smvl.train.packed_model.sample_options", sample_options)
+        expected = [loss_and_gradients(packed, batch) for batch in batches]
+    if is_compiled:
+        torch._dynamo.utils.counters.clear()
+        packed.compile_layers(backend="aot_eager")
+    for number, batch in enumerate(batches):
+        assert_same(loss_and_gradients(packed, batch), expected[number])
+        if is_compiled and number == 0:
+            compiled = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    if is_compiled:
+        assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == compiled  # other numbers and lengths compile nothing anew
+        assert not torch._dynamo.utils.counters["graph_break"]
+
+
+def test_at_once_is_for_a_card_in_half_precision_without_dropout(tmp_path):
+    model, _ = splice_tiny(tmp_path)
+    bounds, hidden = torch.tensor([0, 2, 5], dtype=torch.int32), torch.zeros(1, 5, 8)
+    one_after_another = {"sample_lengths": [2, 3]}
+    assert sample_options(model, hidden, [2, 3], bounds) == one_after_another
+    with FakeTensorMode():
+        for dtype, dropout, at_once in ((torch.bfloat16, 0.0, True), (torch.float32, 0.0, False), (torch.bfloat16, 0.1, False)):
+            model.config.text_config.attention_dropout = dropout
+            found = sample_options(model.train(), torch.empty(1, 5, 8, dtype=dtype, device="cuda"), [2, 3], bounds)
+            assert found == ({"cu_seq_lens_q": bounds, "max_length_q": 3} if at_once else one_after_another)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no card here")
+def test_on_a_card_samples_at_once_are_samples_one_after_another():
+    generator = torch.Generator("cuda").manual_seed(0)
+    query, key, value = (torch.randn(1, heads, 90, 64, device="cuda", dtype=torch.bfloat16, generator=generator) for heads in (4, 2, 2))
+    bounds = torch.tensor([0, 30, 31, 90], dtype=torch.int32, device="cuda")
+    found = []
+    for options in ({"cu_seq_lens_q": bounds, "max_length_q": 59}, {"sample_lengths": [30, 1, 59]}):
+        inputs = [tensor.clone().requires_grad_() for tensor in (query, key, value)]
+        output, _ = packed_sdpa_attention(torch.nn.Module(), *inputs, None, **options)
+        output.float().square().sum().backward()
+        found.append([output, *(tensor.grad for tensor in inputs)])
+    for one, other in zip(*found):
+        assert (one - other).norm() / other.norm() < 0.02
 
 
 # ---- images ----------------------------------------------------------------------------------------------------------------------

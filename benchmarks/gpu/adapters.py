@@ -11,10 +11,12 @@ from benchmarks.gpu.throughput import measure
 from benchmarks.throughput_side import OurSide
 from smvl.config import LoraConfig
 from smvl.train.prepare import quieten
+from smvl.train.processes import start_worker_server
 
 
 def main(step: Step) -> None:
     quieten()
+    start_worker_server()
     base = step.recipe if step.tiny else replace(step.recipe, num_samples=96, warm_up_steps=12)
     step.add("lora", measure(OurSide, replace(base, lora=LoraConfig(rank=16)), "finetune", step))
     if importlib.util.find_spec("bitsandbytes") is None or step.device.type != "cuda":

@@ -16,6 +16,7 @@ from benchmarks.throughput_side import OurSide
 from smvl.data.packing import PackedDataset
 from smvl.train.packed_model import BATCH_KEYS
 from smvl.train.prepare import quieten
+from smvl.train.processes import start_worker_server
 
 NUM_STEPS, WARM_UP_STEPS, NUM_LONGEST = 2, 3, 20
 NAME_LENGTH = 110
@@ -31,6 +32,7 @@ GROUPS = {
 
 def main(step: Step) -> None:
     quieten()
+    start_worker_server()
     train_step = prepare(step)
     for _ in range(WARM_UP_STEPS):
         train_step()

@@ -54,7 +54,10 @@ class Step:
     @property
     def recipe(self) -> Preset:
         """The same at train.yaml's resolution, with as many workers as there are cores to spare."""
-        return self.preset if self.tiny else replace(self.preset, longest_edge=RECIPE_EDGE, workers=max(2, (os.cpu_count() or 4) - 2))
+        if self.tiny:
+            return self.preset
+        workers = max(2, (os.cpu_count() or 4) - 4)
+        return replace(self.preset, longest_edge=RECIPE_EDGE, workers=workers, packs_per_batch=4, warm_up_steps=12, num_samples=288)
 
     def add(self, name: str, figures: Any) -> None:
         """Keep one result, on the disk too, and print it."""

@@ -17,21 +17,24 @@ from benchmarks.gpu.step import Step, run_step
 from benchmarks.throughput_presets import Preset
 from benchmarks.throughput_side import OurSide, PlainSide, Side
 from smvl.train.prepare import quieten
+from smvl.train.processes import start_worker_server
 
-NUM_PLAIN = 48
+NUM_PLAIN = 32
 """Samples that the plain recipe is timed on."""
 
 
 def main(step: Step) -> None:
     quieten()
+    start_worker_server()
     ours, plain = step.preset, replace(step.preset, num_samples=min(NUM_PLAIN, step.preset.num_samples))
     if not step.tiny:
         ours = replace(ours, workers=step.recipe.workers)
     for stage in ("finetune", "align"):
-        step.add(f"{stage}/ours", measure(OurSide, ours, stage, step))
-        step.add(f"{stage}/plain", measure(PlainSide, plain, stage, step))
-        step.add(f"{stage}/ratio", ratio(*(step.results[f"{stage}/{side}"] for side in ("ours", "plain"))))
         step.add(f"{stage}/recipe", measure(OurSide, step.recipe, stage, step))
+        step.add(f"{stage}/recipe, compiled", measure(OurSide, replace(step.recipe, compile=True), stage, step))
+        step.add(f"{stage}/plain", measure(PlainSide, plain, stage, step))
+        step.add(f"{stage}/ours", measure(OurSide, ours, stage, step))
+        step.add(f"{stage}/ratio", ratio(*(step.results[f"{stage}/{side}"] for side in ("ours", "plain"))))
 
 
 def measure(side: type[Side], preset: Preset, stage: str, step: Step) -> dict[str, Any]:

@@ -40,31 +40,44 @@ def packed_sdpa_attention(
     max_length_q: int | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention within each sample of one packed sequence; transformers' own `sdpa` where `sample_lengths` is not given.
+    """Causal attention within each sample of one packed sequence; transformers' own `sdpa` where nothing is said of samples.
 
     Args:
         query: (1, heads, L, head size).
         key, value: (1, key heads, L, head size).
-        attention_mask: not used with `sample_lengths`.
-        sample_lengths: tokens of each sample, which sum to L.
-        cu_seq_lens_q, max_length_q: the same as (samples + 1,) int32 positions on the device, and the longest of them, under the names
-            that transformers has for FlashAttention's; without them, samples run one after another on a card too.
+        attention_mask: not used where samples are given.
+        sample_lengths: tokens of each sample, which sum to L; they attend one after another.
+        cu_seq_lens_q, max_length_q: where samples begin, with L, (samples + 1,) int32 on the device, and the tokens of the longest, under
+            the names that transformers has for FlashAttention's; given instead of `sample_lengths`, they attend at once.
 
     Returns:
         (1, L, heads, head size), and None for the weights.
     """
-    if sample_lengths is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     scaling, dropout = options.get("scaling"), options.get("dropout", 0.0)
-    if cu_seq_lens_q is not None and not dropout and query.is_cuda and query.dtype in _HALF:
+    if sample_lengths is not None:
+        return _attend_by_sample(query, key, value, list(sample_lengths), scaling, dropout), None
+    if cu_seq_lens_q is not None:
         return _attend_at_once(query, key, value, cu_seq_lens_q, max_length_q, scaling), None
-    return _attend_by_sample(query, key, value, list(sample_lengths), scaling, dropout), None
+    return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+
+
+def sample_options(
+    model: SmolVLMForConditionalGeneration, hidden: torch.Tensor, lengths: Sequence[int], bounds: torch.Tensor
+) -> dict[str, Any]:
+    """What tells packed attention of the samples: all at once on a card in half precision, where there is no dropout to draw."""
+    device = hidden.device.type
+    compute = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
+    drops = model.training and getattr(model.config.text_config, "attention_dropout", 0.0)
+    if device == "cuda" and compute in _HALF and not drops:
+        return {"cu_seq_lens_q": bounds, "max_length_q": max(lengths)}
+    return {"sample_lengths": lengths}
 
 
 def _attend_at_once(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bounds: torch.Tensor, longest: int, scaling: float | None
 ) -> torch.Tensor:
-    rows = (tensor[0].transpose(0, 1) for tensor in (query, key, value))  # (L, heads, head size)
+    # Norms that learn give float32; autocast does not reach this operator.
+    rows = (tensor[0].transpose(0, 1).to(value.dtype) for tensor in (query, key, value))  # (L, heads, head size)
     return varlen_attn(*rows, bounds, bounds, longest, longest, scale=scaling, window_size=_CAUSAL, **_GROUPED).unsqueeze(0)
 
 

@@ -13,7 +13,8 @@ from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
 from smvl.model.chinese_adapter import head_table
-from smvl.model.packed_attention import use_packed_attention
+from smvl.model.fused_norms import fuse_norms
+from smvl.model.packed_attention import sample_options, use_packed_attention
 from smvl.model.vision_tower import encode_tiles
 from smvl.processing.tiles import PixelScale
 from smvl.train.loss import linear_cross_entropy, token_losses
@@ -44,6 +45,7 @@ class PackedModel(nn.Module):
             self.register_buffer(f"_pixel_{name}", values, persistent=False)
         self.clock = clock or StepClock()
         self._is_packed = use_packed_attention(model)
+        fuse_norms(model.model.text_model)
 
     def forward(
         self,
@@ -102,10 +104,12 @@ class PackedModel(nn.Module):
 
     def image_features(self, tiles: torch.Tensor) -> torch.Tensor:
         """Tiles (T, 3, tile, tile) uint8 to what the text model reads of them (T * tokens per tile, D)."""
-        inner = self.model.model
-        pixels = self.pixel_values(tiles).to(inner.vision_model.embeddings.patch_embedding.weight.dtype)
+        inner, dtype = self.model.model, self.model.model.vision_model.embeddings.patch_embedding.weight.dtype
+        pixels = self.pixel_values(tiles).to(dtype)
         learns = any(parameter.requires_grad for parameter in inner.vision_model.parameters())
-        with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
+        # A frozen tower in half precision has nothing for autocast to cast, which would take its norms to float32 and back.
+        casts = torch.is_autocast_enabled(tiles.device.type) and (learns or dtype == torch.float32)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and learns), torch.autocast(tiles.device.type, enabled=casts):
             hidden = encode_tiles(inner.vision_model, pixels)
         return inner.connector(hidden).flatten(0, 1)
 
@@ -117,13 +121,14 @@ class PackedModel(nn.Module):
         self, embeddings: torch.Tensor, position_ids: torch.Tensor, sample_lengths: Sequence[int], sample_bounds: torch.Tensor
     ) -> torch.Tensor:
         """The text model's last hidden states (1, L, D)."""
-        longest = max(sample_lengths)
-        # transformers' names for what its FlashAttention would else work out in every layer.
-        options: dict[str, Any] = {"cu_seq_lens_q": sample_bounds, "cu_seq_lens_k": sample_bounds}
-        options |= {"max_length_q": longest, "max_length_k": longest}
+        options: dict[str, Any] = {}
         if self._is_packed:
             # A mask that is given is taken as it is: transformers builds none, and packed attention looks at none.
-            options |= {"sample_lengths": sample_lengths, "attention_mask": embeddings.new_zeros(1, 1, 1, 1)}
+            options = sample_options(self.model, embeddings, sample_lengths, sample_bounds)
+            options["attention_mask"] = embeddings.new_zeros(1, 1, 1, 1)
+        elif self.model.config.text_config._attn_implementation == "flash_attention_2":  # what it would else work out in every layer
+            options = {"cu_seq_lens_q": sample_bounds, "cu_seq_lens_k": sample_bounds}
+            options |= {"max_length_q": max(sample_lengths), "max_length_k": max(sample_lengths)}
         text_model = self.model.model.text_model
         return text_model(inputs_embeds=embeddings, position_ids=position_ids, use_cache=False, **options).last_hidden_state
 

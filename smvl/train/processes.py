@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 from collections.abc import Sequence
@@ -51,6 +52,18 @@ def check_launch(config: Config) -> None:
     for stage in config.stages:
         if stage.lora is not None and stage.lora.quantize is not None:
             raise ValueError(f"stage {stage.name}: lora.quantize is not supported together with FSDP2. Set it to null, or use ddp.yaml.")
+
+
+def start_worker_server() -> None:
+    """Let worker processes be forked from a small process of their own, where the system has that, and not from this one.
+
+    A fork leaves the memory of the process that forked in pages that both share, and each page that one of them writes to is copied; large
+    pages are split for it, and Python writes to whatever it looks at. On a virtual machine with a card, launching a step took twice as
+    long once fourteen idle workers had been forked (benchmarks/README.md).
+    """
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        multiprocessing.set_start_method("forkserver", force=True)
+        multiprocessing.set_forkserver_preload(["smvl.data.packing"])
 
 
 def start_all_processes(script: str, arguments: Sequence[str]) -> None:

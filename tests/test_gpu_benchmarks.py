@@ -99,7 +99,7 @@ def test_the_table_is_printed_and_holds_every_step(whole):
 
 def stand_in(folder: Path, **steps: str) -> str:
     """An interpreter that does something else for some steps."""
-    lines = [f'case "$*" in *"benchmarks.gpu.{step} "*) {deed} ;; esac' for step, deed in steps.items()]
+    lines = [f'case "$*" in *"benchmarks.gpu {step} "*) {deed} ;; esac' for step, deed in steps.items()]
     path = folder / "python"
     path.write_text("\n".join(["#!/usr/bin/env bash", *lines, f'exec {sys.executable} "$@"']) + "\n", encoding="utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -129,6 +129,6 @@ def test_a_wrong_call_is_told(tmp_path, arguments):
 
 
 def test_without_a_card_a_step_says_so(tmp_path):
-    command = [sys.executable, "-m", "benchmarks.gpu.profile", "--out", tmp_path, "--work", tmp_path]
+    command = [sys.executable, "-m", "benchmarks.gpu", "profile", "--out", tmp_path, "--work", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
     assert done.returncode == 2 and "there is no card here" in done.stderr

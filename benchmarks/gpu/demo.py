@@ -1,6 +1,6 @@
 """The demo on a card in bfloat16, end to end with its score; then a short run of it, unbroken and killed and resumed, weight for weight.
 
-    python -m benchmarks.gpu.demo --out OUT --work WORK
+    python -m benchmarks.gpu demo --out OUT --work WORK
 
 A card adds some sums in an order of its own, so two runs are alike to the bit only where torch is told to keep one order
 (`trainer.full_determinism: true`). Both ways are measured, at the same time.
@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from benchmarks.gpu.step import Step, run_step
+from benchmarks.gpu.step import Step
 from smvl.train.checkpoint import last_complete_checkpoint
 
 ROOT = Path(__file__).parent.parent.parent
@@ -157,7 +157,3 @@ def compare(unbroken: Path, killed: Path) -> dict[str, Any]:
     differences = [(first[name].float() - second[name].float()).abs().max().item() for name in first]
     equal = first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
     return {"equal": equal, "largest_difference": max(differences)}
-
-
-if __name__ == "__main__":
-    run_step("demo", main)

@@ -1,6 +1,6 @@
 """What the machine is: versions, a matrix product and a copy as yardsticks, and whether attention over packs is right there.
 
-    python -m benchmarks.gpu.environment --out OUT --work WORK
+    python -m benchmarks.gpu environment --out OUT --work WORK
 """
 
 import importlib.util
@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from benchmarks.gpu.step import Step, run_step
+from benchmarks.gpu.step import Step
 from benchmarks.gpu.stopwatch import median_seconds
 from smvl.model.packed_attention import packed_sdpa_attention
 
@@ -86,7 +86,3 @@ def time_tower_attention(step: Step) -> dict[str, float | str]:
         except RuntimeError as error:  # a build without it
             found[name] = str(error)[:200]
     return found
-
-
-if __name__ == "__main__":
-    run_step("environment", main)

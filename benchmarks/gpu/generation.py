@@ -1,6 +1,6 @@
 """Generation in the full-size shapes: one question and sixteen at once, in bfloat16 and with int8 and fp8 weights by torchao.
 
-    python -m benchmarks.gpu.generation --out OUT --work WORK
+    python -m benchmarks.gpu generation --out OUT --work WORK
 
 The engine beside transformers' own `generate` on the same model and prompts.
 """
@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 import smvl
-from benchmarks.gpu.step import Step, run_step
+from benchmarks.gpu.step import Step
 from benchmarks.gpu.throughput import release
 from benchmarks.infer_latency import draw_picture
 from smvl.infer.engine import Engine
@@ -101,7 +101,3 @@ def request_of(picture: Path) -> Request:
 
 def card_bytes(asked: Callable[[], int]) -> int | None:
     return asked() if torch.cuda.is_available() else None
-
-
-if __name__ == "__main__":
-    run_step("generation", main)

@@ -1,6 +1,6 @@
 """Two finetune steps under torch.profiler: the twenty longest kernels, so that the next reader knows what to speed up.
 
-    python -m benchmarks.gpu.profile --out OUT --work WORK
+    python -m benchmarks.gpu profile --out OUT --work WORK
 """
 
 import time
@@ -11,12 +11,11 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.gpu.step import Step, run_step
+from benchmarks.gpu.step import Step
 from benchmarks.throughput_side import OurSide
 from smvl.data.packing import PackedDataset
 from smvl.train.packed_model import BATCH_KEYS
 from smvl.train.prepare import quieten
-from smvl.train.processes import start_worker_server
 
 NUM_STEPS, WARM_UP_STEPS, NUM_LONGEST = 2, 3, 20
 NAME_LENGTH = 110
@@ -32,7 +31,6 @@ GROUPS = {
 
 def main(step: Step) -> None:
     quieten()
-    start_worker_server()
     train_step = prepare(step)
     for _ in range(WARM_UP_STEPS):
         train_step()
@@ -119,7 +117,3 @@ def shares_of_groups(kernels: list[dict[str, Any]]) -> dict[str, float]:
 def print_kernels(kernels: list[dict[str, Any]]) -> None:
     for kernel in kernels:
         print(f"    {kernel['milliseconds'] / NUM_STEPS:9.3f} ms a step {kernel['calls'] // NUM_STEPS:6} calls  {kernel['name']}")
-
-
-if __name__ == "__main__":
-    run_step("profile", main)

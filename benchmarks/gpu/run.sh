@@ -44,7 +44,7 @@ trap 'sleep 0.3; kill $tail; rm -rf "$work"' EXIT
 
 python=${PYTHON:-python3}
 export PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-3000}
-export PYTHONPATH=${SMVL_SITE:-}${SMVL_SITE:+:}${PYTHONPATH:-}
+export PYTHONPATH=$PWD${SMVL_SITE:+:$SMVL_SITE}${PYTHONPATH:+:$PYTHONPATH}
 export SMVL_COMMIT=${SMVL_COMMIT:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}
 [ -n "$tiny" ] && export CUDA_VISIBLE_DEVICES=
 end=$((SECONDS + 60 * ${SMVL_MINUTES:-$([ -n "$tiny" ] && echo 6 || echo 8)}))
@@ -60,7 +60,7 @@ for step in "${chosen[@]}"; do
   fi
   echo "== $step, at most $limit s" >> "$log"
   began=$SECONDS
-  timeout -k 3 "$limit" "$python" -m "benchmarks.gpu.$step" --out "$out" --work "$work" $tiny >> "$log" 2>&1 < /dev/null
+  timeout -k 3 "$limit" "$python" -m benchmarks.gpu "$step" --out "$out" --work "$work" $tiny >> "$log" 2>&1 < /dev/null
   status=$?
   case $status in
     0) echo "== $step: done in $((SECONDS - began)) s" >> "$log" ;;

@@ -1,13 +1,10 @@
 """One step of run.sh: where it writes, what it calls itself, and on which machine it ran."""
 
-import argparse
 import json
 import os
 import platform
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
@@ -88,22 +85,6 @@ class Step:
         beside = path.with_suffix(".partial")
         beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         beside.replace(path)
-
-
-def run_step(name: str, run: Callable[[Step], None]) -> None:
-    """The command line of a step."""
-    parser = argparse.ArgumentParser(description=f"The step {name} of benchmarks/gpu/run.sh.")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--work", type=Path, required=True, help="folder that the steps of a run share")
-    parser.add_argument("--tiny", action="store_true", help="the smallest sizes, on a CPU")
-    options = parser.parse_args()
-    if not options.tiny and not torch.cuda.is_available():
-        parser.error("there is no card here; --tiny shows on a CPU that every step runs")
-    options.out.mkdir(parents=True, exist_ok=True)
-    step = Step(name, options.out, options.work, options.tiny)
-    run(step)
-    step.finish()
-    sys.exit(step.failed)
 
 
 def describe_machine(tiny: bool) -> dict[str, Any]:

@@ -1,18 +1,17 @@
 """What is fastest: a small sweep around train.yaml's finetune stage, one key at a time, and the best line.
 
-    python -m benchmarks.gpu.sweep --out OUT --work WORK
+    python -m benchmarks.gpu sweep --out OUT --work WORK
 """
 
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import replace
 
-from benchmarks.gpu.step import Step, run_step
+from benchmarks.gpu.step import Step
 from benchmarks.gpu.throughput import measure
 from benchmarks.throughput_presets import Preset
 from benchmarks.throughput_side import OurSide
 from smvl.train.prepare import quieten
-from smvl.train.processes import start_worker_server
 
 STAGE = "finetune"
 TIMED_PACKS, WARM_UP_PACKS = 96, 48
@@ -23,7 +22,6 @@ SAMPLES_PER_PACK = 6
 
 def main(step: Step) -> None:
     quieten()
-    start_worker_server()
     for name, preset in lines(step):
         step.add(name, measure(OurSide, preset, STAGE, step))
     rates = {name: found["samples_per_second"] for name, found in step.results.items() if "samples_per_second" in found}
@@ -55,7 +53,3 @@ def lines(step: Step) -> Iterator[tuple[str, Preset]]:
     yield "packs 4, checkpointing", line(4, trainer={"gradient_checkpointing": True})
     if importlib.util.find_spec("flash_attn") is not None:
         yield "packs 4, flash_attention_2", line(4, attention="flash_attention_2")
-
-
-if __name__ == "__main__":
-    run_step("sweep", main)

@@ -1,6 +1,6 @@
 """Full size, both stages, in bfloat16: samples and tokens a second, utilization, memory against its forecast; the plain recipe beside it.
 
-    python -m benchmarks.gpu.throughput --out OUT --work WORK
+    python -m benchmarks.gpu throughput --out OUT --work WORK
 
 Random weights of the real shapes and drawn photographs; what is compared, benchmarks/train_throughput.py says. `recipe` is ours at
 train.yaml's resolution, where a picture of 640 x 480 pixels takes 5 tiles; at the plain recipe's it takes 13.
@@ -13,11 +13,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu.step import Step, run_step
+from benchmarks.gpu.step import Step
 from benchmarks.throughput_presets import Preset
 from benchmarks.throughput_side import OurSide, PlainSide, Side
 from smvl.train.prepare import quieten
-from smvl.train.processes import start_worker_server
 
 NUM_PLAIN = 32
 """Samples that the plain recipe is timed on."""
@@ -25,16 +24,15 @@ NUM_PLAIN = 32
 
 def main(step: Step) -> None:
     quieten()
-    start_worker_server()
     ours, plain = step.preset, replace(step.preset, num_samples=min(NUM_PLAIN, step.preset.num_samples))
     if not step.tiny:
         ours = replace(ours, workers=step.recipe.workers)
     for stage in ("finetune", "align"):
         step.add(f"{stage}/recipe", measure(OurSide, step.recipe, stage, step))
-        step.add(f"{stage}/recipe, compiled", measure(OurSide, replace(step.recipe, compile=True), stage, step))
         step.add(f"{stage}/plain", measure(PlainSide, plain, stage, step))
         step.add(f"{stage}/ours", measure(OurSide, ours, stage, step))
         step.add(f"{stage}/ratio", ratio(*(step.results[f"{stage}/{side}"] for side in ("ours", "plain"))))
+        step.add(f"{stage}/recipe, compiled", measure(OurSide, replace(step.recipe, compile=True), stage, step))
 
 
 def measure(side: type[Side], preset: Preset, stage: str, step: Step) -> dict[str, Any]:
@@ -67,7 +65,3 @@ def ratio(ours: dict[str, Any], plain: dict[str, Any]) -> dict[str, float]:
         "peak": ours["peak"] / plain["peak"],
         "loss_difference": abs(ours["loss"] - plain["loss"]),
     }
-
-
-if __name__ == "__main__":
-    run_step("throughput", main)

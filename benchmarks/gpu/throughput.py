@@ -18,7 +18,7 @@ from benchmarks.throughput_presets import Preset
 from benchmarks.throughput_side import OurSide, PlainSide, Side
 from smvl.train.prepare import quieten
 
-NUM_PLAIN = 32
+NUM_PLAIN = 24
 """Samples that the plain recipe is timed on."""
 
 
@@ -26,7 +26,7 @@ def main(step: Step) -> None:
     quieten()
     ours, plain = step.preset, replace(step.preset, num_samples=min(NUM_PLAIN, step.preset.num_samples))
     if not step.tiny:
-        ours = replace(ours, workers=step.recipe.workers)
+        ours = replace(ours, workers=step.recipe.workers, warm_up_steps=12, num_samples=128)
     for stage in ("finetune", "align"):
         step.add(f"{stage}/recipe", measure(OurSide, step.recipe, stage, step))
         step.add(f"{stage}/plain", measure(PlainSide, plain, stage, step))

@@ -5,6 +5,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -159,13 +160,25 @@ class Side(ABC):
             workers=data.workers,
         )
 
-    def measure(self) -> dict[str, Any]:
-        """Loss before training, then speed and memory of training."""
-        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.preset.on_card):
-            total, count = self.sum_losses()
+    def measure(self, *, quickly: bool = False) -> dict[str, Any]:
+        """Loss before training, then speed and memory of training.
+
+        Args:
+            quickly: leave out the loss, and what takes no training to know.
+        """
+        found = {} if quickly else {**self.measure_loss(), **self.forecast()}
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
-        return {"loss": total / count, **self.train(), **peak_memory()}
+        return {**found, **self.train(), **peak_memory()}
+
+    def measure_loss(self) -> dict[str, float]:
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.preset.on_card):
+            total, count = self.sum_losses()
+        return {"loss": total / count}
+
+    def forecast(self) -> dict[str, int]:
+        """Bytes that this project's forecast says; the plain recipe has none."""
+        return {}
 
     @abstractmethod
     def sum_losses(self) -> tuple[float, int]:
@@ -271,28 +284,36 @@ class OurSide(Side):
         return PackCollator(self.model.config.image_token_id)
 
     def train(self) -> dict[str, Any]:
-        warm_up_steps, num_steps = self.preset.warm_up_steps, len(self.schedule.measured) // self.preset.packs_per_step
-        plan, arguments = self.plan(warm_up_steps + num_steps)
-        sampler = self.open_sampler()
-        forecast = StageMemory(self.model, plan, arguments, measure_pack(sampler), self.device).forecast()
-        forecast = forecast.tensors if has_card() else forecast.peak
+        plan, arguments = self.plan
         plan.freeze(self.model, 0)
-        stopwatch = Stopwatch(warm_up_steps)
+        stopwatch = Stopwatch(self.preset.warm_up_steps)
         SmVLMTrainer(
             self.packed,
             arguments,
             plan=plan,
-            sampler=sampler,
+            sampler=self.open_sampler(),
             evaluate_model=lambda model, step: {},
             save_model=lambda folder: None,
             save_total_limit=None,
             callbacks=[WriteBackRows(), stopwatch],
         ).train()
-        figures = self.figures(stopwatch, rows_of(self.schedule.measured), num_steps=num_steps, padded_to=None)
-        return {**figures, "fill": stopwatch.figures["data/fill"], "forecast": forecast}
+        figures = self.figures(stopwatch, rows_of(self.schedule.measured), num_steps=self.num_steps, padded_to=None)
+        return {**figures, "fill": stopwatch.figures["data/fill"]}
 
-    def plan(self, max_steps: int) -> tuple[StagePlan, TrainingArguments]:
+    def forecast(self) -> dict[str, int]:
+        plan, arguments = self.plan
+        found = StageMemory(self.model, plan, arguments, measure_pack(self.open_sampler()), self.device).forecast()
+        return {"forecast": found.tensors if has_card() else found.peak}
+
+    @property
+    def num_steps(self) -> int:
+        """That are timed."""
+        return len(self.schedule.measured) // self.preset.packs_per_step
+
+    @cached_property
+    def plan(self) -> tuple[StagePlan, TrainingArguments]:
         """What learns, and the Trainer's arguments."""
+        max_steps = self.preset.warm_up_steps + self.num_steps
         attach_adapters(self.stage, self.model, self.encoder.processor.tokenizer, self.config.seed)
         plan = plan_stage(self.stage, self.model, marker_ids=(), max_steps=max_steps, default_learning_rate=LEARNING_RATE)
         return plan, training_arguments(self.config, self.stage, self.folder / "output", max_steps=max_steps)

@@ -64,6 +64,7 @@ def test_the_sweep_names_its_fastest_line(whole):
     best = results.pop("best")
     assert results[best["line"]]["samples_per_second"] == max(found["samples_per_second"] for found in results.values())
     assert {"packs 2", "packs 4, compile", "packs 2 x 8, as in train.yaml", "packs 4, checkpointing"} <= results.keys()
+    assert not any("failed" in found for found in results.values())
 
 
 def test_the_demo_is_scored_and_a_killed_run_ends_as_an_unbroken_one(whole):
@@ -108,7 +109,7 @@ def stand_in(folder: Path, **steps: str) -> str:
 
 def test_a_step_that_fails_and_one_that_hangs_leave_the_others_whole(tmp_path):
     python = stand_in(tmp_path, environment="sleep 600 & sleep 600", throughput="echo broken >&2; exit 3")
-    done = run(tmp_path / "out", "environment", "throughput", "profile", PYTHON=python, SMVL_LIMIT="25", SMVL_MINUTES="2")
+    done = run(tmp_path / "out", "environment", "throughput", "profile", PYTHON=python, SMVL_LIMIT="25", SMVL_SECONDS="120")
     assert done.returncode == 1
     assert "== environment: cut off after" in done.stdout and "== throughput: failed with status 3" in done.stdout
     assert "broken" in done.stdout and "did not end well: environment throughput" in done.stdout
@@ -117,7 +118,7 @@ def test_a_step_that_fails_and_one_that_hangs_leave_the_others_whole(tmp_path):
 
 
 def test_when_the_time_is_over_the_rest_is_left_out(tmp_path):
-    done = run(tmp_path / "out", "environment", SMVL_MINUTES="0")
+    done = run(tmp_path / "out", "environment", SMVL_SECONDS="0")
     assert done.returncode == 1 and "== environment: left out, the time is over" in done.stdout
 
 
@@ -126,6 +127,11 @@ def test_a_wrong_call_is_told(tmp_path, arguments):
     done = subprocess.run(["bash", RUN, *arguments], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2 and ("run.sh OUT" in done.stderr or "there is no step no-such-step" in done.stderr)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_time_that_is_no_number_of_seconds_is_refused_before_anything_runs(tmp_path):
+    done = run(tmp_path / "out", SMVL_SECONDS="7.5")
+    assert done.returncode == 2 and "whole seconds, found 7.5" in done.stderr and not (tmp_path / "out").exists()
 
 
 def test_without_a_card_a_step_says_so(tmp_path):

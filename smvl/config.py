@@ -233,6 +233,24 @@ class LoraConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PromptConfig:
+    """What clients do to a prompt that sets no options; a model that has never seen it answers worse."""
+
+    thinking: bool = False
+    """What the checkpoint's template gives clients that do not say whether to think: false closes an empty reasoning block in the prompt,
+    as this stage's samples without reasoning do; true leaves it open, for data with reasoning."""
+    open_share: float = 0.0
+    """Share of the samples without reasoning whose prompt ends before that block, so that the model learns to write it: some clients open
+    the block whatever the template's default."""
+    spaced_share: float = 0.0
+    """Share of the pictures between which and the words after them white space is put, as some clients do."""
+
+    def __post_init__(self) -> None:
+        for name in ("open_share", "spaced_share"):
+            check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a share from 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class StageConfig:
     name: str
     """Name of the stage and of its folder: letters, digits, - and _."""
@@ -240,6 +258,8 @@ class StageConfig:
     """Sources that are mixed, each with its weight."""
     mix_by: Literal["samples", "tokens"] = "samples"
     """What the weights are shares of."""
+    prompts: PromptConfig = field(default_factory=PromptConfig)
+    """How prompts vary as clients vary them."""
     text_share: float | None = None
     """Share of the sources with `text: true` together; their weights then count among themselves. null: weights decide alone."""
     train: list[str]

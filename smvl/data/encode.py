@@ -41,11 +41,14 @@ class Encoder:
     def __init__(self, processor: SmVLMProcessor, max_length: int | None, max_tiles: int | None = None):
         self.processor, self.max_length, self.max_tiles = processor, max_length, max_tiles
 
-    def lay_out(self, sample: Sample, sizes: Sequence[tuple[int, int]] | None = None) -> Layout:
+    def lay_out(
+        self, sample: Sample, sizes: Sequence[tuple[int, int]] | None = None, *, asks_empty_thinking: bool = False
+    ) -> Layout:
         """Ids, labels and grids, from image headers alone.
 
         Args:
             sizes: (height, width) of each image, where they are known; None opens the headers.
+            asks_empty_thinking: as `SmVLMProcessor.lay_out` has it.
 
         Raises:
             SampleError: an image cannot be opened, or the sample is too long, or nothing in it is asked of the model.
@@ -56,7 +59,12 @@ class Encoder:
             for index, (height, width) in enumerate(sizes):
                 check_shape(height, width, name=image_label(sample, index) or image_name(sample.images[index]))
             layout = self.processor.lay_out(
-                sample.messages, sizes, tools=sample.tools, max_length=self.max_length, max_tiles=self.max_tiles
+                sample.messages,
+                sizes,
+                tools=sample.tools,
+                max_length=self.max_length,
+                max_tiles=self.max_tiles,
+                asks_empty_thinking=asks_empty_thinking,
             )
         except ImageError as error:
             raise SampleError(error.rule, str(error)) from error
@@ -66,13 +74,14 @@ class Encoder:
             raise SampleError("nothing supervised", "no token of this sample is asked of the model")
         return layout
 
-    def encode(self, sample: Sample, change_image: ChangeImage | None = None) -> Encoded:
+    def encode(self, sample: Sample, change_image: ChangeImage | None = None, *, asks_empty_thinking: bool = False) -> Encoded:
         """Decode, cut and tokenize; raises `SampleError` as `lay_out` does, and for damaged pixels.
 
         Args:
             change_image: what is done to each image, which must keep its size.
+            asks_empty_thinking: as `SmVLMProcessor.lay_out` has it.
         """
-        layout = self.lay_out(sample)
+        layout = self.lay_out(sample, asks_empty_thinking=asks_empty_thinking)
         try:
             images = {index: read_image(sample.images[index], name=image_label(sample, index)) for index in layout.kept_images}
         except ImageError as error:

@@ -5,11 +5,12 @@ Weihl, MIT/LCS/TM-528, 1995), whose shares are never off by more than one sample
 nothing, so that shares hold of what is trained on.
 """
 
+import random
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from smvl.config import ImageAugmentConfig, SourceConfig, StageConfig
-from smvl.data.augmentation import ChangeImage, TextAugmentedSource, image_change
+from smvl.config import ImageAugmentConfig, PromptConfig, SourceConfig, StageConfig
+from smvl.data.augmentation import ChangeImage, SpacedSource, TextAugmentedSource, image_change
 from smvl.data.registry import Source, open_source
 from smvl.data.row_order import RowOrder
 from smvl.data.sample import Sample
@@ -33,6 +34,7 @@ class Mixture:
         weights: relative shares, one for each source.
         mix_by: what they are shares of.
         augment_images: what is done to the images of each source; None leaves those of all as they are.
+        open_prompts: share of the rows whose prompt is left open; see `PromptConfig`.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class Mixture:
         seed: int,
         mix_by: MixBy = "samples",
         augment_images: Sequence[ImageAugmentConfig | None] | None = None,
+        open_prompts: float = 0.0,
     ):
         self.sources = list(sources)
         self.shares = [weight / sum(weights) for weight in weights]
         self.seed, self.mix_by = seed, mix_by
         self._augment_images = augment_images or [None] * len(sources)
+        self._open_prompts = open_prompts
         names = [source.name for source in self.sources]
         self.names = [name if names.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(names)]
         """Of the sources, each another."""
@@ -64,6 +68,12 @@ class Mixture:
         """What happens to the images of a row at one of the times that it comes; None for nothing."""
         settings = self._augment_images[key.source]
         return settings and image_change(settings, task=task, seed=self.seed, key=key)
+
+    def opens_prompt(self, key: RowKey) -> bool:
+        """Whether a row's prompt is left open at one of the times that it comes."""
+        if not self._open_prompts:
+            return False
+        return random.Random(f"{self.seed} open {' '.join(map(str, key))}").random() < self._open_prompts
 
     def stream(self) -> "MixtureStream":
         """The rows from the very first on."""
@@ -137,14 +147,17 @@ def source_weights(mixture: Sequence[SourceConfig], text_share: float | None) ->
 def open_mixture(stage: StageConfig, *, seed: int) -> Mixture:
     """Open every source of a stage; a source that cannot be opened is an error, never left out."""
     return Mixture(
-        [_open_augmented(source, seed) for source in stage.mixture],
+        [_open_changed(source, stage.prompts, seed) for source in stage.mixture],
         source_weights(stage.mixture, stage.text_share),
         seed=seed,
         mix_by=stage.mix_by,
         augment_images=[source.augment_images for source in stage.mixture],
+        open_prompts=stage.prompts.open_share,
     )
 
 
-def _open_augmented(config: SourceConfig, seed: int) -> Source:
-    source = open_source(config)
-    return source if config.augment_text is None else TextAugmentedSource(source, config.augment_text, seed)
+def _open_changed(config: SourceConfig, prompts: PromptConfig, seed: int) -> Source:
+    source: Source = open_source(config)
+    if config.augment_text is not None:
+        source = TextAugmentedSource(source, config.augment_text, seed)
+    return SpacedSource(source, prompts.spaced_share, seed) if prompts.spaced_share else source

@@ -275,6 +275,7 @@ class PackedDataset(Dataset):
     def _encode(self, key: RowKey) -> Encoded | Failure:
         try:
             sample = self.mixture[key]
-            return self.encoder.encode(sample, self.mixture.image_change(key, sample.task))
+            change = self.mixture.image_change(key, sample.task)
+            return self.encoder.encode(sample, change, asks_empty_thinking=self.mixture.opens_prompt(key))
         except SampleError as error:
             return failure_of(error, row_id=str(key.row), source=self.mixture.sources[key.source].name)

@@ -70,15 +70,21 @@ class ControlText:
         """Ids of somebody's words, in which token texts are only characters."""
         return self._words.encode(text, add_special_tokens=False).ids
 
-    def encode(self, rendered: str, guard: str, image_texts: Sequence[str]) -> tuple[list[int], list[bool]]:
+    def encode(
+        self, rendered: str, guard: str, image_texts: Sequence[str], *, asks_empty_thinking: bool = False
+    ) -> tuple[list[int], list[bool]]:
         """Ids of a rendered, guarded conversation and, for each, whether the model is asked for it.
 
         Asked for: all that follows an assistant's opening, up to and with the token that ends the turn. The i-th image placeholder
         becomes `image_texts[i]`.
+
+        Args:
+            asks_empty_thinking: whether an empty thinking block is asked for too, or given with the opening; the ids are the same.
         """
         ids: list[int] = []
         asked: list[bool] = []
         remaining_images = iter(image_texts)
+        num_opening = len(self.control_ids(ANSWER_OPENING))
         in_answer = False
         for piece, is_control in self.pieces(rendered):
             opens_answer = piece in (ANSWER_OPENING, ANSWER_OPENING_WITHOUT_THINKING)
@@ -86,7 +92,11 @@ class ControlText:
                 piece = next(remaining_images)
             new = self.control_ids(piece) if is_control else self.word_ids(piece.replace(guard, ""))
             ids += new
-            asked += [in_answer and not opens_answer] * len(new)
+            if opens_answer:
+                num_given = num_opening if asks_empty_thinking else len(new)
+            else:
+                num_given = 0 if in_answer else len(new)
+            asked += [place >= num_given for place in range(len(new))]
             if is_control:
                 in_answer = opens_answer or (in_answer and piece != END_OF_TURN)
         return ids, asked

@@ -6,7 +6,6 @@ what it saves is laid out so that the stock class can read it too.
 
 import json
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +14,7 @@ from PIL import Image
 from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
+from smvl.processing.chat_template import default_chat_template, with_thinking_default
 from smvl.processing.control_text import ControlText
 from smvl.processing.exported import has_smolvlm_names, with_own_names
 from smvl.processing.images import read_image
@@ -82,6 +82,10 @@ class SmVLMProcessor(ProcessorMixin):
             raise ValueError(f"at most {most_tiles} tiles for an image; it needs at least 1.")
         self._most_tiles = most_tiles
 
+    def think_by_default(self, thinks: bool) -> None:
+        """Let prompts that do not say whether to think be rendered so; what is saved from now on says it to every client."""
+        self.chat_template = with_thinking_default(self.chat_template, thinks)
+
     # ---- conversations: the project's own way in -------------------------------------------------------------------------------
 
     def lay_out(
@@ -94,6 +98,7 @@ class SmVLMProcessor(ProcessorMixin):
         max_tiles: int | None = None,
         add_generation_prompt: bool = False,
         enable_thinking: bool | None = None,
+        asks_empty_thinking: bool = False,
     ) -> Layout:
         """Ids, labels and tile grids of one conversation; no pixel is read.
 
@@ -103,7 +108,9 @@ class SmVLMProcessor(ProcessorMixin):
         Args:
             messages: OpenAI / Hugging Face messages; content is a string or a list of parts.
             image_sizes: (height, width) of each image, in the order of the image parts.
-            enable_thinking: as in Qwen3's template; False closes the thinking block in the generation prompt.
+            enable_thinking: as in Qwen3's template; False closes the thinking block in the generation prompt, and None leaves it to the
+                template's default.
+            asks_empty_thinking: whether the empty thinking block of an answer is among what the model is asked for.
 
         Raises:
             TooLongError: even the last turn alone with one tile an image is longer than `max_length` or has more than `max_tiles` tiles.
@@ -124,7 +131,8 @@ class SmVLMProcessor(ProcessorMixin):
                 raise _too_long(len(sizes), max_length, max_tiles)
             messages, num_dropped = remaining
             first_image, shortened = first_image + num_dropped, (EARLY_TURNS_DROPPED,)
-        ids, asked = self._control_text.encode(rendered, guard, [grid.text(self.image_seq_len) for grid in grids])
+        image_texts = [grid.text(self.image_seq_len) for grid in grids]
+        ids, asked = self._control_text.encode(rendered, guard, image_texts, asks_empty_thinking=asks_empty_thinking)
         finest = self.image_processor.size["longest_edge"]
         if any(grid.longest_edge < finest for grid in grids):
             shortened = (FEWER_TILES, *shortened)
@@ -253,11 +261,6 @@ class SmVLMProcessor(ProcessorMixin):
             processor = super().from_pretrained(copy, local_files_only=True, **kwargs)
         processor.tokenizer.name_or_path = str(folder)
         return processor
-
-
-def default_chat_template() -> str:
-    """The project's chat template: Qwen3's format, with images."""
-    return resources.files("smvl.processing").joinpath("chat_template.jinja").read_text(encoding="utf-8")
 
 
 def _too_long(num_images: int, max_length: int | None, max_tiles: int | None) -> TooLongError:

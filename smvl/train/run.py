@@ -133,6 +133,7 @@ class Run:
         step, num_packs = read_position(checkpoint) if checkpoint else (0, 0)
         max_steps = count_steps(stage, sampler, num_processes=process_state().num_processes, steps_done=step, packs_done=num_packs)
         arguments = training_arguments(self.config, stage, folder, max_steps=max_steps)
+        self.processor.think_by_default(stage.prompts.thinking)
         attach_adapters(stage, self.model, self.processor.tokenizer, self.config.seed)
         plan = plan_stage(
             stage,

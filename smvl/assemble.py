@@ -1,13 +1,16 @@
 """Two donors in, a model and its processor out; and a checkpoint in, the same two out."""
 
+import json
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForImageTextToText, SmolVLMForConditionalGeneration
+from transformers import AutoModelForImageTextToText, SmolVLMConfig, SmolVLMForConditionalGeneration
 
 import smvl.model.modeling_smvl  # noqa: F401  (makes the `smvl` model type known to the Auto classes)
 from smvl.model.donors import DonorError, check_donor_folder, check_text_donor, read_vision_donor
+from smvl.model.flavours import as_smolvlm, is_idefics3
 from smvl.model.loading import load_whole
+from smvl.model.position_table import narrow_positions
 from smvl.model.splice import Projector, splice_model
 from smvl.model.torchao_quantization import torchao_config
 from smvl.processing.build import build_processor
@@ -87,6 +90,8 @@ def load_checkpoint(
 ) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
     """Load a checkpoint with its processor; nothing is downloaded, and a tensor that is missing or unknown is an error.
 
+    A folder that transformers or TRL has saved of one is read too, and so is its idefics3 flavour, which becomes `smolvlm` again.
+
     Args:
         dtype: of the weights in memory; `auto` keeps the checkpoint's own.
         quantize: one of `torchao_quantization.KINDS`, done while loading.
@@ -99,7 +104,9 @@ def load_checkpoint(
         check_donor_folder(folder)
         processor = SmVLMProcessor.from_pretrained(folder)
         quantization = torchao_config(quantize, folder, device or torch.device("cpu")) if quantize else None
-        model = load_whole(AutoModelForImageTextToText, folder, dtype=dtype, attention=attention, quantization=quantization)
+        options = dict(dtype=dtype, attention=attention, quantization=quantization, config=_other_flavour(folder))
+        model = load_whole(AutoModelForImageTextToText, folder, **options)
+        narrow_positions(model, processor.image_processor.max_image_size["longest_edge"])
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"the checkpoint in {folder} cannot be loaded: {error}") from error
     if model.config.image_token_id != processor.image_token_id or model.model.image_token_id != processor.image_token_id:
@@ -108,3 +115,9 @@ def load_checkpoint(
             f"{processor.image_token_id}. The model would not see; take the tokenizer and config.json of one checkpoint."
         )
     return model.eval(), processor
+
+
+def _other_flavour(folder: str | Path) -> SmolVLMConfig | None:
+    """The configuration of an idefics3 folder as `smolvlm` has it; None for any other."""
+    config = json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
+    return SmolVLMConfig(**as_smolvlm(config)) if is_idefics3(config) else None

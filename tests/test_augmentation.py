@@ -1,12 +1,13 @@
 """smvl/data/augmentation: changes depend on the seed and the row alone; images change each time that a row comes, text does not."""
 
 import json
+from collections import Counter
 
 import pytest
 import torch
 
 import smvl
-from smvl.config import ImageAugmentConfig, SourceConfig, StageConfig, TextAugmentConfig
+from smvl.config import ImageAugmentConfig, PromptConfig, SourceConfig, StageConfig, TextAugmentConfig
 from smvl.data.encode import Encoder
 from smvl.data.mixture import Mixture, RowKey, open_mixture
 from smvl.data.packing import PackedDataset, PackSampler
@@ -47,6 +48,37 @@ def test_spared_tasks_keep_their_images(encoder, tmp_path):
     spared = ImageAugmentConfig(share=1.0, blur=0.8, spare=["colour"])
     key = RowKey(0, 0, 0)
     assert torch.equal(pixels(open_images(tmp_path, spared), encoder, key), pixels(open_images(tmp_path, None), encoder, key))
+
+
+def test_white_space_comes_after_a_share_of_the_pictures_and_is_measured_as_it_is_trained(encoder, tmp_path):
+    write_json_lines(tmp_path, num_rows=200)
+    stage = StageConfig(
+        name="s",
+        mixture=[SourceConfig(path=str(tmp_path / "colours.jsonl"))],
+        train=["connector"],
+        prompts=PromptConfig(spaced_share=0.3),
+    )
+    mixture, again = open_mixture(stage, seed=1), open_mixture(stage, seed=1)
+    questions = [mixture[RowKey(0, row)].messages[0]["content"][1]["text"] for row in range(200)]
+    assert questions == [again[RowKey(0, row, 3)].messages[0]["content"][1]["text"] for row in range(200)]
+    counts = Counter(question.removesuffix("什么颜色?") for question in questions)
+    assert counts.keys() == {"", "\n", " "} and 40 <= counts["\n"] + counts[" "] <= 80 and counts["\n"] > counts[" "]
+    sampler = PackSampler(mixture, encoder, max_length=256, packing=True, seed=1, quarantine=Quarantine(None, 1.0))
+    for row in range(20):
+        assert sampler.cost(RowKey(0, row)).tokens == len(PackedDataset(mixture, encoder)[(RowKey(0, row),)][0].input_ids)
+
+
+def test_a_share_of_the_prompts_is_left_open_each_time_anew(encoder, tmp_path):
+    write_json_lines(tmp_path, num_rows=200)
+    source = SourceConfig(path=str(tmp_path / "colours.jsonl"))
+    stage = StageConfig(name="s", mixture=[source], train=["connector"], prompts=PromptConfig(open_share=0.25))
+    mixture = open_mixture(stage, seed=1)
+    opened = [[mixture.opens_prompt(RowKey(0, row, times)) for row in range(200)] for times in (0, 1)]
+    assert all(30 <= sum(rows) <= 70 for rows in opened) and opened[0] != opened[1]
+    block = encoder.processor.tokenizer.encode("<think>")[0]
+    for row in (opened[0].index(True), opened[0].index(False)):
+        labels = PackedDataset(mixture, encoder)[(RowKey(0, row),)][0].labels.tolist()
+        assert (block in labels) is opened[0][row]
 
 
 def test_changed_text_is_what_was_measured_and_is_the_same_in_every_epoch(encoder, tmp_path):

@@ -14,6 +14,7 @@ import pytest
 import tiktoken
 from jinja2 import nodes
 
+from smvl.processing.chat_template import is_own_template, training_template, with_thinking_default
 from tests.qwen3 import SPLIT_PATTERN, official_chat_template, qwen3_tokenizer, read_ranks, save_qwen3_tokenizer
 
 TEMPLATE = (Path(__file__).parent.parent / "smvl/processing/chat_template.jinja").read_text(encoding="utf-8")
@@ -194,6 +195,32 @@ def test_switches_and_tools_change_what_is_rendered() -> None:
         for add_generation_prompt, enable_thinking in SWITCHES
     }
     assert len(rendered) == 9  # 3 lists of tools x (no prompt, a prompt, a prompt without thinking)
+
+
+@pytest.mark.parametrize("messages", CONVERSATIONS.values(), ids=CONVERSATIONS)
+def test_a_trained_default_is_what_a_client_gets_that_says_nothing_and_the_switch_stays_qwen3s(messages: list[dict]) -> None:
+    closed = with_thinking_default(TEMPLATE, False)
+    for tools, add_generation_prompt in itertools.product((None, [WEATHER]), (False, True)):
+        options = {"tools": tools, "add_generation_prompt": add_generation_prompt}
+        for said_nothing in ({}, {"enable_thinking": None}):
+            expected = render(messages, official_chat_template(), **options, enable_thinking=False)
+            assert render(messages, closed, **options, **said_nothing) == expected
+            assert render(messages, with_thinking_default(closed, True), **options, **said_nothing) == render(messages, **options)
+        for enable_thinking in (True, False):
+            said = {**options, "enable_thinking": enable_thinking}
+            assert render(messages, closed, **said) == render(messages, official_chat_template(), **said)
+
+
+def test_the_default_is_one_line_that_another_template_does_not_have() -> None:
+    closed = with_thinking_default(TEMPLATE, False)
+    assert [line for line, other in zip(TEMPLATE.splitlines(), closed.splitlines()) if line != other] == [
+        "{%- set thinks_by_default = true -%}"
+    ]
+    assert with_thinking_default(closed, False) == closed and with_thinking_default(closed, True) == TEMPLATE
+    assert is_own_template(TEMPLATE) and is_own_template(closed) and not is_own_template(official_chat_template())
+    for change in (lambda: with_thinking_default(official_chat_template(), False), lambda: training_template(official_chat_template())):
+        with pytest.raises(ValueError, match="the chat template has no .* expected this project's"):
+            change()
 
 
 def test_image_renders_as_one_placeholder_in_place() -> None:

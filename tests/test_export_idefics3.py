@@ -6,15 +6,26 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor, Idefics3ForConditionalGeneration, Idefics3Processor
+from safetensors.torch import load_file
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    Idefics3ForConditionalGeneration,
+    Idefics3Processor,
+    SmolVLMForConditionalGeneration,
+)
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 import smvl
 from smvl.assemble import load_checkpoint
 from smvl.export.checkpoint import ExportError
 from smvl.export.idefics3 import export_idefics3
+from smvl.export.own_checkpoint import write_own_checkpoint
+from smvl.model.position_table import gather, table_side
 from smvl.model.saving import save_model
 from tests.donors import save_text_donor, save_vision_donor
 
+POSITIONS = "model.vision_model.embeddings.position_embedding.weight"
 PICTURES = [Image.new("RGB", (64, 48), "red"), Image.new("RGB", (20, 60), "blue")]
 CONVERSATIONS = {
     0: [{"role": "system", "content": "只用一个词回答。"}, {"role": "user", "content": "你好"}],
@@ -27,11 +38,12 @@ CONVERSATIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> tuple[Path, Path]:
+@pytest.fixture(scope="module", params=[32, 48], ids=["four patches a side", "six patches a side"])
+def folders(request, tmp_path_factory) -> tuple[Path, Path]:
     """A checkpoint and its export."""
     folder = tmp_path_factory.mktemp("idefics3")
-    model, processor = smvl.splice(vision=save_vision_donor(folder / "vision"), text=save_text_donor(folder / "text"))
+    vision = save_vision_donor(folder / "vision", tile=request.param)
+    model, processor = smvl.splice(vision=vision, text=save_text_donor(folder / "text"))
     save_model(model, folder / "checkpoint")
     processor.save_pretrained(folder / "checkpoint")
     return folder / "checkpoint", export_idefics3(folder / "checkpoint", folder / "export")
@@ -114,6 +126,37 @@ def test_what_the_files_say(folders, checkpoint) -> None:
     assert tokenizer["chat_template"] == template and "'<image>'" in template and "<|image_pad|>" not in template
     own = (folders[0] / "generation_config.json").read_bytes()
     assert (folders[1] / "generation_config.json").read_bytes() == own
+
+
+def test_the_position_table_is_as_wide_as_half_precision_needs_it(folders) -> None:
+    own, exported = (load_file(folder / "model.safetensors")[POSITIONS] for folder in folders)
+    patches = round(len(own) ** 0.5)
+    image_size = json.loads((folders[1] / "config.json").read_text(encoding="utf-8"))["vision_config"]["image_size"]
+    assert image_size == 8 * table_side(patches) and len(exported) == table_side(patches) ** 2
+    assert torch.equal(gather(exported, patches), own)
+
+
+@pytest.mark.parametrize("saved_by", ["this project", "transformers"])
+def test_it_turns_back_into_the_checkpoint(folders, checkpoint, stock, tmp_path, saved_by) -> None:
+    """Also when transformers has saved it again, as TRL does after training."""
+    folder = folders[1]
+    if saved_by == "transformers":
+        folder = tmp_path / "saved"
+        stock[0].save_pretrained(folder)
+        stock[2].save_pretrained(folder)
+    model, processor = load_checkpoint(folder)
+    assert type(model) is SmolVLMForConditionalGeneration and type(processor.image_processor) is SmolVLMImageProcessorPil
+    for num_images in (0, 1, 2):
+        own, again = own_inputs(checkpoint[1], num_images), own_inputs(processor, num_images)
+        assert own.keys() == again.keys() and all(torch.equal(own[name], again[name]) for name in own)
+        with torch.no_grad():
+            assert torch.equal(model(**again).logits, checkpoint[0](**own).logits)
+    write_own_checkpoint(folder, tmp_path / "own")
+    assert {name: tensor.tolist() for name, tensor in load_file(tmp_path / "own/model.safetensors").items()} == {
+        name: tensor.tolist() for name, tensor in load_file(folders[0] / "model.safetensors").items()
+    }
+    for name in ("config.json", "chat_template.jinja", "preprocessor_config.json"):
+        assert (tmp_path / "own" / name).read_text(encoding="utf-8") == (folders[0] / name).read_text(encoding="utf-8")
 
 
 def test_a_folder_in_use_is_refused_and_a_failed_export_leaves_nothing(folders, tmp_path) -> None:

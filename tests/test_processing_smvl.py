@@ -8,6 +8,7 @@ from PIL import Image
 from transformers import AutoTokenizer
 
 from smvl.processing.build import build_processor
+from smvl.processing.chat_template import training_template
 from smvl.processing.control_text import ControlText
 from smvl.processing.layout import EARLY_TURNS_DROPPED, FEWER_TILES, IGNORED_LABEL, TooLongError
 from smvl.processing.processing_smvl import SmVLMProcessor
@@ -315,6 +316,79 @@ def test_called_as_hugging_face_does_it_gives_the_same_ids_and_pixels(processor)
     layout = processor.lay_out(messages, [(64, 64)], add_generation_prompt=True, enable_thinking=False)
     assert batch["input_ids"][0].tolist() == layout.input_ids
     np.testing.assert_array_equal(batch["pixel_values"][0], processor.pixel_values([picture()], layout))
+
+
+def test_videos_and_sound_are_refused_and_their_absence_is_not(processor):
+    messages = [question(None, "图中有什么?")]
+    messages[0]["content"][0]["image"] = picture()
+    batch = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True)
+    assert batch["pixel_values"].shape == (1, 5, 3, 32, 32)
+    layout = processor.lay_out(messages, [(64, 64)], add_generation_prompt=True)
+    assert batch["input_ids"][0].tolist() == layout.input_ids
+    with pytest.raises(ValueError, match="called with videos; it reads text and images. Give frames of a video as images"):
+        processor(text="?", videos=[[picture()]])
+    with pytest.raises(ValueError, match="called with audio"):
+        processor(text="?", audio=[[0.0]])
+
+
+def test_a_trainer_that_asks_the_template_learns_what_this_project_learns(processor):
+    """transformers' mask of the training template against our labels; in the last turn, where the block stands, and in those before."""
+    messages = [question(None, "甲?"), answer("乙\n\n丙"), question("丁", None), answer("戊")]
+    for message in messages[::2]:
+        for part in message["content"]:
+            if part["type"] == "image":
+                part["image"] = picture()
+    template = training_template(processor.chat_template)
+    options = dict(tokenize=True, return_dict=True, return_assistant_tokens_mask=True, chat_template=template)
+    batch = processor.apply_chat_template(messages, **options)
+    learned = [token for token, wanted in zip(batch["input_ids"][0].tolist(), batch["assistant_masks"][0]) if wanted]
+    layout = processor.lay_out(messages, [(64, 64)] * 2)
+    assert learned == [label for label in layout.labels if label != IGNORED_LABEL]
+    assert processor.tokenizer.decode(learned) == "乙\n\n丙<|im_end|>戊<|im_end|>"
+    prefix = processor.apply_chat_template(messages[:2], chat_template=template)
+    assert processor.apply_chat_template(messages, chat_template=template).startswith(prefix)
+    assert prefix.count("<think>\n\n</think>\n\n") == 1
+
+
+def test_the_training_template_lies_in_a_checkpoints_folder_and_every_other_template_is_left_alone(processor, tmp_path):
+    processor.save_pretrained(tmp_path / "own")
+    written = (tmp_path / "own/training_template.jinja").read_text(encoding="utf-8")
+    assert written == training_template(processor.chat_template) and "{%- generation -%}" in written
+    other = SmVLMProcessor(processor.image_processor, processor.tokenizer, 4, chat_template="{{ messages[0].content }}")
+    other.save_pretrained(tmp_path / "other")
+    assert not (tmp_path / "other/training_template.jinja").exists()
+
+
+# ---- the thinking block ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_empty_block_may_be_asked_for_and_the_ids_stay(processor):
+    messages = [question("甲?"), answer("乙"), question("丙?"), answer("丁")]
+    given, asked = (processor.lay_out(messages, asks_empty_thinking=asks) for asks in (False, True))
+    assert asked.input_ids == given.input_ids
+    assert supervised(processor, given) == "乙<|im_end|>丁<|im_end|>"
+    assert supervised(processor, asked) == "乙<|im_end|><think>\n\n</think>\n\n丁<|im_end|>"
+    open_prompt = processor.lay_out(messages[:3], add_generation_prompt=True, enable_thinking=True)
+    first = next(place for place in range(len(asked.labels)) if asked.input_ids[place:] and asked.labels[place] != IGNORED_LABEL)
+    assert asked.input_ids[: len(open_prompt.input_ids)] == open_prompt.input_ids and first < len(open_prompt.input_ids)
+
+
+def test_reasoning_is_asked_for_either_way(processor):
+    messages = [question("甲?"), {"role": "assistant", "content": "乙", "reasoning_content": "因为"}]
+    for asks in (False, True):
+        assert supervised(processor, processor.lay_out(messages, asks_empty_thinking=asks)) == "<think>\n因为\n</think>\n\n乙<|im_end|>"
+
+
+def test_what_a_stage_has_trained_is_what_every_saved_file_says(processor, tmp_path):
+    own = SmVLMProcessor(processor.image_processor, processor.tokenizer, 4)
+    own.think_by_default(False)
+    own.save_pretrained(tmp_path)
+    files = [(tmp_path / name).read_text(encoding="utf-8") for name in ("chat_template.jinja", "tokenizer_config.json")]
+    assert all("set thinks_by_default = false" in text for text in files)
+    again = SmVLMProcessor.from_pretrained(tmp_path)
+    closed = again.lay_out([question("甲?")], add_generation_prompt=True, enable_thinking=False)
+    assert again.lay_out([question("甲?")], add_generation_prompt=True) == closed
+    assert again.lay_out([question("甲?")], add_generation_prompt=True, enable_thinking=True) != closed
 
 
 def test_a_batch_is_padded_left_and_short_rows_of_tiles_with_zeros(processor):

@@ -1,7 +1,8 @@
 """The same weights described as an `idefics3` model: what vLLM's Transformers backend asks of a processor, SmolVLM's has not.
 
 The two architectures compute the same; only names differ. The stock Idefics3Processor has its markers' names written into its code, so the
-tokenizer carries those; ids stay as they are. How to serve the folder: docs/serving.md.
+tokenizer carries those; ids stay as they are. The position table is laid out so that half precision reads it right too. How to serve the
+folder: docs/serving.md. `load_checkpoint` turns it back into the project's own.
 
     export_idefics3("output/demo", "output/demo-idefics3")
 """
@@ -11,13 +12,19 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
 from smvl.export.checkpoint import INDEX_FILE, Checkpoint, ExportError, Weights, open_checkpoint, weight_files
 from smvl.export.settings import write_json
+from smvl.model.flavours import as_idefics3
+from smvl.model.position_table import spread, table_side
 
 logger = logging.getLogger(__name__)
 
 _PROCESSOR, _IMAGE_PROCESSOR = "Idefics3Processor", "Idefics3ImageProcessor"
 _COPIED = ("generation_config.json", "provenance.json")
+_POSITIONS = "model.vision_model.embeddings.position_embedding.weight"
 
 
 def export_idefics3(checkpoint_folder: str | Path, out_folder: str | Path) -> Path:
@@ -36,7 +43,7 @@ def export_idefics3(checkpoint_folder: str | Path, out_folder: str | Path) -> Pa
     partial.mkdir(parents=True)
     try:
         _write_settings(checkpoint, partial)
-        _copy_weights(checkpoint.folder, partial)
+        _copy_weights(checkpoint, partial)
     except BaseException:
         shutil.rmtree(partial)
         raise
@@ -51,7 +58,9 @@ def _write_settings(checkpoint: Checkpoint, folder: Path) -> None:
     image_settings = {**checkpoint.image_settings, "do_image_splitting": True}
     image_settings |= {"image_processor_type": _IMAGE_PROCESSOR, "processor_class": _PROCESSOR}
     tokenizer_config = checkpoint.tokenizer_config | {"processor_class": _PROCESSOR, "chat_template": checkpoint.chat_template}
-    write_json(folder / "config.json", _config(checkpoint.config))
+    config = as_idefics3(checkpoint.config)
+    config["vision_config"] |= {"image_size": table_side(_patches(checkpoint)) * config["vision_config"]["patch_size"]}
+    write_json(folder / "config.json", config)
     write_json(folder / "preprocessor_config.json", image_settings)
     write_json(folder / "processor_config.json", _processor_config(checkpoint, image_settings))
     write_json(folder / "tokenizer.json", checkpoint.tokenizer)
@@ -59,24 +68,32 @@ def _write_settings(checkpoint: Checkpoint, folder: Path) -> None:
     (folder / "chat_template.jinja").write_text(checkpoint.chat_template, encoding="utf-8")
 
 
-def _config(config: dict[str, Any]) -> dict[str, Any]:
-    return config | {
-        "model_type": "idefics3",
-        "architectures": ["Idefics3ForConditionalGeneration"],
-        "vision_config": config["vision_config"] | {"model_type": "idefics3_vision"},
-    }
-
-
 def _processor_config(checkpoint: Checkpoint, image_settings: dict[str, Any]) -> dict[str, Any]:
     """Without a video processor, which Idefics3 has not."""
-    vision = checkpoint.vision_config
-    side = vision["image_size"] // vision["patch_size"] // checkpoint.config["scale_factor"]
+    side = _patches(checkpoint) // checkpoint.config["scale_factor"]
     settings = {key: value for key, value in image_settings.items() if key != "processor_class"}
     return {"processor_class": _PROCESSOR, "image_seq_len": side**2, "image_processor": settings}
 
 
-def _copy_weights(source: Path, target: Path) -> None:
-    files = weight_files(source)
-    files += [source / name for name in (INDEX_FILE, *_COPIED) if (source / name).is_file()]
-    for file in files:
-        shutil.copyfile(file, target / file.name)
+def _patches(checkpoint: Checkpoint) -> int:
+    """Of a tile, along its side."""
+    return checkpoint.vision_config["image_size"] // checkpoint.vision_config["patch_size"]
+
+
+def _copy_weights(checkpoint: Checkpoint, target: Path) -> None:
+    source, patches = checkpoint.folder, _patches(checkpoint)
+    for name in (INDEX_FILE, *_COPIED):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+    for file in weight_files(source):
+        if table_side(patches) == patches or not _holds_positions(file):
+            shutil.copyfile(file, target / file.name)
+            continue
+        tensors = load_file(file)
+        tensors[_POSITIONS] = spread(tensors[_POSITIONS], patches, table_side(patches))
+        save_file(tensors, target / file.name, metadata={"format": "pt"})
+
+
+def _holds_positions(file: Path) -> bool:
+    with safe_open(file, framework="pt") as opened:
+        return _POSITIONS in opened.keys()

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from smvl.export.own_checkpoint import as_own_checkpoint, write_own_checkpoint
 from smvl.export.parity import Limits
 
-DEFAULT_BITS = {"onnx": 4, "gguf": 8, "torchao": 8, "idefics3": None}
+DEFAULT_BITS = {"onnx": 4, "gguf": 8, "torchao": 8, "idefics3": None, "smolvlm": None}
 """By target; None where a target has one form only."""
 
 LIMITS = {
@@ -22,6 +23,7 @@ LIMITS = {
     ("torchao", 8): Limits(score_loss=0.005),
     ("torchao", 4): Limits(score_loss=0.02),
     ("idefics3", None): Limits(equal_tokens=1.0, scores=1e-4),
+    ("smolvlm", None): Limits(equal_tokens=1.0, scores=1e-4),
 }
 """By target and bits. What is lost to another arithmetic is seen in tokens, what is lost to rounding in the score."""
 
@@ -46,8 +48,11 @@ class Target:
         return K_QUANT_LIMITS[bits] if "_K" in self.kind else LIMITS[self.name, bits]
 
     def write(self, checkpoint: Path, out: Path) -> None:
-        """Export a checkpoint; raises `ValueError` where it cannot be."""
-        _WRITERS[self.name](checkpoint, out, self)
+        """Export a checkpoint, or what transformers or TRL saved of one; raises `ValueError` where it cannot be."""
+        if self.name == "smolvlm":
+            return write_own_checkpoint(checkpoint, out)
+        with as_own_checkpoint(checkpoint) as own:
+            _WRITERS[self.name](own, out, self)
 
 
 def find_target(name: str, bits: int | None, kind: str | None = None) -> Target:

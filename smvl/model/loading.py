@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 
 class WeightsError(ValueError):
@@ -13,12 +13,19 @@ class WeightsError(ValueError):
 
 
 def load_whole(
-    auto_class: Any, folder: str | Path, *, dtype: torch.dtype | str, attention: str, quantization: Any = None
+    auto_class: Any,
+    folder: str | Path,
+    *,
+    dtype: torch.dtype | str,
+    attention: str,
+    quantization: Any = None,
+    config: PreTrainedConfig | None = None,
 ) -> PreTrainedModel:
     """`auto_class.from_pretrained` from a local folder, safetensors only, where anything less than all is an error.
 
     Args:
         quantization: transformers' configuration of a quantization that is done while loading.
+        config: in the place of the folder's own.
 
     Raises:
         WeightsError: the weights are missing or cut short, or a tensor is missing, unknown or of another shape.
@@ -31,6 +38,7 @@ def load_whole(
             local_files_only=True,
             use_safetensors=True,
             **({} if quantization is None else {"quantization_config": quantization}),  # None would hide the checkpoint's own
+            **({} if config is None else {"config": config}),
             ignore_mismatched_sizes=True,  # they are reported, and refused below with their names
             output_loading_info=True,
         )

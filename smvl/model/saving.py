@@ -16,7 +16,7 @@ def save_model(model: SmolVLMForConditionalGeneration, folder: str | Path, state
     """Write weights, `config.json` and `generation_config.json` into `folder`; the weights are the model's own unless they are given.
 
     The fields that transformers 5 no longer writes but other readers take are added: `text_config.rope_theta` (transformers 4 falls back
-    to 10000 without a word), the tie of the head in both places, and the padding id at the top.
+    to 10000 without a word), the tie of the head in both places, and the padding id at the top. The configuration is that of inference.
     """
     whole = model.state_dict() if state_dict is None else state_dict
     weights = {name: tensor for name, tensor in whole.items() if not name.startswith(ATTACHED)}
@@ -29,4 +29,5 @@ def save_model(model: SmolVLMForConditionalGeneration, folder: str | Path, state
         text["rope_theta"] = theta
     text["tie_word_embeddings"] = config["tie_word_embeddings"]
     config["pad_token_id"] = text["pad_token_id"]
+    config["use_cache"] = True  # transformers' Trainer switches it off in the model that it trains
     path.write_text(json.dumps(config, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")

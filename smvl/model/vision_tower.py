@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from smvl.model.position_table import read_places
+
 
 def encode_tiles(tower: nn.Module, tiles: torch.Tensor) -> torch.Tensor:
     """Whole tiles (T, 3, tile, tile) to patch features (T, patches, width). Every patch is real, so attention needs no mask."""
@@ -30,13 +32,6 @@ def embed_patches(tower: nn.Module, tiles: torch.Tensor) -> torch.Tensor:
 
 
 def patch_places(tower: nn.Module) -> torch.Tensor:
-    """(patches,) int64: the row of the position table that each patch of a whole tile takes, counted row by row.
-
-    This is transformers' arithmetic in float32. Where the number of patches a side makes it round awry (25, say, or 31; not 14, 16, 24,
-    27 or 32), the result is awry too, as a stock class that loads the checkpoint reads the table in this way.
-    """
-    side, device = tower.embeddings.num_patches_per_side, tower.embeddings.position_embedding.weight.device
-    boundaries = torch.arange(1 / side, 1.0, 1 / side, device=device)
-    fractions = (torch.arange(side, dtype=torch.float32, device=device) * (1 / side)).clamp(max=1.0 - 1e-6)
-    places = torch.bucketize(fractions, boundaries, right=True)
-    return (places[:, None] * side + places[None, :]).flatten()
+    """(patches,) int64: the row of the position table that each patch of a whole tile takes, counted row by row."""
+    side = tower.embeddings.num_patches_per_side
+    return read_places(side, side, tower.embeddings.position_embedding.weight.device)

@@ -21,3 +21,35 @@ def with_thinking_default(template: str, thinks: bool) -> str:
     if _DEFAULTS[not thinks] not in template:
         raise ValueError(f"the chat template has no line {_DEFAULTS[thinks]}; expected this project's, as a splice writes it.")
     return template.replace(_DEFAULTS[not thinks], _DEFAULTS[thinks])
+
+
+TRAINING_TEMPLATE_FILE = "training_template.jinja"
+"""In a checkpoint's folder, for trainers that are not this project's."""
+
+_TAGS = {
+    "{#- generation -#}": "{%- generation -%}",
+    "{#- endgeneration -#}": "{%- endgeneration -%}",
+    "{%- set has_block = loop.index0 > state.last_question and (loop.last or reasoning) -%}": "{%- set has_block = true -%}",
+}
+"""What a trainer's template has in the place of what stands here."""
+
+
+def is_own_template(template: str) -> bool:
+    """Whether the other functions here know where in a template to write."""
+    return any(line in template for line in _DEFAULTS.values()) and all(mark in template for mark in _TAGS)
+
+
+def training_template(template: str) -> str:
+    """The template for trainers that ask it what to learn, such as TRL with `assistant_only_loss`.
+
+    It marks what the model is asked for with transformers' `generation` tags, and writes the thinking block into every assistant's turn, so
+    that a conversation's beginning is rendered the same whatever follows.
+
+    Raises:
+        ValueError: it is not one of this project's.
+    """
+    for mark, tag in _TAGS.items():
+        if mark not in template:
+            raise ValueError(f"the chat template has no {mark}; expected this project's, as a splice writes it.")
+        template = template.replace(mark, tag)
+    return template

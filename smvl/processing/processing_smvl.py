@@ -14,7 +14,13 @@ from PIL import Image
 from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
-from smvl.processing.chat_template import default_chat_template, with_thinking_default
+from smvl.processing.chat_template import (
+    TRAINING_TEMPLATE_FILE,
+    default_chat_template,
+    is_own_template,
+    training_template,
+    with_thinking_default,
+)
 from smvl.processing.control_text import ControlText
 from smvl.processing.exported import has_smolvlm_names, with_own_names
 from smvl.processing.images import read_image
@@ -206,32 +212,53 @@ class SmVLMProcessor(ProcessorMixin):
         images: Any = None,
         text: str | Sequence[str] | None = None,
         *,
+        videos: Any = None,
+        audio: Any = None,
         padding: bool | str = True,
         padding_side: str = "left",
-        return_tensors: str = "pt",
+        return_tensors: str | None = "pt",
+        return_text_replacement_offsets: bool = False,
+        add_special_tokens: bool = False,
+        **tokenizer_options: Any,
     ) -> BatchFeature:
         """Rendered prompts, one `<|image_pad|>` for each image, and their images, as transformers' pipelines and trainers call it.
 
         Token texts in `text` become tokens, as with every Hugging Face processor; for words that come from users take `lay_out`.
 
+        Args:
+            videos, audio: nothing, which is what transformers hands over where a conversation has none.
+            return_text_replacement_offsets: whether to say where images made the text longer, which an assistant's mask is made with.
+            add_special_tokens: taken and passed over, as the template has written them all.
+            tokenizer_options: as the tokenizer takes them.
+
         Returns `input_ids` and `attention_mask` (batch, length) and, with images, `pixel_values` (batch, most tiles, 3, tile, tile) whose
         missing tiles are zeros.
+
+        Raises:
+            ValueError: there is no text, or a video or sound, or not one image for each placeholder; or an image cannot be read.
         """
+        for kind, given in (("videos", videos), ("audio", audio)):
+            if given:
+                raise ValueError(f"SmVLMProcessor was called with {kind}; it reads text and images. Give frames of a video as images.")
         if text is None:
             raise ValueError("SmVLMProcessor was called without text; give a rendered prompt, or messages to apply_chat_template.")
         texts = [text] if isinstance(text, str) else list(text)
         nested = _nest_images(images, texts)
         pictures = [[read_image(image) for image in row] for row in nested]
-        expanded, tiles = [], []
+        expanded, replaced, tiles = [], [], []
         for row, prompt in zip(pictures, texts):
             finest = self.image_processor.size["longest_edge"]
             grids = [plan_grid(image.height, image.width, self.image_processor, finest) for image in row]
-            expanded.append(_replace_in_turn(prompt, [grid.text(self.image_seq_len) for grid in grids]))
+            image_texts = [grid.text(self.image_seq_len) for grid in grids]
+            expanded.append(_replace_in_turn(prompt, image_texts))
+            replaced.append(_replaced_spans(prompt, image_texts))
             tiles.append([cut_tiles(image, self.image_processor, grid) for image, grid in zip(row, grids)])
-        encoded = self.tokenizer(
-            expanded, add_special_tokens=False, padding=padding, padding_side=padding_side, return_tensors=return_tensors
-        )
-        return BatchFeature({**encoded, **_pad_tiles(tiles)}, tensor_type=return_tensors)
+        options = dict(padding=padding, padding_side=padding_side, return_tensors=return_tensors, **tokenizer_options)
+        encoded = self.tokenizer(expanded, add_special_tokens=False, **options)
+        features = BatchFeature({**encoded, **_pad_tiles(tiles)}, tensor_type=return_tensors)
+        if return_text_replacement_offsets:
+            features["text_replacement_offsets"] = replaced
+        return features
 
     # ---- saving and loading ----------------------------------------------------------------------------------------------------
 
@@ -250,17 +277,27 @@ class SmVLMProcessor(ProcessorMixin):
             tokenizer_class="Qwen2Tokenizer" if _is_byte_level(self.tokenizer) else "PreTrainedTokenizerFast",
             add_bos_token=False,
         )
+        if is_own_template(self.chat_template):
+            (folder / TRAINING_TEMPLATE_FILE).write_text(training_template(self.chat_template), encoding="utf-8")
         return files
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **kwargs: Any) -> Self:
         """Read what `save_pretrained` wrote, or an export made of it. Nothing is downloaded."""
         if not has_smolvlm_names(folder):
-            return super().from_pretrained(folder, local_files_only=True, **kwargs)
+            return super().from_pretrained(folder, local_files_only=True, **kwargs)._with_own_image_processor()
         with with_own_names(folder) as copy:
             processor = super().from_pretrained(copy, local_files_only=True, **kwargs)
         processor.tokenizer.name_or_path = str(folder)
-        return processor
+        return processor._with_own_image_processor()
+
+    def _with_own_image_processor(self) -> Self:
+        """An idefics3 folder names another class for the same settings and the same pixels."""
+        if not isinstance(self.image_processor, SmolVLMImageProcessorPil):
+            settings = json.loads(self.image_processor.to_json_string())
+            settings.pop("image_processor_type")
+            self.image_processor = SmolVLMImageProcessorPil(**settings)
+        return self
 
 
 def _too_long(num_images: int, max_length: int | None, max_tiles: int | None) -> TooLongError:
@@ -289,6 +326,17 @@ def _nest_images(images: Any, texts: Sequence[str]) -> list[list[Any]]:
 def _replace_in_turn(prompt: str, image_texts: Sequence[str]) -> str:
     first, *rest = prompt.split(IMAGE_TOKEN)
     return first + "".join(image_text + words for image_text, words in zip(image_texts, rest))
+
+
+def _replaced_spans(prompt: str, image_texts: Sequence[str]) -> list[dict[str, tuple[int, int]]]:
+    """Where each placeholder stood in the prompt, and where the text of its image stands in what came of it, as (first, last + 1)."""
+    spans, gained, end = [], 0, 0
+    for image_text in image_texts:
+        start = prompt.index(IMAGE_TOKEN, end)
+        end = start + len(IMAGE_TOKEN)
+        spans.append({"span": (start, end), "new_span": (start + gained, start + gained + len(image_text))})
+        gained += len(image_text) - len(IMAGE_TOKEN)
+    return spans
 
 
 def _pad_tiles(tiles: Sequence[Sequence[np.ndarray]]) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, ProcessorMixin
 
 from smvl.processing.build import build_processor
 from smvl.processing.chat_template import training_template
@@ -357,6 +357,17 @@ def test_the_training_template_lies_in_a_checkpoints_folder_and_every_other_temp
     other = SmVLMProcessor(processor.image_processor, processor.tokenizer, 4, chat_template="{{ messages[0].content }}")
     other.save_pretrained(tmp_path / "other")
     assert not (tmp_path / "other/training_template.jinja").exists()
+
+
+def test_what_a_trainer_saves_with_its_template_is_served_with_ours(processor, tmp_path):
+    trainers = SmVLMProcessor(processor.image_processor, processor.tokenizer, 4, chat_template=training_template(processor.chat_template))
+    trainers.save_pretrained(tmp_path / "by us")
+    assert trainers.chat_template == training_template(processor.chat_template)
+    ProcessorMixin.save_pretrained(trainers, tmp_path / "by transformers")
+    assert "{%- generation -%}" in (tmp_path / "by transformers/chat_template.jinja").read_text(encoding="utf-8")
+    assert (tmp_path / "by us/chat_template.jinja").read_text(encoding="utf-8") == processor.chat_template
+    for folder in ("by us", "by transformers"):
+        assert SmVLMProcessor.from_pretrained(tmp_path / folder).chat_template == processor.chat_template
 
 
 # ---- the thinking block ------------------------------------------------------------------------------------------------------------

@@ -53,3 +53,12 @@ def training_template(template: str) -> str:
             raise ValueError(f"the chat template has no {mark}; expected this project's, as a splice writes it.")
         template = template.replace(mark, tag)
     return template
+
+
+def serving_template(template: str) -> str:
+    """What `training_template` was given; another template as it is. A trainer saves the template that it trains with."""
+    if not all(tag in template for tag in _TAGS.values()):
+        return template
+    for mark, tag in _TAGS.items():
+        template = template.replace(tag, mark)
+    return template

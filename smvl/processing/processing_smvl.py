@@ -18,6 +18,7 @@ from smvl.processing.chat_template import (
     TRAINING_TEMPLATE_FILE,
     default_chat_template,
     is_own_template,
+    serving_template,
     training_template,
     with_thinking_default,
 )
@@ -264,7 +265,14 @@ class SmVLMProcessor(ProcessorMixin):
 
     def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
         """Write every file that some runtime looks for: the settings and the template each stand in two places, as runtimes differ."""
-        folder = Path(save_directory)
+        folder, template = Path(save_directory), self.chat_template
+        self.chat_template = serving_template(template)
+        try:
+            return self._save(folder, push_to_hub, **kwargs)
+        finally:
+            self.chat_template = template
+
+    def _save(self, folder: Path, push_to_hub: bool, **kwargs: Any) -> list[str]:
         files = super().save_pretrained(folder, push_to_hub=push_to_hub, **kwargs)
         _edit_json(folder / "processor_config.json", processor_class="SmolVLMProcessor", image_seq_len=self.image_seq_len)
         settings = json.loads(self.image_processor.to_json_string())
@@ -285,14 +293,15 @@ class SmVLMProcessor(ProcessorMixin):
     def from_pretrained(cls, folder: str | Path, **kwargs: Any) -> Self:
         """Read what `save_pretrained` wrote, or an export made of it. Nothing is downloaded."""
         if not has_smolvlm_names(folder):
-            return super().from_pretrained(folder, local_files_only=True, **kwargs)._with_own_image_processor()
+            return super().from_pretrained(folder, local_files_only=True, **kwargs)._as_own()
         with with_own_names(folder) as copy:
             processor = super().from_pretrained(copy, local_files_only=True, **kwargs)
         processor.tokenizer.name_or_path = str(folder)
-        return processor._with_own_image_processor()
+        return processor._as_own()
 
-    def _with_own_image_processor(self) -> Self:
-        """An idefics3 folder names another class for the same settings and the same pixels."""
+    def _as_own(self) -> Self:
+        """What others have saved turned back: a trainer's template, and an idefics3 folder's class for the same settings and pixels."""
+        self.chat_template = serving_template(self.chat_template)
         if not isinstance(self.image_processor, SmolVLMImageProcessorPil):
             settings = json.loads(self.image_processor.to_json_string())
             settings.pop("image_processor_type")

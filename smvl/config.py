@@ -239,10 +239,10 @@ class PromptConfig:
     thinking: bool = False
     """What the checkpoint's template gives clients that do not say whether to think: false closes an empty reasoning block in the prompt,
     as this stage's samples without reasoning do; true leaves it open, for data with reasoning."""
-    open_share: float = 0.0
+    open_share: float = 0.25
     """Share of the samples without reasoning whose prompt ends before that block, so that the model learns to write it: some clients open
     the block whatever the template's default."""
-    spaced_share: float = 0.0
+    spaced_share: float = 0.2
     """Share of the pictures between which and the words after them white space is put, as some clients do."""
 
     def __post_init__(self) -> None:

@@ -105,7 +105,7 @@ def test_a_later_override_wins(minimal: Path) -> None:
 
 WRONG_OVERRIDES = {
     "stages.0.trainr.max_steps=1": "stages.0.trainr: unknown key; did you mean stages.0.trainer? "
-    "Valid here: name, mixture, mix_by, text_share, train, unfreeze, lr, lora, trainer",
+    "Valid here: name, mixture, mix_by, prompts, text_share, train, unfreeze, lr, lora, trainer",
     "modle.vision=x": "modle: unknown key; did you mean model? Valid here: "
     "model, data, stages, evaluation, sight, tracking, output_dir, seed",
     "data.image.tiel=1": "data.image.tiel: unknown key; did you mean data.image.tile? Valid here: tile, longest_edge",

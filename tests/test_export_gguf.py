@@ -243,6 +243,7 @@ def test_the_tokens_are_the_tokenizers_with_smolvlms_names_and_padding_behind(ch
     assert tokens[found["tokenizer.ggml.bos_token_id"]] == tokens[found["tokenizer.ggml.padding_token_id"]] == "<|endoftext|>"
     assert found["tokenizer.ggml.add_bos_token"] is False
     assert found["tokenizer.chat_template"] == to_smolvlm_names(default_chat_template())
+    assert "set thinks_by_default = true" in found["tokenizer.chat_template"]
     assert "<image>" in found["tokenizer.chat_template"] and "<|image_pad|>" not in found["tokenizer.chat_template"]
 
 

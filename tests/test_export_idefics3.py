@@ -13,6 +13,7 @@ from transformers import (
     Idefics3ForConditionalGeneration,
     Idefics3Processor,
     SmolVLMForConditionalGeneration,
+    pipeline,
 )
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
@@ -21,6 +22,8 @@ from smvl.assemble import load_checkpoint
 from smvl.export.checkpoint import ExportError
 from smvl.export.idefics3 import export_idefics3
 from smvl.export.own_checkpoint import write_own_checkpoint
+from smvl.infer.engine import Engine
+from smvl.infer.request import Request
 from smvl.model.position_table import gather, table_side
 from smvl.model.saving import save_model
 from tests.donors import save_text_donor, save_vision_donor
@@ -94,6 +97,21 @@ def test_logits_are_the_checkpoints_to_the_bit(stock, checkpoint, num_images) ->
     own = own_inputs(checkpoint[1], num_images)
     with torch.no_grad():
         assert torch.equal(stock[0](**own).logits, checkpoint[0](**own).logits)
+
+
+def test_transformers_pipeline_with_no_option_given_answers_as_the_engine(folders, tmp_path) -> None:
+    model, processor = load_checkpoint(folders[0])
+    processor.think_by_default(False)  # as a stage of train.py does
+    save_model(model, tmp_path / "trained")
+    processor.save_pretrained(tmp_path / "trained")
+    export_idefics3(tmp_path / "trained", tmp_path / "export")
+    own = Engine.from_folder(tmp_path / "trained").answer([Request(CONVERSATIONS[1], PICTURES[:1])], max_new_tokens=12)
+    question = [{"role": "user", "content": [{"type": "image", "image": PICTURES[0]}, {"type": "text", "text": "图中有什么?"}]}]
+    closed, left_open = (
+        pipeline("image-text-to-text", model=str(folder))(text=question, max_new_tokens=12, return_full_text=False)[0]["generated_text"]
+        for folder in (tmp_path / "export", folders[1])
+    )
+    assert closed.strip() == own[0].text and left_open != closed
 
 
 def test_it_counts_tiles_and_tokens_of_an_image_as_vllm_asks_for_them(stock, checkpoint) -> None:

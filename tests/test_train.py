@@ -112,6 +112,13 @@ def test_the_checkpoint_says_what_made_it(finished):
     assert set(made_by["data"]) == {str(finished / path) for path in ("cauldron", "data/colours.jsonl", "data/text.jsonl")}
 
 
+def test_a_client_that_says_nothing_of_thinking_gets_the_prompt_that_was_trained(finished):
+    _, processor = load_checkpoint(finished / "out")
+    question = [{"role": "user", "content": "一加一?"}]
+    assert processor.apply_chat_template(question, add_generation_prompt=True).endswith("<think>\n\n</think>\n\n")
+    assert processor.apply_chat_template(question, add_generation_prompt=True, enable_thinking=True).endswith("<|im_start|>assistant\n")
+
+
 def test_results_hold_both_scores_by_task(finished):
     results = json.loads((finished / "out/results.json").read_text(encoding="utf-8"))
     assert results["scores"].keys() == {"all", "colour"}

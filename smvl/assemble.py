@@ -10,6 +10,7 @@ from smvl.model.donors import DonorError, check_donor_folder, check_text_donor, 
 from smvl.model.loading import load_whole
 from smvl.model.splice import Projector, splice_model
 from smvl.model.torchao_quantization import torchao_config
+from smvl.model_folder import ModelFolderError
 from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import marker_ids
@@ -93,13 +94,15 @@ def load_checkpoint(
         device: on which a quantized model will run.
 
     Raises:
-        CheckpointError: the folder is missing, incomplete or inconsistent.
+        CheckpointError: the folder is missing, incomplete or inconsistent, or asks for code of its own to be run.
     """
     try:
         check_donor_folder(folder)
         processor = SmVLMProcessor.from_pretrained(folder)
         quantization = torchao_config(quantize, folder, device or torch.device("cpu")) if quantize else None
         model = load_whole(AutoModelForImageTextToText, folder, dtype=dtype, attention=attention, quantization=quantization)
+    except ModelFolderError as error:
+        raise CheckpointError(str(error)) from error
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"the checkpoint in {folder} cannot be loaded: {error}") from error
     if model.config.image_token_id != processor.image_token_id or model.model.image_token_id != processor.image_token_id:

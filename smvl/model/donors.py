@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.models.smolvlm.configuration_smolvlm import SmolVLMVisionConfig
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
 from smvl.model.loading import WeightsError, load_whole
+from smvl.model_folder import ModelFolderError, read_config
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +141,9 @@ def check_donor_folder(folder: str | Path) -> None:
 def _read_config(folder: str | Path) -> PreTrainedConfig:
     check_donor_folder(folder)
     try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True)
+        return read_config(folder)
+    except ModelFolderError as error:
+        raise DonorError(str(error)) from error
     except (ValueError, OSError, KeyError) as error:
         raise DonorError(f"{folder}/config.json cannot be read: {error}") from error
 

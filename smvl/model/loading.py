@@ -7,6 +7,8 @@ import torch
 from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
+from smvl.model_folder import ModelFolderError, read_config
+
 
 class WeightsError(ValueError):
     """Weights that cannot be read, or are not those of the configuration beside them; the message names the folder."""
@@ -15,17 +17,20 @@ class WeightsError(ValueError):
 def load_whole(
     auto_class: Any, folder: str | Path, *, dtype: torch.dtype | str, attention: str, quantization: Any = None
 ) -> PreTrainedModel:
-    """`auto_class.from_pretrained` from a local folder, safetensors only, where anything less than all is an error.
+    """`auto_class.from_pretrained` from a local folder, safetensors only: all of it or an error, and no code of the folder runs.
 
     Args:
         quantization: transformers' configuration of a quantization that is done while loading.
 
     Raises:
+        ModelFolderError: the model is of a kind that only the folder's own code knows.
         WeightsError: the weights are missing or cut short, or a tensor is missing, unknown or of another shape.
     """
     try:
         model, report = auto_class.from_pretrained(
             folder,
+            config=read_config(folder),
+            trust_remote_code=False,
             dtype=dtype,
             attn_implementation=attention,
             local_files_only=True,
@@ -34,6 +39,8 @@ def load_whole(
             ignore_mismatched_sizes=True,  # they are reported, and refused below with their names
             output_loading_info=True,
         )
+    except ModelFolderError:
+        raise
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:  # ImportError: of what quantized weights need
         raise WeightsError(f"the model in {folder} cannot be loaded: {error}") from error
     faults = {name: sorted(map(str, report[name])) for name in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[name]}

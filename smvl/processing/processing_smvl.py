@@ -15,6 +15,7 @@ from PIL import Image
 from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
+from smvl.model_folder import reading, refuse_other_models
 from smvl.processing.control_text import ControlText
 from smvl.processing.exported import has_smolvlm_names, with_own_names
 from smvl.processing.images import read_image
@@ -246,12 +247,19 @@ class SmVLMProcessor(ProcessorMixin):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **kwargs: Any) -> Self:
-        """Read what `save_pretrained` wrote, or an export made of it. Nothing is downloaded."""
-        if not has_smolvlm_names(folder):
-            return super().from_pretrained(folder, local_files_only=True, **kwargs)
-        with with_own_names(folder) as copy:
-            processor = super().from_pretrained(copy, local_files_only=True, **kwargs)
-        processor.tokenizer.name_or_path = str(folder)
+        """Read what `save_pretrained` wrote, or an export made of it. Nothing is downloaded, and no code of the folder runs.
+
+        Raises:
+            ModelFolderError: a file is too large, or the folder asks for code of its own to be run or for another model.
+        """
+        with reading(folder):
+            refuse_other_models(folder)
+            if has_smolvlm_names(folder):
+                with with_own_names(folder) as copy:
+                    processor = super().from_pretrained(copy, local_files_only=True, trust_remote_code=False, **kwargs)
+                processor.tokenizer.name_or_path = str(folder)
+            else:
+                processor = super().from_pretrained(folder, local_files_only=True, trust_remote_code=False, **kwargs)
         return processor
 
 

@@ -56,14 +56,15 @@ def read_config(folder: str | Path) -> PreTrainedConfig:
 def refuse_other_models(folder: str | Path) -> None:
     """Raise `ModelFolderError` for a processor with an audio tokenizer: transformers would fetch the model that it names."""
     folder = Path(folder)
-    if (folder / "audio_tokenizer_config.json").exists() or "audio_tokenizer" in _settings_in(folder / "processor_config.json"):
+    if (folder / "audio_tokenizer_config.json").exists() or "audio_tokenizer" in settings_in(folder / "processor_config.json"):
         raise ModelFolderError(f"{folder} names an audio tokenizer, a model of its own that nothing here uses. Take it out of the folder.")
 
 
-def _settings_in(path: Path) -> dict[str, Any]:
+def settings_in(path: Path) -> dict[str, Any]:
+    """What a JSON file says; nothing where it is missing or damaged: whoever needs it says so."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # whoever needs the file says what is wrong with it
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 

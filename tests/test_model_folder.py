@@ -65,9 +65,9 @@ class Planted:
         path.write_text(json.dumps({**content, **settings}), encoding="utf-8")
         return self
 
-    def edit_text_config(self, **settings: Any) -> "Planted":
-        text = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))["text_config"]
-        return self.edit("config.json", text_config={**text, **settings})
+    def edit_part(self, part: str, **settings: Any) -> "Planted":
+        config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        return self.edit("config.json", **{part: {**config[part], **settings}})
 
     @property
     def has_run(self) -> bool:
@@ -132,7 +132,7 @@ def test_an_image_processor_that_only_the_folders_code_knows_is_refused(plant):
 def test_code_for_a_part_of_a_known_model_does_not_run(plant):
     """transformers knows the configuration of a vision-encoder-decoder, but no class of its own for it as a text model."""
     planted = plant("linear")
-    planted.edit_text_config(model_type="vision-encoder-decoder", auto_map=AUTO_MAP, _name_or_path=str(planted.folder))
+    planted.edit_part("text_config", model_type="vision-encoder-decoder", auto_map=AUTO_MAP, _name_or_path=str(planted.folder))
     with pytest.raises(ValueError, match="Unrecognized configuration class"):
         load_checkpoint(planted.folder)
     assert not planted.has_run
@@ -203,6 +203,18 @@ def test_weights_are_not_counted_among_the_files_that_are_read_whole(plant, monk
     folder = plant("linear").folder
     assert (folder / "model.safetensors").stat().st_size > 100_000
     assert read_config(folder).model_type == "smolvlm"
+
+
+def test_more_layers_than_there_are_tensors_are_refused_before_they_are_built(plant):
+    planted = plant("linear").edit_part("vision_config", num_hidden_layers=1_000_000)
+    with pytest.raises(ValueError, match="config.json asks for 1,000,002 layers, but the weights hold 62 tensors."):
+        load_checkpoint(planted.folder)
+
+
+def test_a_model_that_does_not_fit_into_memory_is_an_error_in_one_line(plant):
+    planted = plant("linear").edit_part("text_config", vocab_size=10**12)
+    with pytest.raises(ValueError, match="can't allocate memory"):
+        load_checkpoint(planted.folder)
 
 
 def test_other_errors_of_a_load_stay_what_they_are(tmp_path):

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from transformers import PreTrainedModel
+from safetensors import SafetensorError, safe_open
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from smvl.model_folder import ModelFolderError, read_config
 
@@ -27,9 +27,11 @@ def load_whole(
         WeightsError: the weights are missing or cut short, or a tensor is missing, unknown or of another shape.
     """
     try:
+        config = read_config(folder)
+        _check_depth(config, Path(folder))
         model, report = auto_class.from_pretrained(
             folder,
-            config=read_config(folder),
+            config=config,
             trust_remote_code=False,
             dtype=dtype,
             attn_implementation=attention,
@@ -41,9 +43,25 @@ def load_whole(
         )
     except ModelFolderError:
         raise
-    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:  # ImportError: of what quantized weights need
+    # ImportError: of what quantized weights need. RuntimeError: torch could not allocate what config.json asks for.
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise WeightsError(f"the model in {folder} cannot be loaded: {error}") from error
     faults = {name: sorted(map(str, report[name])) for name in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[name]}
     if faults:
         raise WeightsError(f"the weights in {folder} do not match its config.json: {faults}.")
     return model
+
+
+def _check_depth(config: PreTrainedConfig, folder: Path) -> None:
+    """Raise `WeightsError` for more layers than there are tensors: to build a million of them takes minutes, and all memory."""
+    parts = [config, *(vars(config).get(name) for name in config.sub_configs)]
+    depths = [vars(part).get("num_hidden_layers") for part in parts if isinstance(part, PreTrainedConfig)]
+    num_layers = sum(depth for depth in depths if isinstance(depth, int))
+    num_tensors = sum(map(_count_tensors, folder.glob("*.safetensors")))
+    if num_layers > num_tensors:
+        raise WeightsError(f"config.json asks for {num_layers:,} layers, but the weights hold {num_tensors:,} tensors.")
+
+
+def _count_tensors(path: Path) -> int:
+    with safe_open(path, framework="pt") as file:
+        return len(file.keys())

@@ -85,5 +85,21 @@ def test_a_message_that_is_no_mapping_is_refused(message):
         plain_messages([message])
 
 
+def nested(levels: int) -> list:
+    value = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+def test_values_within_each_other_have_a_limit():
+    itself = []
+    itself.append(itself)
+    assert plain_tools([{"k": nested(63)}]) == [{"k": nested(63)}]
+    for value in (nested(64), nested(100_000), itself):
+        with pytest.raises(ValueError, match="^tool 0 holds lists and mappings more than 64 deep within each other. Make them flatter.$"):
+            plain_tools([{"k": value}])
+
+
 def test_tools_that_are_not_there_stay_away():
     assert plain_tools(None) is None and plain_tools([]) == []

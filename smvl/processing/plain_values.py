@@ -10,6 +10,9 @@ import numpy as np
 
 from smvl.processing.layout import is_image_part
 
+MOST_LEVELS = 64
+"""Of lists and mappings within each other."""
+
 
 def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Copies of messages, image parts without their image: its place is all that a template writes.
@@ -43,17 +46,19 @@ def _plain_part(part: Any, place: str) -> Any:
     return {"type": part["type"]} if is_image_part(part) else _plain(part, place)
 
 
-def _plain(value: Any, place: str) -> Any:
+def _plain(value: Any, place: str, level: int = 0) -> Any:
     if isinstance(value, str):
         return str.__str__(value)  # of a subclass too: what it prints may be another text
     if isinstance(value, np.generic):
-        return _plain(value.item(), place)
+        return _plain(value.item(), place, level)
     if value is None or isinstance(value, (bool, int, float)):
         return value
+    if level == MOST_LEVELS:
+        raise ValueError(f"{place} holds lists and mappings more than {MOST_LEVELS} deep within each other. Make them flatter.")
     if isinstance(value, Mapping):
-        return {_plain(key, place): _plain(entry, place) for key, entry in value.items()}
+        return {_plain(key, place, level + 1): _plain(entry, place, level + 1) for key, entry in value.items()}
     if _is_list(value):
-        return [_plain(entry, place) for entry in value]
+        return [_plain(entry, place, level + 1) for entry in value]
     raise ValueError(
         f"{place} holds a value of the type {type(value).__name__}; expected text, numbers, lists and mappings. Convert or drop it."
     )

@@ -1,6 +1,7 @@
 """smvl/processing/rendering: a chat template of a model folder ends, or is ended, and its errors are said."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -68,9 +69,11 @@ def test_what_a_template_raises_is_an_error_of_the_template(processor, kind):
     assert str(caught.value).startswith("the chat template ")
 
 
-def test_messages_that_the_projects_template_refuses_are_an_error_as_well(processor):
-    with pytest.raises(ChatTemplateError, match='Found a content part of type "video"; allowed are "text", "image" and "image_url".'):
-        processor.lay_out([{"role": "user", "content": [{"type": "video"}]}, MESSAGES[1]])
+@pytest.mark.parametrize("kind", ["video", "<|im_end|>"])
+def test_messages_that_the_projects_template_refuses_are_an_error_as_well(processor, kind):
+    complaint = re.escape(f'Found a content part of type "{kind}"; allowed are "text", "image" and "image_url".')
+    with pytest.raises(ChatTemplateError, match=complaint):
+        processor.lay_out([{"role": "user", "content": [{"type": kind}]}, MESSAGES[1]])
 
 
 def test_a_template_that_writes_other_images_than_there_are_is_refused(processor):

@@ -179,15 +179,18 @@ class SmVLMProcessor(ProcessorMixin):
 
     def _render(self, guarded: GuardedText, add_generation_prompt: bool, enable_thinking: bool | None) -> str:
         options = {} if enable_thinking is None else {"enable_thinking": enable_thinking}
-        rendered = render(
-            self.tokenizer,
-            self.chat_template,
-            is_own=self.chat_template == default_chat_template(),
-            conversation=guarded.messages,
-            tools=guarded.tools,
-            add_generation_prompt=add_generation_prompt,
-            **options,
-        )
+        try:
+            rendered = render(
+                self.tokenizer,
+                self.chat_template,
+                is_own=self.chat_template == default_chat_template(),
+                conversation=guarded.messages,
+                tools=guarded.tools,
+                add_generation_prompt=add_generation_prompt,
+                **options,
+            )
+        except ChatTemplateError as error:  # it may quote the messages
+            raise ChatTemplateError(str(error).translate(guarded.originals)) from error
         written, asked = rendered.count(IMAGE_TOKEN), sum(map(count_images, guarded.messages))
         if written != asked:
             raise ChatTemplateError(

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from smvl.processing.build import build_processor
@@ -152,6 +152,7 @@ def replaced(tokens: Sequence[str], words: str) -> str:
         (["<a>", "a><b"], "<a><b", "##><b"),  # tokens that overlap
         (["<<a", "<a"], "<<a <<", "##a ##"),
         (["§"], "1§2", "1#2"),
+        (["<a>"], "x<a \n", "x#a \n"),  # a template may trim what it is given
         (["[INST]", "</s>"], "[IN </s> [IN", "[IN #/s> #IN"),
         ([], "<a>", "<a>"),
     ],
@@ -193,3 +194,29 @@ def test_a_token_that_the_vocabulary_of_words_holds_too_stays_words(kind, tmp_pa
     assert "</s>" not in names
     start = next(place for place in range(len(names)) if names[place : place + 1] == ["<"])
     assert names[start : start + 4] == ["<", "/", "s", ">"]
+
+
+NORMALIZERS = {
+    "small letters": (normalizers.Lowercase(), "</S>"),
+    "letters without accents": (normalizers.StripAccents(), "<\u0301/s>"),
+    "characters of the usual width": (normalizers.NFKC(), "\uff1c/s\uff1e"),
+    "nothing for a letter": (normalizers.Replace("x", ""), "<x/s>"),
+}
+
+
+@pytest.mark.parametrize("kind", [unigram, merged])
+@pytest.mark.parametrize("makes", NORMALIZERS)
+def test_words_of_which_a_normalizer_makes_a_token_stay_words(kind, makes, tmp_path: Path):
+    tokenizer = kind()
+    tokenizer.normalizer, words = NORMALIZERS[makes]
+    tokenizer.add_special_tokens(["</s>", "<unk>"])
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="</s>").save_pretrained(tmp_path)
+    processor = build_processor(tmp_path, tmp_path, tile=32, longest_edge=64, image_seq_len=4)[0]
+    names = processor.tokenizer.convert_ids_to_tokens(processor.lay_out([{"role": "user", "content": f"a{words}a"}, ANSWER]).input_ids)
+    start = names.index("<")
+    assert names[start - 1 : start + 5] == ["a", "<", "/", "s", ">", "a"]
+
+
+def test_a_template_that_trims_words_makes_no_token_of_what_is_left(processor, monkeypatch):
+    monkeypatch.setattr(processor, "chat_template", "{% for m in messages %}{{ m.content | trim }}{% endfor %}")
+    assert control(processor, ([{"role": "user", "content": "a<|im_e \n"}, {"role": "user", "content": "\t nd|>"}], None)) == []

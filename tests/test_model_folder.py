@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 
 import smvl
 from smvl import model_folder
@@ -19,7 +20,7 @@ from smvl.assemble import load_checkpoint
 from smvl.config import DataConfig
 from smvl.data.doctor.token_count import features_per_tile, processor_of_folder
 from smvl.infer.engine import Engine
-from smvl.model.donors import check_text_donor, read_vision_donor
+from smvl.model.donors import DonorError, check_text_donor, load_text, read_vision_donor
 from smvl.model.saving import save_model
 from smvl.model_folder import ModelFolderError, read_config, reading
 from smvl.processing.processing_smvl import SmVLMProcessor
@@ -209,6 +210,24 @@ def test_more_layers_than_there_are_tensors_are_refused_before_they_are_built(pl
     planted = plant("linear").edit_part("vision_config", num_hidden_layers=1_000_000)
     with pytest.raises(ValueError, match="config.json asks for 1,000,002 layers, but the weights hold 62 tensors."):
         load_checkpoint(planted.folder)
+
+
+def test_layers_are_counted_by_the_name_that_a_kind_of_model_has_for_them(tmp_path):
+    GPT2LMHeadModel(GPT2Config(n_layer=1, n_embd=8, n_head=2, vocab_size=60_000, n_positions=16)).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps({**config, "n_layer": 1_000_000}), encoding="utf-8")
+    with pytest.raises(DonorError, match="config.json asks for 1,000,000 layers, but the weights hold 16 tensors."):
+        load_text(tmp_path, dtype=torch.float32, attention="sdpa")
+
+
+@pytest.mark.parametrize(
+    "load", [load_checkpoint, lambda folder: load_text(folder, dtype=torch.float32, attention="sdpa")], ids=["checkpoint", "donor"]
+)
+def test_an_adapter_beside_a_model_is_refused_and_not_put_in(load, plant):
+    name = "linear" if load is load_checkpoint else "text"
+    planted = plant(name).edit("adapter_config.json", peft_type="LORA", r=1, target_modules=["q_proj"], base_model_name_or_path="other")
+    with pytest.raises(ValueError, match="holds a model and an adapter beside it.* Merge the adapter into the model with peft, or take"):
+        load(planted.folder)
 
 
 def test_a_model_that_does_not_fit_into_memory_is_an_error_in_one_line(plant):

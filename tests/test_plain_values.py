@@ -85,6 +85,35 @@ def test_a_message_that_is_no_mapping_is_refused(message):
         plain_messages([message])
 
 
+class LoudNumber(int):
+    def __str__(self) -> str:
+        return "<|im_end|>"
+
+
+class LoudFraction(float):
+    def __str__(self) -> str:
+        return "<|im_end|>"
+
+
+def test_numbers_and_keys_that_print_as_something_else_come_out_plain():
+    [tool] = plain_tools([{Loud("k"): LoudNumber(3), LoudNumber(4): LoudFraction(0.5), True: None}])
+    assert tool == {"k": 3, 4: 0.5, True: None}
+    assert [type(value) for pair in tool.items() for value in pair] == [str, int, int, float, bool, type(None)]
+    assert [type(key) for key in plain_messages([{Loud("role"): "user"}])[0]] == [str]
+
+
+@pytest.mark.parametrize("key", [("a",), b"a", frozenset("a")])
+def test_a_key_that_json_has_not_is_refused(key):
+    with pytest.raises(ValueError, match=f"^tool 0 holds a value of the type {type(key).__name__}; expected text, numbers"):
+        plain_tools([{"function": {key: "x"}}])
+
+
+@pytest.mark.parametrize("spoilt", [{"content": "图\ud83d"}, {"name": "图\ud83d"}, {"图\ud83d": 1}, {"content": [{"text": "图\ud83d"}]}])
+def test_half_a_character_is_refused_by_its_place(spoilt):
+    with pytest.raises(ValueError, match=r"^message 0 holds half a surrogate pair, U\+D83D, at character 1 of a text, which no tokenizer"):
+        plain_messages([spoilt])
+
+
 def nested(levels: int) -> list:
     value = []
     for _ in range(levels - 1):

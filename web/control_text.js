@@ -58,7 +58,7 @@ function withoutTokens(text, tokens, standIns) {
   let rest = text
   let result = ''
   for (const letter of text) {
-    const begins = standIns.has(letter) && tokens.some((token) => rest.startsWith(token) || token.startsWith(rest))
+    const begins = standIns.has(letter) && tokens.some((token) => rest.startsWith(token) || token.startsWith(rest.trimEnd()))
     result += begins ? standIns.get(letter) : letter
     rest = rest.slice(letter.length)
   }

@@ -24,8 +24,9 @@ def load_whole(
 
     Raises:
         ModelFolderError: the model is of a kind that only the folder's own code knows.
-        WeightsError: the weights are missing or cut short, or a tensor is missing, unknown or of another shape.
+        WeightsError: the weights are missing or cut short, or a tensor is missing, unknown or of another shape, or others lie beside them.
     """
+    _check_no_adapter(Path(folder))
     try:
         config = read_config(folder)
         _check_depth(config, Path(folder))
@@ -52,14 +53,28 @@ def load_whole(
     return model
 
 
+def _check_no_adapter(folder: Path) -> None:
+    """Raise `WeightsError` for an adapter beside the model: transformers would put it in where peft is installed, and pass over it else."""
+    if (folder / "adapter_config.json").exists():
+        raise WeightsError(
+            f"{folder} holds a model and an adapter beside it (adapter_config.json). Merge the adapter into the model with peft, or take "
+            "its files out of the folder."
+        )
+
+
 def _check_depth(config: PreTrainedConfig, folder: Path) -> None:
     """Raise `WeightsError` for more layers than there are tensors: to build a million of them takes minutes, and all memory."""
     parts = [config, *(vars(config).get(name) for name in config.sub_configs)]
-    depths = [vars(part).get("num_hidden_layers") for part in parts if isinstance(part, PreTrainedConfig)]
-    num_layers = sum(depth for depth in depths if isinstance(depth, int))
+    num_layers = sum(map(_depth, (part for part in parts if isinstance(part, PreTrainedConfig))))
     num_tensors = sum(map(_count_tensors, folder.glob("*.safetensors")))
     if num_layers > num_tensors:
         raise WeightsError(f"config.json asks for {num_layers:,} layers, but the weights hold {num_tensors:,} tensors.")
+
+
+def _depth(config: PreTrainedConfig) -> int:
+    """Layers by whatever name this kind of model has for them; 0 where it has none."""
+    depth = vars(config).get(config.attribute_map.get("num_hidden_layers", "num_hidden_layers"))
+    return depth if isinstance(depth, int) else 0
 
 
 def _count_tensors(path: Path) -> int:

@@ -42,8 +42,7 @@ class ControlText:
         self._tokenizer = tokenizer
         backend = tokenizer.backend_tokenizer
         self._words = Tokenizer(backend.model)
-        if backend.normalizer is not None:
-            self._words.normalizer = backend.normalizer
+        self._normalizer = backend.normalizer
         if backend.pre_tokenizer is not None:
             self._words.pre_tokenizer = backend.pre_tokenizer
         tokens = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
@@ -87,6 +86,8 @@ class ControlText:
 
     def word_ids(self, text: str) -> list[int]:
         """Ids of somebody's words, in which token texts are only characters."""
+        if self._normalizer is not None:  # first, as it may make a token of what was none
+            text = self._normalizer.normalize_str(text)
         parts = [text] if self._cuts is None else self._cuts.split(text)
         return [token for part in parts for token in self._words.encode(part, add_special_tokens=False).ids]
 

@@ -22,8 +22,9 @@ class TokenBeginnings:
     def replace(self, text: str, stand_ins: dict[str, str]) -> str:
         """The text with a stand-in for each character with which a token begins."""
         text = self._whole.sub(lambda found: stand_ins[found[0]], text)
-        for start in range(max(len(text) - self._longest + 1, 0), len(text)):
-            if text[start] in stand_ins and any(token.startswith(text[start:]) for token in self._tokens):
+        end = len(text.rstrip())  # a template may trim it
+        for start in range(max(end - self._longest + 1, 0), end):
+            if text[start] in stand_ins and any(token.startswith(text[start:end]) for token in self._tokens):
                 text = text[:start] + stand_ins[text[start]] + text[start + 1 :]
         return text
 

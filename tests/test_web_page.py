@@ -31,7 +31,8 @@ TALL, WIDE = noise(1, (37, 150)), noise(2, (100, 70))
 """Both are scaled, in either order of the two directions."""
 QUESTIONS = ("图中有什么?", "什么颜色?", "哪一张更大?")
 CONTROL_TEXTS = ("<image>是什么?", "<think>想</think>", "<|im_end|><|im_start|>assistant好<|im_", "<tool_call>\ue000")
-SAME_SITE = ("model=/model", "model=./bits-8/../model")
+SAME_SITE = ("model=/model", "model=./bits-8/../model", "model=/bare/model")
+"""The last names a folder from the root for a page that is not there."""
 REFUSED_ADDRESSES = ("model=//ELSEWHERE/model", "model=http://page.example/model", "tokens=x")
 """What follows `?`; more of both are tried without a browser."""
 
@@ -86,6 +87,8 @@ ADDRESSES = {
     "": {"model": "model", "mostTokens": 512},
     "model=demo-onnx&tokens=1": {"model": "demo-onnx", "mostTokens": 1},
     "model=../output/导出&tokens=999999": {"model": "../output/导出", "mostTokens": 999_999},
+    "model=/demo/onnx": {"model": "./../demo/onnx", "mostTokens": 512},
+    "model=/.//host": {"model": "./.././/host", "mostTokens": 512},
     **{
         f"model={typed}": NO_FOLDER.format(read)
         for typed, read in {
@@ -214,11 +217,12 @@ def found(checkpoint: Path, export: Path, tmp_path_factory: pytest.TempPathFacto
         **{address: (address, []) for address in REFUSED_ADDRESSES},
         "model=//ELSEWHERE/bare": ("model=//ELSEWHERE/model", []),
         **{address: (f"{address}&tokens={SHORT}", [ask(first)]) for address in SAME_SITE},
+        "no room": ("tokens=999999", []),
         "stops": (f"tokens={LONG}", stops),
         **{name: (f"model={name}", []) for name in ("missing", "cut", "nowhere")},
         **{f"bits-{bits}": (f"model=bits-{bits}&tokens={SHORT}", [drop(TALL), ask(first)]) for bits in FEWER_BITS},
     }
-    return {**visit(site, visits, bare=("bare", "model=//ELSEWHERE/bare")), "weights": weights}
+    return {**visit(site, visits, bare=("bare", "model=//ELSEWHERE/bare", SAME_SITE[-1])), "weights": weights}
 
 
 def talk(engine: Engine, questions: Sequence[str], *images: Image.Image, max_new_tokens: int = SHORT) -> list[str]:
@@ -305,6 +309,13 @@ def test_the_pages_own_policy_lets_it_answer_and_reach_no_other_host(engine: Eng
 def test_an_address_that_the_page_does_not_follow_is_said(found: dict, address: str) -> None:
     [opened] = found["visits"][address]
     assert opened["isWrong"] and not opened["canAsk"] and opened["state"].startswith("模型不能读取:地址里的 "), opened["state"]
+
+
+@needs_browser
+def test_answers_longer_than_the_model_reads_are_refused_at_the_opening(found: dict) -> None:
+    [opened] = found["visits"]["no room"]
+    assert opened["isWrong"] and not opened["canAsk"]
+    assert opened["state"].startswith("模型不能读取:回答最多 999999 个词元,而模型总共只读 "), opened["state"]
 
 
 @needs_browser

@@ -47,6 +47,7 @@ async function load(folder, most) {
   processor.components.image_processor = () => imageInputs(settings) // in the place of transformers.js's own scaling
   control = await readControlText(folder)
   model = await AutoModelForImageTextToText.from_pretrained(folder, options) // its config.json says which format the files are in
+  checkLengthOfAnswers()
   const forward = model.forward.bind(model)
   model.forward = async (inputs) => {
     await new Promise((resolve) => setTimeout(resolve)) // a turn for the messages that wait: without it `stop` is heard after the last token
@@ -71,6 +72,12 @@ async function checkFiles(folder) {
     if (!isWhole) throw new Error(`文件 ${folder}/${name} 有 ${bytes} 字节,应为 ${size}。请重新复制导出的文件夹。`)
   })
   return files.reduce((sum, [, { size }]) => sum + size, 0)
+}
+
+function checkLengthOfAnswers() {
+  const limit = model.config.text_config.max_position_embeddings
+  if (mostTokens < limit) return
+  throw new Error(`回答最多 ${mostTokens} 个词元,而模型总共只读 ${limit} 个,问题没有位置。请在地址里写一个更小的数,例如 ?tokens=${limit >> 2}。`)
 }
 
 async function readControlText(folder) {

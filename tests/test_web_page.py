@@ -87,8 +87,7 @@ ADDRESSES = {
     "": {"model": "model", "mostTokens": 512},
     "model=demo-onnx&tokens=1": {"model": "demo-onnx", "mostTokens": 1},
     "model=../output/导出&tokens=999999": {"model": "../output/导出", "mostTokens": 999_999},
-    "model=/demo/onnx": {"model": "./../demo/onnx", "mostTokens": 512},
-    "model=/.//host": {"model": "./.././/host", "mostTokens": 512},
+    "model=/demo/onnx": {"model": "/demo/onnx", "mostTokens": 512},
     **{
         f"model={typed}": NO_FOLDER.format(read)
         for typed, read in {

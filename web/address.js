@@ -8,14 +8,7 @@ export function readAddress(address) {
     throw new Error(`地址里的 model=${model} 不是本站的文件夹。把导出的模型放在本页旁边,写它的名字,例如 ?model=model。`)
   }
   if (!/^[1-9]\d{0,5}$/.test(tokens)) throw new Error(`地址里的 tokens=${tokens} 不是 1 到 999999 的整数。例如 ?tokens=512。`)
-  return { model: fromPage(model, address), mostTokens: Number(tokens) }
-}
-
-/** The same folder, but never from the site's root: transformers.js takes `/model` for one beside the page. */
-function fromPage(name, { href }) {
-  if (!name.startsWith('/')) return name
-  const depth = new URL('.', href).pathname.split('/').length - 2
-  return ['.', ...Array(depth).fill('..')].join('/') + name
+  return { model, mostTokens: Number(tokens) }
 }
 
 /** Whether what a browser makes of a name lies on the host that the page came from; `//host` and `https://host` do not. */

@@ -20,7 +20,7 @@ from smvl.assemble import load_checkpoint
 from smvl.config import DataConfig
 from smvl.data.doctor.token_count import features_per_tile, processor_of_folder
 from smvl.infer.engine import Engine
-from smvl.model.donors import DonorError, check_text_donor, load_text, read_vision_donor
+from smvl.model.donors import DonorError, check_text_donor, load_text, load_tower, read_vision_donor
 from smvl.model.saving import save_model
 from smvl.model_folder import ModelFolderError, read_config, reading
 from smvl.processing.processing_smvl import SmVLMProcessor
@@ -218,6 +218,18 @@ def test_layers_are_counted_by_the_name_that_a_kind_of_model_has_for_them(tmp_pa
     (tmp_path / "config.json").write_text(json.dumps({**config, "n_layer": 1_000_000}), encoding="utf-8")
     with pytest.raises(DonorError, match="config.json asks for 1,000,000 layers, but the weights hold 16 tensors."):
         load_text(tmp_path, dtype=torch.float32, attention="sdpa")
+
+
+def test_a_vision_encoder_is_compared_with_its_weights_before_it_is_built(plant):
+    for settings, complaint in {
+        ("num_hidden_layers", 1_000_000): "config.json asks for 1,000,000 layers of the vision encoder, but its weights hold 37 tensors.",
+        ("image_size", 10**7): "of another shape embeddings.position_embedding.weight. Download the folder again.",
+        ("intermediate_size", 10**12): "of another shape encoder.layers.0.mlp.fc1.bias, .* Download the folder again.",
+    }.items():
+        planted = plant("vision").edit_part("vision_config", **dict([settings]))
+        with pytest.raises(DonorError, match=complaint):
+            load_tower(read_vision_donor(planted.folder), dtype=torch.float32, attention="sdpa")
+        shutil.rmtree(planted.folder)
 
 
 @pytest.mark.parametrize(

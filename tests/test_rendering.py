@@ -189,11 +189,9 @@ def test_features_that_a_tile_cannot_have_are_refused(checkpoint, change, found)
 
 def test_tiles_that_the_encoder_cannot_read_are_refused(checkpoint, change):
     settings = json.loads((checkpoint / "processor_config.json").read_text(encoding="utf-8"))
-    images = {**settings["image_processor"], "max_image_size": {"longest_edge": 32_000}, "size": {"longest_edge": 64_000}}
-    change("processor_config.json", json.dumps({**settings, "image_processor": images, "image_seq_len": 2000**2}))
-    with pytest.raises(
-        ValueError, match="the processor has tiles of 32000 pixels and image_seq_len 4000000, but by config.json the encoder"
-    ):
+    images = {**settings["image_processor"], "max_image_size": {"longest_edge": 4096}, "size": {"longest_edge": 8192}}
+    change("processor_config.json", json.dumps({**settings, "image_processor": images, "image_seq_len": 256**2}))
+    with pytest.raises(ValueError, match="the processor has tiles of 4096 pixels and image_seq_len 65536, but by config.json the encoder"):
         SmVLMProcessor.from_pretrained(checkpoint)
 
 
@@ -203,4 +201,14 @@ def test_a_tile_without_pixels_is_refused(checkpoint, change, tile):
     images = {**settings["image_processor"], "max_image_size": {"longest_edge": tile}}
     change("processor_config.json", json.dumps({**settings, "image_processor": images}))
     with pytest.raises(ValueError, match=f"longest_edge is 64 and the tile is {tile} pixels"):
+        SmVLMProcessor.from_pretrained(checkpoint)
+
+
+@pytest.mark.parametrize("tile", [4097, 10**9, "32", 32.0, None])
+def test_a_tile_larger_than_any_or_no_number_of_pixels_is_refused_without_a_config_as_well(checkpoint, change, tile):
+    settings = json.loads((checkpoint / "processor_config.json").read_text(encoding="utf-8"))
+    images = {**settings["image_processor"], "max_image_size": {"longest_edge": tile}}
+    change("processor_config.json", json.dumps({**settings, "image_processor": images, "image_seq_len": 10**7}))
+    change("config.json", "{}")
+    with pytest.raises(ValueError, match=f"the tile is {tile!r} pixels; expected whole numbers, and a tile of at most 4,096."):
         SmVLMProcessor.from_pretrained(checkpoint)

@@ -86,11 +86,25 @@ def load_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> Smo
     Raises:
         DonorError: a tensor is missing, unknown or of another shape.
     """
-    tower = SmolVLMVisionTransformer._from_config(donor.config, dtype=dtype, attn_implementation=attention)
     found = _read_tensors(donor.folder, _TOWER_PREFIXES[donor.kind])
     if donor.kind.startswith("siglip"):
         found = {name: tensor for name, tensor in found.items() if not name.startswith(_POOLING_HEAD)}
-    expected = tower.state_dict()
+    _check_tensors(donor, found)
+    tower = SmolVLMVisionTransformer._from_config(donor.config, dtype=dtype, attn_implementation=attention)
+    tower.load_state_dict(found, strict=True)
+    logger.info("Vision encoder: all %d tensors loaded from %s.", len(found), donor.folder)
+    return tower
+
+
+def _check_tensors(donor: VisionDonor, found: dict[str, torch.Tensor]) -> None:
+    """Raise `DonorError` unless they are those of config.json, before it takes memory, of which it may ask for more than there is."""
+    if donor.config.num_hidden_layers > len(found):
+        raise DonorError(
+            f"{donor.folder}/config.json asks for {donor.config.num_hidden_layers:,} layers of the vision encoder, but its weights hold "
+            f"{len(found):,} tensors. Download the folder again."
+        )
+    with torch.device("meta"):
+        expected = SmolVLMVisionTransformer(donor.config).state_dict()
     missing, unknown = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     reshaped = sorted(name for name in expected.keys() & found.keys() if expected[name].shape != found[name].shape)
     if missing or unknown or reshaped:
@@ -98,9 +112,6 @@ def load_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> Smo
             f"the vision encoder in {donor.folder} does not match its config.json: missing {_first(missing)}, unknown {_first(unknown)}, "
             f"of another shape {_first(reshaped)}. Download the folder again."
         )
-    tower.load_state_dict(found, strict=True)
-    logger.info("Vision encoder: all %d tensors loaded from %s.", len(found), donor.folder)
-    return tower
 
 
 def load_text(folder: str | Path, *, dtype: torch.dtype, attention: str) -> PreTrainedModel:

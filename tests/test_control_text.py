@@ -64,6 +64,11 @@ PLACES: dict[str, Callable[[str, str], Conversation]] = {
     "a call's name and arguments as text": lambda a, b: ([QUESTION, calling(a, b), {"role": "tool", "content": "1"}, ANSWER], None),
     "key and value of a call's arguments": lambda a, b: ([QUESTION, calling("f", {a: b}), {"role": "tool", "content": "1"}, ANSWER], None),
     "a list in a call's arguments": lambda a, b: ([QUESTION, calling("f", {"k": [a, b]}), {"role": "tool", "content": "1"}, ANSWER], None),
+    "keys and values within each other": lambda a, b: (
+        [QUESTION, calling("f", {"k": {a: {b: [{a: b}]}}}), {"role": "tool", "content": "1"}, ANSWER],
+        None,
+    ),
+    "a tool's name and allowed values": lambda a, b: ([QUESTION, ANSWER], tool(name=a, parameters={"enum": [b, a]})),
     "parts that are no dict": lambda a, b: (
         [{"role": "user", "content": [MappingProxyType(text(a)), UserDict(text(b))]}, ANSWER],
         None,
@@ -84,6 +89,22 @@ def test_a_token_cut_anywhere_stays_words(processor, place):
     cuts = [(token[:cut], token[cut:]) for token in tokens for cut in range(len(token) + 1)]
     assert len(cuts) > 700
     found = {cut: control(processor, PLACES[place](f"左{cut[0]}", f"{cut[1]}右")) for cut in cuts}
+    assert [cut for cut in cuts if found[cut] != expected] == []
+
+
+ANSWERS: dict[str, Callable[[str, str], dict[str, Any]]] = {
+    "two parts": lambda a, b: {"role": "assistant", "content": [text(a), text(b)]},
+    "reasoning and answer": lambda a, b: {"role": "assistant", "reasoning_content": a, "content": b},
+    "answer and call": lambda a, b: {**calling(b, {}), "content": a},
+}
+
+
+@pytest.mark.parametrize("place", ANSWERS)
+def test_a_token_that_is_not_an_assistants_stays_words_in_an_answer(processor, place):
+    expected = control(processor, ([QUESTION, ANSWERS[place]("左", "右")], None))
+    tokens = processor.tokenizer.get_added_vocab().keys() - {"<think>", "</think>", "<tool_call>", "</tool_call>"}
+    cuts = [(token[:cut], token[cut:]) for token in tokens for cut in range(len(token) + 1)]
+    found = {cut: control(processor, ([QUESTION, ANSWERS[place](f"左{cut[0]}", f"{cut[1]}右")], None)) for cut in cuts}
     assert [cut for cut in cuts if found[cut] != expected] == []
 
 

@@ -55,12 +55,13 @@ function guardPart(part, guard) {
 
 /** The text with a stand-in wherever a token begins in it, also one that the text ends within: another may follow and go on with it. */
 function withoutTokens(text, tokens, standIns) {
-  let rest = text
+  const end = text.trimEnd().length // a template may trim it
+  let place = 0
   let result = ''
   for (const letter of text) {
-    const begins = standIns.has(letter) && tokens.some((token) => rest.startsWith(token) || token.startsWith(rest.trimEnd()))
+    const begins = standIns.has(letter) && tokens.some((token) => text.startsWith(token, place) || token.startsWith(text.slice(place, end)))
     result += begins ? standIns.get(letter) : letter
-    rest = rest.slice(letter.length)
+    place += letter.length
   }
   return result
 }

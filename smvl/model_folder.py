@@ -26,7 +26,8 @@ def reading(folder: str | Path) -> Iterator[None]:
     """For a load that is given `trust_remote_code=False`: what it refuses then is said in words that fit.
 
     Raises:
-        ModelFolderError: a file is larger than any of its kind, or the folder cannot be loaded without running its code.
+        ModelFolderError: a file is larger than any of its kind, or the folder cannot be loaded without running its code, or without a
+            package that is not installed.
     """
     _check_sizes(Path(folder))
     try:
@@ -38,6 +39,9 @@ def reading(folder: str | Path) -> Iterator[None]:
             f"{folder} can only be loaded by running code that it brings along (auto_map in its JSON files), which is never done. Give a "
             "model whose model_type, tokenizer_class and image_processor_type transformers itself knows."
         ) from error
+    except ImportError as error:
+        reason = " ".join(str(error).split())
+        raise ModelFolderError(f"{folder} needs a package that is not installed, or is not what its config.json says: {reason}") from error
 
 
 def read_config(folder: str | Path) -> PreTrainedConfig:

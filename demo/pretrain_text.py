@@ -143,7 +143,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
     torch.manual_seed(arguments.seed)
-    tokenizer = AutoTokenizer.from_pretrained(FOLDER)
+    tokenizer = AutoTokenizer.from_pretrained(FOLDER, trust_remote_code=False)
     model = Qwen3ForCausalLM.from_pretrained(FOLDER, dtype=torch.float32) if arguments.resume else build_model(tokenizer)
     logger.info("%.2f million parameters", sum(parameter.numel() for parameter in model.parameters()) / 1e6)
     train(model, tokenizer, arguments.steps, arguments.seed)

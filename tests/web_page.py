@@ -5,7 +5,7 @@ import io
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +48,20 @@ def drop_bytes(name: str, content: bytes) -> Step:
     return {"kind": "drop", "file": {"name": name, "type": "image/png", "base64": base64.b64encode(content).decode()}}
 
 
-def visit(site: Path, visits: Mapping[str, tuple[str, Sequence[Step]]]) -> dict[str, Any]:
+def visit(site: Path, visits: Mapping[str, tuple[str, Sequence[Step]]], bare: Collection[str] = ()) -> dict[str, Any]:
     """Open the page once for each visit (what follows `?` in its address, and steps), and do them.
 
+    Args:
+        bare: visits under the page's own policy alone, as from a server of files that sends no headers.
+
     Returns:
-        `visits`, by name: what the page showed at its opening and after each step; `asked`: addresses of other hosts that it wanted.
+        `visits`, by name: what the page showed at its opening and after each step; `asked`: addresses of other hosts that it wanted;
+        `reached`: what another host was asked for.
 
     Raises:
         RuntimeError: a step could not be done; with what the page showed.
     """
-    job = {name: {"address": f"?{address}", "steps": steps} for name, (address, steps) in visits.items()}
+    job = {name: {"address": f"?{address}", "steps": steps, "bare": name in bare} for name, (address, steps) in visits.items()}
     path = site.parent / "job.json"
     path.write_text(json.dumps({"site": str(site), "browser": shutil.which(BROWSER), "visits": job}), encoding="utf-8")
     done = subprocess.run(["node", PROGRAM, find_modules(*PACKAGES), path], capture_output=True, text=True, check=False)

@@ -1,13 +1,20 @@
 // What the user sees and does. The model lives in a worker, so that the page answers while it thinks.
 
+import { readAddress } from './address.js'
+
 const find = (id) => document.getElementById(id)
-const worker = new Worker('worker.js', { type: 'module' })
-const address = new URLSearchParams(location.search)
+const worker = startWorker(new URL('worker.js', import.meta.url))
 
 let answer = null // the paragraph that is being written
 let isReady = false
 let isAnswering = false
 let numTaken = 0
+
+/** A worker under the page's own policy: one that comes straight from a server has none but what the server sends along. */
+function startWorker(address) {
+  const source = `import ${JSON.stringify(address.href)}`
+  return new Worker(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })), { type: 'module' })
+}
 
 function say(text, isWrong = false) {
   if (find('state').textContent !== text) find('state').textContent = text
@@ -126,4 +133,8 @@ find('form').onsubmit = (event) => {
 }
 find('stop').onclick = () => worker.postMessage({ kind: 'stop' })
 
-worker.postMessage({ kind: 'load', model: address.get('model') ?? 'model', mostTokens: Number(address.get('tokens') ?? 512) })
+try {
+  worker.postMessage({ kind: 'load', ...readAddress(new URL(location.href)) })
+} catch ({ message }) {
+  listeners.wrong({ task: 'load', message })
+}

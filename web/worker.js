@@ -4,14 +4,18 @@ import {
   AutoModelForImageTextToText,
   AutoProcessor,
   InterruptableStoppingCriteria,
+  PreTrainedTokenizer,
   Tensor,
   TextStreamer,
   env,
 } from './runtime/transformers.min.js'
+import { ControlText } from './control_text.js'
 import { tilesOf } from './pixels.js'
 
 const besides = (path) => new URL(path, import.meta.url).href
 env.allowRemoteModels = false
+env.fetch = (path, options) => fetch(besides(path), options) // a worker in a blob has no folder of its own
+env.useBrowserCache = env.useWasmCache = false // they would keep files of an export that another has replaced
 env.allowLocalModels = true
 env.localModelPath = './' // not a whole address: transformers.js would then believe that there is no tokenizer
 env.backends.onnx.wasm.wasmPaths = {
@@ -20,7 +24,7 @@ env.backends.onnx.wasm.wasmPaths = {
 }
 env.backends.onnx.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1
 
-let processor, model, mostTokens
+let processor, model, control, mostTokens
 let tiles = null // of the picture that the conversation is about
 let messages = []
 let isStopped = false
@@ -41,7 +45,9 @@ async function load(folder, most) {
   processor = await AutoProcessor.from_pretrained(folder, options)
   const settings = processor.image_processor.config
   processor.components.image_processor = () => imageInputs(settings) // in the place of transformers.js's own scaling
+  control = await readControlText(folder)
   model = await AutoModelForImageTextToText.from_pretrained(folder, options) // its config.json says which format the files are in
+  checkLengthOfAnswers()
   const forward = model.forward.bind(model)
   model.forward = async (inputs) => {
     await new Promise((resolve) => setTimeout(resolve)) // a turn for the messages that wait: without it `stop` is heard after the last token
@@ -68,6 +74,19 @@ async function checkFiles(folder) {
   return files.reduce((sum, [, { size }]) => sum + size, 0)
 }
 
+function checkLengthOfAnswers() {
+  const limit = model.config.text_config.max_position_embeddings
+  if (mostTokens < limit) return
+  throw new Error(`回答最多 ${mostTokens} 个词元,而模型总共只读 ${limit} 个,问题没有位置。请在地址里写一个更小的数,例如 ?tokens=${limit >> 2}。`)
+}
+
+async function readControlText(folder) {
+  const [tokenizer, config] = await Promise.all(
+    ['tokenizer.json', 'tokenizer_config.json'].map((name) => fetch(besides(`${folder}/${name}`)).then((reply) => reply.json())),
+  )
+  return new ControlText(tokenizer, processor.tokenizer, new PreTrainedTokenizer({ ...tokenizer, added_tokens: [] }, config))
+}
+
 function imageInputs(settings) {
   tiles.made ??= tilesOf(tiles.picture, settings)
   const { values, numTiles, side, rows, columns } = tiles.made
@@ -92,26 +111,21 @@ async function takePicture(file) {
   messages = []
 }
 
-async function inputsFor(prompt) {
-  const inputs = await (tiles ? processor(prompt, [[]]) : processor.tokenizer([prompt])) // the processor asks for an image
-  const numTokens = inputs.input_ids.dims[1]
+async function inputsFor(messages) {
+  const image = tiles ? await processor(processor.image_token, [[]]) : {} // the processor asks for an image
+  const ids = control.promptIds(messages, processor.image_token, tiles ? image.input_ids.tolist()[0] : [])
+  const numTokens = ids.length
   const limit = model.config.text_config.max_position_embeddings
   if (numTokens + mostTokens > limit) throw new Error(`对话太长:已有 ${numTokens} 个词元,模型最多读 ${limit} 个。请重新放入图片,开始新的对话。`)
-  return inputs
+  const integers = (values) => new Tensor('int64', BigInt64Array.from(values, BigInt), [1, values.length])
+  return { ...image, input_ids: integers(ids), attention_mask: integers(ids.map(() => 1)) }
 }
 
 async function answer(question) {
-  const control = processor.tokenizer.all_special_tokens.find((token) => question.includes(token))
-  if (control) throw new Error(`问题里的 ${control} 是模型的控制符号,请换一种写法。`)
   const isFirst = messages.length === 0
   const content = [{ type: 'text', text: question }]
   if (isFirst && tiles) content.unshift({ type: 'image' })
   const asked = [...messages, { role: 'user', content }]
-  const prompt = processor.tokenizer.apply_chat_template(asked, {
-    tokenize: false,
-    add_generation_prompt: true,
-    enable_thinking: false,
-  })
   const began = performance.now()
   const seconds = () => (performance.now() - began) / 1000
   let firstSeconds = 0
@@ -129,7 +143,7 @@ async function answer(question) {
       firstSeconds ||= seconds()
     },
   })
-  const inputs = await inputsFor(prompt)
+  const inputs = await inputsFor(asked)
   await model.generate({ ...inputs, max_new_tokens: mostTokens, do_sample: false, streamer, stopping_criteria: stopping })
   messages = [...asked, { role: 'assistant', content: text }]
   const ending = isStopped ? 'stopped' : numTokens >= mostTokens ? 'length' : 'end'

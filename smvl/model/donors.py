@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.models.smolvlm.configuration_smolvlm import SmolVLMVisionConfig
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
 from smvl.model.loading import WeightsError, load_whole
+from smvl.model_folder import ModelFolderError, read_config
 
 logger = logging.getLogger(__name__)
 
@@ -85,11 +86,25 @@ def load_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> Smo
     Raises:
         DonorError: a tensor is missing, unknown or of another shape.
     """
-    tower = SmolVLMVisionTransformer._from_config(donor.config, dtype=dtype, attn_implementation=attention)
     found = _read_tensors(donor.folder, _TOWER_PREFIXES[donor.kind])
     if donor.kind.startswith("siglip"):
         found = {name: tensor for name, tensor in found.items() if not name.startswith(_POOLING_HEAD)}
-    expected = tower.state_dict()
+    _check_tensors(donor, found)
+    tower = SmolVLMVisionTransformer._from_config(donor.config, dtype=dtype, attn_implementation=attention)
+    tower.load_state_dict(found, strict=True)
+    logger.info("Vision encoder: all %d tensors loaded from %s.", len(found), donor.folder)
+    return tower
+
+
+def _check_tensors(donor: VisionDonor, found: dict[str, torch.Tensor]) -> None:
+    """Raise `DonorError` unless they are those of config.json, before it takes memory, of which it may ask for more than there is."""
+    if donor.config.num_hidden_layers > len(found):
+        raise DonorError(
+            f"{donor.folder}/config.json asks for {donor.config.num_hidden_layers:,} layers of the vision encoder, but its weights hold "
+            f"{len(found):,} tensors. Download the folder again."
+        )
+    with torch.device("meta"):
+        expected = SmolVLMVisionTransformer(donor.config).state_dict()
     missing, unknown = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     reshaped = sorted(name for name in expected.keys() & found.keys() if expected[name].shape != found[name].shape)
     if missing or unknown or reshaped:
@@ -97,9 +112,6 @@ def load_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> Smo
             f"the vision encoder in {donor.folder} does not match its config.json: missing {_first(missing)}, unknown {_first(unknown)}, "
             f"of another shape {_first(reshaped)}. Download the folder again."
         )
-    tower.load_state_dict(found, strict=True)
-    logger.info("Vision encoder: all %d tensors loaded from %s.", len(found), donor.folder)
-    return tower
 
 
 def load_text(folder: str | Path, *, dtype: torch.dtype, attention: str) -> PreTrainedModel:
@@ -140,7 +152,9 @@ def check_donor_folder(folder: str | Path) -> None:
 def _read_config(folder: str | Path) -> PreTrainedConfig:
     check_donor_folder(folder)
     try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True)
+        return read_config(folder)
+    except ModelFolderError as error:
+        raise DonorError(str(error)) from error
     except (ValueError, OSError, KeyError) as error:
         raise DonorError(f"{folder}/config.json cannot be read: {error}") from error
 

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedConfig, PreTrainedModel
+
+from smvl.model_folder import ModelFolderError, read_config
 
 
 class WeightsError(ValueError):
@@ -21,30 +23,67 @@ def load_whole(
     quantization: Any = None,
     config: PreTrainedConfig | None = None,
 ) -> PreTrainedModel:
-    """`auto_class.from_pretrained` from a local folder, safetensors only, where anything less than all is an error.
+    """`auto_class.from_pretrained` from a local folder, safetensors only: all of it or an error, and no code of the folder runs.
 
     Args:
         quantization: transformers' configuration of a quantization that is done while loading.
         config: in the place of the folder's own.
 
     Raises:
-        WeightsError: the weights are missing or cut short, or a tensor is missing, unknown or of another shape.
+        ModelFolderError: the model is of a kind that only the folder's own code knows.
+        WeightsError: the weights are missing or cut short, or a tensor is missing, unknown or of another shape, or others lie beside them.
     """
+    _check_no_adapter(Path(folder))
     try:
+        config = config or read_config(folder)
+        _check_depth(config, Path(folder))
         model, report = auto_class.from_pretrained(
             folder,
+            config=config,
+            trust_remote_code=False,
             dtype=dtype,
             attn_implementation=attention,
             local_files_only=True,
             use_safetensors=True,
             **({} if quantization is None else {"quantization_config": quantization}),  # None would hide the checkpoint's own
-            **({} if config is None else {"config": config}),
             ignore_mismatched_sizes=True,  # they are reported, and refused below with their names
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:  # ImportError: of what quantized weights need
+    except ModelFolderError:
+        raise
+    # ImportError: of what quantized weights need. RuntimeError: torch could not allocate what config.json asks for.
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise WeightsError(f"the model in {folder} cannot be loaded: {error}") from error
     faults = {name: sorted(map(str, report[name])) for name in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[name]}
     if faults:
         raise WeightsError(f"the weights in {folder} do not match its config.json: {faults}.")
     return model
+
+
+def _check_no_adapter(folder: Path) -> None:
+    """Raise `WeightsError` for an adapter beside the model: transformers would put it in where peft is installed, and pass over it else."""
+    if (folder / "adapter_config.json").exists():
+        raise WeightsError(
+            f"{folder} holds a model and an adapter beside it (adapter_config.json). Merge the adapter into the model with peft, or take "
+            "its files out of the folder."
+        )
+
+
+def _check_depth(config: PreTrainedConfig, folder: Path) -> None:
+    """Raise `WeightsError` for more layers than there are tensors: to build a million of them takes minutes, and all memory."""
+    parts = [config, *(vars(config).get(name) for name in config.sub_configs)]
+    num_layers = sum(map(_depth, (part for part in parts if isinstance(part, PreTrainedConfig))))
+    num_tensors = sum(map(_count_tensors, folder.glob("*.safetensors")))
+    if num_layers > num_tensors:
+        raise WeightsError(f"config.json asks for {num_layers:,} layers, but the weights hold {num_tensors:,} tensors.")
+
+
+def _depth(config: PreTrainedConfig) -> int:
+    """Layers by whatever name this kind of model has for them; 0 where it has none."""
+    depth = vars(config).get(config.attribute_map.get("num_hidden_layers", "num_hidden_layers"))
+    return depth if isinstance(depth, int) else 0
+
+
+def _count_tensors(path: Path) -> int:
+    with safe_open(path, framework="pt") as file:
+        return len(file.keys())

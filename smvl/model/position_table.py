@@ -47,7 +47,7 @@ def narrow_positions(model: SmolVLMForConditionalGeneration, tile: int) -> None:
     if tile == vision.image_size:
         return
     table = gather(tower.embeddings.position_embedding.weight.detach(), patches)
-    tower.embeddings.position_embedding = nn.Embedding.from_pretrained(table)
+    tower.embeddings.position_embedding = nn.Embedding.from_pretrained(table, freeze=False)
     tower.embeddings.num_patches_per_side, tower.embeddings.image_size = patches, tile
     tower.embeddings.num_patches = tower.embeddings.num_positions = len(table)
     for config in (vision, tower.config):

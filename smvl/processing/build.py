@@ -7,6 +7,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.image_processing_base import ImageProcessingMixin
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
+from smvl.model_folder import ModelFolderError, reading
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import END_OF_TEXT, END_OF_TURN, add_missing_tokens
 
@@ -44,7 +45,10 @@ def build_processor(
 
 def _load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        with reading(folder):
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except ModelFolderError:
+        raise
     except (OSError, ValueError) as error:
         raise ValueError(
             f"the tokenizer in {folder} cannot be read ({error}). Expected tokenizer.json and tokenizer_config.json."

@@ -1,10 +1,12 @@
 """The chat template, and what of it a training stage decides."""
 
+from functools import cache
 from importlib import resources
 
 _DEFAULTS = {thinks: f"{{%- set thinks_by_default = {str(thinks).lower()} -%}}" for thinks in (True, False)}
 
 
+@cache
 def default_chat_template() -> str:
     """The project's chat template: Qwen3's format, with images."""
     return resources.files("smvl.processing").joinpath("chat_template.jinja").read_text(encoding="utf-8")
@@ -37,6 +39,12 @@ _TAGS = {
 def is_own_template(template: str) -> bool:
     """Whether the other functions here know where in a template to write."""
     return any(line in template for line in _DEFAULTS.values()) and all(mark in template for mark in _TAGS)
+
+
+@cache
+def is_unchanged_template(template: str) -> bool:
+    """Whether it is this project's own, but for what a stage decides."""
+    return is_own_template(template) and with_thinking_default(serving_template(template), True) == default_chat_template()
 
 
 def training_template(template: str) -> str:

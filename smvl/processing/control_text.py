@@ -1,21 +1,21 @@
 """Keeping data apart from control: what a user types can never become a special token.
 
-A chat template mixes both into one string. Before rendering, every token text that stands in somebody's words is broken by a guard
-character; after rendering, whatever still matches a token text was written by the template. The words are then tokenized, without
-their guards, by a tokenizer that has no added tokens at all.
+A chat template mixes both into one string. Before rendering, every character in somebody's words with which a token text begins is
+exchanged for a stand-in, also where the words end before the token does, as the template may put others behind them; after rendering,
+whatever matches a token text was written by the template. The words get their characters back and are tokenized by a tokenizer that has no
+added tokens at all.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
+from smvl.processing.stand_ins import TokenBeginnings, any_of, choose_stand_ins
 from smvl.processing.tokens import END_OF_TURN, IMAGE_TOKEN, START_OF_TURN
-
-_GUARD_CANDIDATES = tuple(map(chr, range(0xE000, 0xF8FF)))
-"""Private-use characters; the first that the conversation does not hold becomes its guard."""
 
 ANSWER_OPENING = f"{START_OF_TURN}assistant\n"
 ANSWER_OPENING_WITHOUT_THINKING = f"{ANSWER_OPENING}<think>\n\n</think>\n\n"
@@ -25,6 +25,16 @@ _WRITTEN_BY_ASSISTANTS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
 """Control text that belongs in an assistant's own words."""
 
 
+@dataclass(frozen=True)
+class GuardedText:
+    """A conversation whose words hold no token, nor the beginning of one at an end."""
+
+    messages: list[dict[str, Any]]
+    tools: list[Any] | None
+    originals: dict[int, str]
+    """By stand-in, as `str.translate` takes them: the characters that stand-ins were put for."""
+
+
 class ControlText:
     """Turns conversations rendered by a chat template into ids, with control and words kept apart."""
 
@@ -32,27 +42,35 @@ class ControlText:
         self._tokenizer = tokenizer
         backend = tokenizer.backend_tokenizer
         self._words = Tokenizer(backend.model)
-        if backend.normalizer is not None:
-            self._words.normalizer = backend.normalizer
+        self._normalizer = backend.normalizer
         if backend.pre_tokenizer is not None:
             self._words.pre_tokenizer = backend.pre_tokenizer
         tokens = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
-        self._token_pattern = _any_of(tokens)
-        self._assistant_pattern = _any_of([token for token in tokens if token not in _WRITTEN_BY_ASSISTANTS])
-        self._control_pattern = _any_of([ANSWER_OPENING_WITHOUT_THINKING, ANSWER_OPENING, *tokens])
+        self._cuts = _cuts_into(self._tokens_among_words(tokens))
+        self._beginnings = TokenBeginnings(tokens)
+        self._beginnings_for_assistants = TokenBeginnings([token for token in tokens if token not in _WRITTEN_BY_ASSISTANTS])
+        self._control_pattern = any_of([ANSWER_OPENING_WITHOUT_THINKING, ANSWER_OPENING, *tokens])
         self._control_ids: dict[str, list[int]] = {}
 
-    def guard(self, messages: Sequence[dict[str, Any]], tools: Sequence[Any] | None) -> tuple[list[dict], list | None, str]:
-        """Copies of `messages` and `tools` whose token texts are broken, and the guard character that breaks them."""
-        strings = list(_strings([messages, tools]))
-        character = next(candidate for candidate in _GUARD_CANDIDATES if not any(candidate in text for text in strings))
+    def guard(self, messages: Sequence[dict[str, Any]], tools: list[Any] | None) -> GuardedText:
+        """Messages and tools (`plain_values`) whose words a template may put anywhere.
 
-        def guarding(pattern: re.Pattern) -> Callable[[str], str]:
-            return lambda text: pattern.sub(lambda found: found[0][0] + character + found[0][1:], text)
+        Raises:
+            ValueError: no character is left that could be a stand-in.
+        """
+        stand_ins = choose_stand_ins(self._beginnings.characters, list(_strings([messages, tools])))
 
-        everyone, assistant = guarding(self._token_pattern), guarding(self._assistant_pattern)
-        guarded = [_guard_message(message, assistant if message.get("role") == "assistant" else everyone) for message in messages]
-        return guarded, None if tools is None else [_map_words(tool, everyone) for tool in tools], character
+        def everyone(text: str) -> str:
+            return self._beginnings.replace(text, stand_ins)
+
+        def assistant(text: str) -> str:
+            return self._beginnings_for_assistants.replace(text, stand_ins)
+
+        return GuardedText(
+            messages=[_guard_message(message, everyone, assistant) for message in messages],
+            tools=_map_words(tools, everyone),
+            originals={ord(stand_in): character for character, stand_in in stand_ins.items()},
+        )
 
     def pieces(self, rendered: str) -> Iterator[tuple[str, bool]]:
         """Split rendered text into (piece, is it control?)."""
@@ -68,10 +86,18 @@ class ControlText:
 
     def word_ids(self, text: str) -> list[int]:
         """Ids of somebody's words, in which token texts are only characters."""
-        return self._words.encode(text, add_special_tokens=False).ids
+        if self._normalizer is not None:  # first, as it may make a token of what was none
+            text = self._normalizer.normalize_str(text)
+        parts = [text] if self._cuts is None else self._cuts.split(text)
+        return [token for part in parts for token in self._words.encode(part, add_special_tokens=False).ids]
+
+    def _tokens_among_words(self, tokens: Sequence[str]) -> list[str]:
+        """Those that the vocabulary of words holds as well and finds in a text, as Unigram's do."""
+        ids = {token: self._tokenizer.convert_tokens_to_ids(token) for token in tokens if token.strip()}
+        return [token for token in ids if ids[token] in self._words.encode(token, add_special_tokens=False).ids]
 
     def encode(
-        self, rendered: str, guard: str, image_texts: Sequence[str], *, asks_empty_thinking: bool = False
+        self, rendered: str, originals: dict[int, str], image_texts: Sequence[str], *, asks_empty_thinking: bool = False
     ) -> tuple[list[int], list[bool]]:
         """Ids of a rendered, guarded conversation and, for each, whether the model is asked for it.
 
@@ -90,7 +116,7 @@ class ControlText:
             opens_answer = piece in (ANSWER_OPENING, ANSWER_OPENING_WITHOUT_THINKING)
             if piece == IMAGE_TOKEN:
                 piece = next(remaining_images)
-            new = self.control_ids(piece) if is_control else self.word_ids(piece.replace(guard, ""))
+            new = self.control_ids(piece) if is_control else self.word_ids(piece.translate(originals))
             ids += new
             if opens_answer:
                 num_given = num_opening if asks_empty_thinking else len(new)
@@ -102,27 +128,16 @@ class ControlText:
         return ids, asked
 
 
-def _any_of(texts: Sequence[str]) -> re.Pattern:
-    return re.compile("(" + "|".join(map(re.escape, texts)) + ")")
+def _cuts_into(tokens: Sequence[str]) -> re.Pattern | None:
+    """Matches nothing behind the first character of each token: split there, a text holds none of them."""
+    places = [f"(?<={re.escape(token[0])})(?={re.escape(token[1:])})" for token in tokens]
+    return re.compile("|".join(places)) if places else None
 
 
-def _guard_message(message: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """Guard all words of a message; its role, and what its parts are, stay."""
-    guarded = {}
-    for key, value in message.items():
-        if key == "role":
-            guarded[key] = value
-        elif key == "content" and isinstance(value, (list, tuple)):
-            guarded[key] = [_guard_part(part, change) for part in value]
-        else:
-            guarded[key] = _map_words(value, change)
-    return guarded
-
-
-def _guard_part(part: Any, change: Callable[[str], str]) -> Any:
-    if isinstance(part, dict) and isinstance(part.get("text"), str):
-        return {**part, "text": change(part["text"])}
-    return part
+def _guard_message(message: dict[str, Any], everyone: Callable[[str], str], assistant: Callable[[str], str]) -> dict[str, Any]:
+    """An assistant's own words may hold what belongs in them; a call's name and arguments may not, as they stand within it."""
+    own = assistant if message.get("role") == "assistant" else everyone
+    return {_map_words(key, everyone): _map_words(value, everyone if key == "tool_calls" else own) for key, value in message.items()}
 
 
 def _map_words(value: Any, change: Callable[[str], str]) -> Any:
@@ -130,7 +145,7 @@ def _map_words(value: Any, change: Callable[[str], str]) -> Any:
         return change(value)
     if isinstance(value, dict):
         return {_map_words(key, change): _map_words(part, change) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return [_map_words(part, change) for part in value]
     return value
 
@@ -142,6 +157,6 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, dict):
         yield from _strings(list(value))
         yield from _strings(list(value.values()))
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, list):
         for part in value:
             yield from _strings(part)

@@ -5,7 +5,7 @@ Ids and loss mask are born here together, for training and for inference alike, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ class Layout:
 
 def is_image_part(part: Any) -> bool:
     """Whether a content part stands for an image (Hugging Face's `image` or OpenAI's `image_url`)."""
-    return isinstance(part, dict) and part.get("type") in ("image", "image_url")
+    return isinstance(part, Mapping) and part.get("type") in ("image", "image_url")
 
 
 def count_images(message: dict[str, Any]) -> int:

@@ -14,15 +14,17 @@ from PIL import Image
 from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
+from smvl.model_folder import reading, refuse_other_models, settings_in
 from smvl.processing.chat_template import (
     TRAINING_TEMPLATE_FILE,
     default_chat_template,
     is_own_template,
+    is_unchanged_template,
     serving_template,
     training_template,
     with_thinking_default,
 )
-from smvl.processing.control_text import ControlText
+from smvl.processing.control_text import ControlText, GuardedText
 from smvl.processing.exported import has_smolvlm_names, with_own_names
 from smvl.processing.images import read_image
 from smvl.processing.layout import (
@@ -34,7 +36,20 @@ from smvl.processing.layout import (
     count_images,
     without_first_turn,
 )
-from smvl.processing.tiles import TileGrid, check_image_settings, cut_byte_tiles, cut_tiles, longest_edges, plan_grid, scale_to_grid
+from smvl.processing.plain_values import plain_messages, plain_tools
+from smvl.processing.prompt_batch import nest_images, pad_tiles, replace_in_turn, replaced_spans
+from smvl.processing.rendering import ChatTemplateError, check_template, render
+from smvl.processing.tiles import (
+    TileGrid,
+    check_against_config,
+    check_features,
+    check_image_settings,
+    cut_byte_tiles,
+    cut_tiles,
+    longest_edges,
+    plan_grid,
+    scale_to_grid,
+)
 from smvl.processing.tokens import IMAGE_TOKEN, STOCK_ATTRIBUTES, check_tokens, marker_ids
 
 
@@ -60,10 +75,13 @@ class SmVLMProcessor(ProcessorMixin):
     ):
         check_tokens(tokenizer)
         check_image_settings(image_processor)
+        check_features(image_seq_len, image_processor)
+        chat_template = chat_template or default_chat_template()
+        check_template(chat_template)
         self.image_seq_len = image_seq_len
         self.image_token = IMAGE_TOKEN
         self.image_token_id = marker_ids(tokenizer).image
-        super().__init__(image_processor, tokenizer, chat_template=chat_template or default_chat_template())
+        super().__init__(image_processor, tokenizer, chat_template=chat_template)
         self._control_text = ControlText(tokenizer)
         self._most_tiles: int | None = None
 
@@ -121,16 +139,18 @@ class SmVLMProcessor(ProcessorMixin):
 
         Raises:
             TooLongError: even the last turn alone with one tile an image is longer than `max_length` or has more than `max_tiles` tiles.
-            ValueError: the number of image parts is not the number of images.
+            ValueError: the number of image parts is not the number of images, or the messages hold what a template cannot be shown.
         """
+        messages, tools = plain_messages(messages), plain_tools(tools)
         num_parts = sum(map(count_images, messages))
         if num_parts != len(image_sizes):
             raise ValueError(f"the messages hold {num_parts} image parts, but {len(image_sizes)} images were given; give one each.")
         first_image, shortened = 0, ()
         while True:
             sizes = image_sizes[first_image:]
-            rendered, guard = self._render(messages, tools, add_generation_prompt, enable_thinking)
-            grids = self._fit_grids(rendered, guard, sizes, max_length, max_tiles)
+            guarded = self._control_text.guard(messages, tools)
+            rendered = self._render(guarded, add_generation_prompt, enable_thinking)
+            grids = self._fit_grids(rendered, guarded.originals, sizes, max_length, max_tiles)
             if grids is not None:
                 break
             remaining = without_first_turn(messages)
@@ -139,7 +159,7 @@ class SmVLMProcessor(ProcessorMixin):
             messages, num_dropped = remaining
             first_image, shortened = first_image + num_dropped, (EARLY_TURNS_DROPPED,)
         image_texts = [grid.text(self.image_seq_len) for grid in grids]
-        ids, asked = self._control_text.encode(rendered, guard, image_texts, asks_empty_thinking=asks_empty_thinking)
+        ids, asked = self._control_text.encode(rendered, guarded.originals, image_texts, asks_empty_thinking=asks_empty_thinking)
         finest = self.image_processor.size["longest_edge"]
         if any(grid.longest_edge < finest for grid in grids):
             shortened = (FEWER_TILES, *shortened)
@@ -172,23 +192,30 @@ class SmVLMProcessor(ProcessorMixin):
         tiles = [cut(images[index], self.image_processor, grid) for index, grid in zip(layout.kept_images, layout.grids)]
         return np.concatenate(tiles) if tiles else np.zeros((0, 3, tile, tile), dtype=dtype)
 
-    def _render(
-        self, messages: Sequence[dict], tools: Sequence[dict] | None, add_generation_prompt: bool, enable_thinking: bool | None
-    ) -> tuple[str, str]:
-        guarded, guarded_tools, guard = self._control_text.guard(messages, tools)
+    def _render(self, guarded: GuardedText, add_generation_prompt: bool, enable_thinking: bool | None) -> str:
         options = {} if enable_thinking is None else {"enable_thinking": enable_thinking}
-        rendered = self.tokenizer.apply_chat_template(
-            guarded,
-            tools=guarded_tools,
-            chat_template=self.chat_template,
-            add_generation_prompt=add_generation_prompt,
-            tokenize=False,
-            **options,
-        )
-        return rendered, guard
+        try:
+            rendered = render(
+                self.tokenizer,
+                self.chat_template,
+                is_own=is_unchanged_template(self.chat_template),
+                conversation=guarded.messages,
+                tools=guarded.tools,
+                add_generation_prompt=add_generation_prompt,
+                **options,
+            )
+        except ChatTemplateError as error:  # it may quote the messages
+            raise ChatTemplateError(str(error).translate(guarded.originals)) from error
+        written, asked = rendered.count(IMAGE_TOKEN), sum(map(count_images, guarded.messages))
+        if written != asked:
+            raise ChatTemplateError(
+                f"the chat template writes {written} images where the messages hold {asked}; expected each of them once. It may pass over "
+                "a role, or be made for another model."
+            )
+        return rendered
 
     def _fit_grids(
-        self, rendered: str, guard: str, sizes: Sequence[tuple[int, int]], max_length: int | None, max_tiles: int | None
+        self, rendered: str, originals: dict[int, str], sizes: Sequence[tuple[int, int]], max_length: int | None, max_tiles: int | None
     ) -> list[TileGrid] | None:
         """The finest grids with which the conversation fits, or None."""
         num_words = None
@@ -199,7 +226,7 @@ class SmVLMProcessor(ProcessorMixin):
             if max_length is None:
                 return grids
             if num_words is None:
-                num_words = len(self._control_text.encode(rendered, guard, [""] * len(sizes))[0])
+                num_words = len(self._control_text.encode(rendered, originals, [""] * len(sizes))[0])
             if num_words + sum(len(self._control_text.control_ids(grid.text(self.image_seq_len))) for grid in grids) <= max_length:
                 return grids
             if not sizes:
@@ -244,19 +271,19 @@ class SmVLMProcessor(ProcessorMixin):
         if text is None:
             raise ValueError("SmVLMProcessor was called without text; give a rendered prompt, or messages to apply_chat_template.")
         texts = [text] if isinstance(text, str) else list(text)
-        nested = _nest_images(images, texts)
+        nested = nest_images(images, texts)
         pictures = [[read_image(image) for image in row] for row in nested]
         expanded, replaced, tiles = [], [], []
         for row, prompt in zip(pictures, texts):
             finest = self.image_processor.size["longest_edge"]
             grids = [plan_grid(image.height, image.width, self.image_processor, finest) for image in row]
             image_texts = [grid.text(self.image_seq_len) for grid in grids]
-            expanded.append(_replace_in_turn(prompt, image_texts))
-            replaced.append(_replaced_spans(prompt, image_texts))
+            expanded.append(replace_in_turn(prompt, image_texts))
+            replaced.append(replaced_spans(prompt, image_texts))
             tiles.append([cut_tiles(image, self.image_processor, grid) for image, grid in zip(row, grids)])
         options = dict(padding=padding, padding_side=padding_side, return_tensors=return_tensors, **tokenizer_options)
         encoded = self.tokenizer(expanded, add_special_tokens=False, **options)
-        features = BatchFeature({**encoded, **_pad_tiles(tiles)}, tensor_type=return_tensors)
+        features = BatchFeature({**encoded, **pad_tiles(tiles)}, tensor_type=return_tensors)
         if return_text_replacement_offsets:
             features["text_replacement_offsets"] = replaced
         return features
@@ -291,13 +318,23 @@ class SmVLMProcessor(ProcessorMixin):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **kwargs: Any) -> Self:
-        """Read what `save_pretrained` wrote, or an export made of it. Nothing is downloaded."""
-        if not has_smolvlm_names(folder):
-            return super().from_pretrained(folder, local_files_only=True, **kwargs)._as_own()
-        with with_own_names(folder) as copy:
-            processor = super().from_pretrained(copy, local_files_only=True, **kwargs)
-        processor.tokenizer.name_or_path = str(folder)
-        return processor._as_own()
+        """Read what `save_pretrained` wrote, or an export made of it. Nothing is downloaded, and no code of the folder runs.
+
+        Raises:
+            ModelFolderError: a file is too large, or the folder asks for code of its own to be run or for another model.
+            ValueError: the files do not fit together.
+        """
+        with reading(folder):
+            refuse_other_models(folder)
+            if has_smolvlm_names(folder):
+                with with_own_names(folder) as copy:
+                    processor = super().from_pretrained(copy, local_files_only=True, trust_remote_code=False, **kwargs)
+                processor.tokenizer.name_or_path = str(folder)
+            else:
+                processor = super().from_pretrained(folder, local_files_only=True, trust_remote_code=False, **kwargs)
+        processor = processor._as_own()
+        check_against_config(processor.image_seq_len, processor.image_processor, settings_in(Path(folder) / "config.json"))
+        return processor
 
     def _as_own(self) -> Self:
         """What others have saved turned back: a trainer's template, and an idefics3 folder's class for the same settings and pixels."""
@@ -314,51 +351,6 @@ def _too_long(num_images: int, max_length: int | None, max_tiles: int | None) ->
     if max_tiles is not None and num_images > max_tiles:
         return TooLongError(f"{num_images} images in the last turn, which is more than max_tiles {max_tiles} even with one tile an image")
     return TooLongError(f"longer than max_length {max_length} even with one tile an image and no earlier turn")
-
-
-def _nest_images(images: Any, texts: Sequence[str]) -> list[list[Any]]:
-    """One list of images for each text, however they were handed over; raises `ValueError` when the counts do not match."""
-    if images is None:
-        nested = [[] for _ in texts]
-    elif not isinstance(images, (list, tuple)):
-        nested = [[images]]
-    elif any(isinstance(entry, (list, tuple)) for entry in images):
-        nested = [list(row or ()) for row in images]
-    else:
-        nested = [list(images)] if len(texts) == 1 else [[image] for image in images]
-    wanted, given = [text.count(IMAGE_TOKEN) for text in texts], [len(row) for row in nested]
-    if wanted != given:
-        raise ValueError(f"the prompts hold {wanted} {IMAGE_TOKEN} each, but {given} images were given; give one image for each.")
-    return nested
-
-
-def _replace_in_turn(prompt: str, image_texts: Sequence[str]) -> str:
-    first, *rest = prompt.split(IMAGE_TOKEN)
-    return first + "".join(image_text + words for image_text, words in zip(image_texts, rest))
-
-
-def _replaced_spans(prompt: str, image_texts: Sequence[str]) -> list[dict[str, tuple[int, int]]]:
-    """Where each placeholder stood in the prompt, and where the text of its image stands in what came of it, as (first, last + 1)."""
-    spans, gained, end = [], 0, 0
-    for image_text in image_texts:
-        start = prompt.index(IMAGE_TOKEN, end)
-        end = start + len(IMAGE_TOKEN)
-        spans.append({"span": (start, end), "new_span": (start + gained, start + gained + len(image_text))})
-        gained += len(image_text) - len(IMAGE_TOKEN)
-    return spans
-
-
-def _pad_tiles(tiles: Sequence[Sequence[np.ndarray]]) -> dict[str, np.ndarray]:
-    """(batch, most tiles, 3, tile, tile): the model passes over tiles that are zero throughout."""
-    rows = [np.concatenate(row) if row else None for row in tiles]
-    shapes = [row.shape for row in rows if row is not None]
-    if not shapes:
-        return {}
-    padded = np.zeros((len(rows), max(shape[0] for shape in shapes), *shapes[0][1:]), dtype=np.float32)
-    for target, row in zip(padded, rows):
-        if row is not None:
-            target[: len(row)] = row
-    return {"pixel_values": padded}
 
 
 def _is_byte_level(tokenizer: PreTrainedTokenizerBase) -> bool:

@@ -6,12 +6,16 @@ the tile the picture is one squeezed tile and nothing else.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil, get_resize_output_image_size
 
 from smvl.processing.tokens import AROUND_IMAGE_TOKEN, GLOBAL_TOKEN, IMAGE_TOKEN, MAX_GRID, tile_token
+
+MOST_TILE_PIXELS = 4096
+"""Of a tile's side; encoders read some hundred."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,40 @@ class TileGrid:
 def check_image_settings(image_processor: SmolVLMImageProcessorPil) -> None:
     """Raise `ValueError` for tile settings that cannot be described by the markers."""
     tile, longest_edge = image_processor.max_image_size["longest_edge"], image_processor.size["longest_edge"]
-    if longest_edge % tile or not tile <= longest_edge <= MAX_GRID * tile:
+    if type(tile) is not int or type(longest_edge) is not int or tile > MOST_TILE_PIXELS:
+        raise ValueError(
+            f"longest_edge is {longest_edge!r} and the tile is {tile!r} pixels; expected whole numbers, and a tile of at most "
+            f"{MOST_TILE_PIXELS:,}. Restore preprocessor_config.json, or set data.image."
+        )
+    if tile < 1 or longest_edge % tile or not tile <= longest_edge <= MAX_GRID * tile:
         raise ValueError(
             f"longest_edge is {longest_edge} and the tile is {tile} pixels; longest_edge must be 1 to {MAX_GRID} whole tiles "
             f"({tile} to {MAX_GRID * tile}). Set data.image.longest_edge."
+        )
+
+
+def check_features(image_seq_len: int, image_processor: SmolVLMImageProcessorPil) -> None:
+    """Raise `ValueError` unless a tile can have so many features: one a pixel at most."""
+    tile = image_processor.max_image_size["longest_edge"]
+    if type(image_seq_len) is not int or not 1 <= image_seq_len <= tile**2:
+        raise ValueError(
+            f"image_seq_len is {image_seq_len!r}; expected 1 to {tile**2:,} features of a tile of {tile} pixels. "
+            "Restore processor_config.json."
+        )
+
+
+def check_against_config(image_seq_len: int, image_processor: SmolVLMImageProcessorPil, config: dict[str, Any]) -> None:
+    """Raise `ValueError` unless tiles are as the model's config.json says, so far as it does."""
+    vision = config.get("vision_config")
+    sides = [vision.get("image_size"), vision.get("patch_size"), config.get("scale_factor")] if isinstance(vision, dict) else []
+    if not sides or not all(type(side) is int and side > 0 for side in sides):
+        return
+    (largest, patch, shuffle), tile = sides, image_processor.max_image_size["longest_edge"]
+    features = (tile // patch // shuffle) ** 2
+    if tile > largest or image_seq_len != features:
+        raise ValueError(
+            f"the processor has tiles of {tile} pixels and image_seq_len {image_seq_len}, but by config.json the encoder reads {largest} "
+            f"at most and makes {features} features of such a tile. Take config.json and processor_config.json of one checkpoint."
         )
 
 

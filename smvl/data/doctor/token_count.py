@@ -7,6 +7,7 @@ from pathlib import Path
 from smvl.config import DataConfig, ModelConfig
 from smvl.data.encode import Encoder
 from smvl.data.sample import Sample
+from smvl.model_folder import read_config
 from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor
 
@@ -75,10 +76,8 @@ def features_per_tile(vision: str | Path, scale_factor: int | None) -> int:
     Raises:
         ValueError: config.json is missing or damaged.
     """
-    from transformers import AutoConfig
-
     try:
-        config = AutoConfig.from_pretrained(vision, local_files_only=True)
+        config = read_config(vision)
         tower = getattr(config, "vision_config", config)  # a SigLIP tower saved alone is its own configuration
         side = tower.image_size // tower.patch_size
     except (OSError, ValueError, KeyError, AttributeError) as error:

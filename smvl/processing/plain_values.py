@@ -1,0 +1,92 @@
+"""What a chat template sees of a conversation: text, numbers, lists and mappings, as JSON has them, and nothing that could turn into text.
+
+Lists and mappings may be of any class; they come out as `list` and `dict`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from smvl.processing.layout import is_image_part
+
+MOST_LEVELS = 64
+"""Of lists and mappings within each other."""
+
+
+def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Copies of messages, image parts without their image: its place is all that a template writes.
+
+    Raises:
+        ValueError: a message is no mapping, or it holds what JSON has not, or half a character.
+    """
+    return [_plain_message(message, f"message {index}") for index, message in enumerate(messages)]
+
+
+def plain_tools(tools: Sequence[Mapping[str, Any]] | None) -> list[Any] | None:
+    """Copies of tools.
+
+    Raises:
+        ValueError: a tool holds what JSON has not.
+    """
+    return None if tools is None else [_plain(tool, f"tool {index}") for index, tool in enumerate(tools)]
+
+
+def _plain_message(message: Any, place: str) -> dict[str, Any]:
+    if not isinstance(message, Mapping):
+        raise ValueError(f'{place} is of the type {type(message).__name__}; expected a mapping such as {{"role": ..., "content": ...}}.')
+    return {_plain_scalar(key, place): (_plain_content if key == "content" else _plain)(value, place) for key, value in message.items()}
+
+
+def _plain_content(content: Any, place: str) -> Any:
+    return [_plain_part(part, place) for part in content] if _is_list(content) else _plain(content, place)
+
+
+def _plain_part(part: Any, place: str) -> Any:
+    return {"type": part["type"]} if is_image_part(part) else _plain(part, place)
+
+
+def _plain(value: Any, place: str, level: int = 0) -> Any:
+    if not _is_nested(value):
+        return _plain_scalar(value, place)
+    if level == MOST_LEVELS:
+        raise ValueError(f"{place} holds lists and mappings more than {MOST_LEVELS} deep within each other. Make them flatter.")
+    if isinstance(value, Mapping):
+        return {_plain_scalar(key, place): _plain(entry, place, level + 1) for key, entry in value.items()}
+    return [_plain(entry, place, level + 1) for entry in value]
+
+
+def _plain_scalar(value: Any, place: str) -> str | int | float | None:
+    """Of subclasses too a plain one: what they print may be any text."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _checked_text(str.__str__(value), place)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    raise ValueError(
+        f"{place} holds a value of the type {type(value).__name__}; expected text, numbers, lists and mappings. Convert or drop it."
+    )
+
+
+def _checked_text(text: str, place: str) -> str:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{place} holds half a surrogate pair, U+{ord(text[error.start]):04X}, at character {error.start} of a text, which no "
+            "tokenizer reads. Decode the text as what it was written in."
+        ) from None
+    return text
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, Mapping) or _is_list(value)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview))

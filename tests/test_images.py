@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngImageFile
 from smvl.processing import image_files, images
 from smvl.processing.image_files import image_name
 from smvl.processing.images import ImageError, check_shape, image_header, image_size, read_image
-from tests.tiny_data import png_declaring
+from tests.tiny_data import dds_of_unknown_kind, icns_of, png_declaring
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 EXIF_ORIENTATION = 0x0112
@@ -465,12 +465,10 @@ def test_a_program_that_paints_is_not_run() -> None:
 
 
 def test_whatever_pillow_raises_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    dds = b"DDS " + struct.pack("<7I44x8I20x", 124, 0x1007, 4, 4, 16, 0, 0, 32, 0x4, 0x58585858, 32, 0, 0, 0, 0)  # of an unknown kind
-    assert all("this is not an image that can be read (Unimplemented pixel format" in message for message in refusals(dds))
-    huge = png_declaring(60_000, 60_000)
-    icns = b"icns" + struct.pack(">I", len(huge) + 16) + b"ic09" + struct.pack(">I", len(huge) + 8) + huge
+    unimplemented = "this is not an image that can be read (Unimplemented pixel format"
+    assert all(unimplemented in message for message in refusals(dds_of_unknown_kind()))
     with pytest.raises(ImageError, match="3,600,000,000 pixels; at most 120,000,000 are read") as error:
-        read_image(icns)
+        read_image(icns_of(png_declaring(60_000, 60_000)))
     assert error.value.rule == "image too large"
     for raised in (AssertionError(), RuntimeError("x"), AttributeError("x"), MemoryError()):
         monkeypatch.setattr(PngImageFile, "load", lambda self, raised=raised: (_ for _ in ()).throw(raised))

@@ -14,7 +14,8 @@ from smvl.config import SourceConfig
 from smvl.data.registry import SOURCES, check_source, open_source
 from smvl.data.sample import SampleError
 from smvl.data.sources.cauldron import BROKEN, SUBSETS
-from smvl.data.sources.layouts import IMAGE_COLUMNS, LAYOUT_NAMES, LAYOUTS
+from smvl.data.sources.layouts import LAYOUT_NAMES, LAYOUTS
+from smvl.data.sources.listed_images import IMAGE_COLUMNS
 from smvl.data.sources.row_source import RowSource
 from smvl.data.sources.storage import Storage
 from tests import rows as fixtures
@@ -398,16 +399,16 @@ def test_empty_or_missing_data_is_refused(tmp_path):
     (tmp_path / "folder").mkdir()
     for config, reason in (
         ({"path": "nothing"}, "there is no data in .*nothing"),
-        ({"path": "folder"}, "folder: there is no arrow or json or jsonl or parquet data here. Download the data"),
+        ({"path": "folder"}, "folder: there is no arrow or csv or json or jsonl or parquet data here. Download the data"),
         ({"path": "folder", "subsets": ["no_such_subset"]}, "folder: there is no subset no_such_subset"),
         ({"path": "empty.jsonl", "stream": 5}, "`stream` takes rows of a data set on the hub"),
-        ({"path": "folder", "source": "jsonlines"}, "the source 'jsonlines' is unknown; expected one of auto, jsonl, json, parquet"),
+        ({"path": "folder", "source": "jsonlines"}, "the source 'jsonlines' is unknown; expected one of auto, jsonl, json, csv, parquet"),
     ):
         with pytest.raises(ValueError, match=reason):
             open_source(SourceConfig(**{**config, "path": str(tmp_path / config["path"])}))
-    (tmp_path / "a.csv").write_text("a,b", encoding="utf-8")
-    with pytest.raises(ValueError, match="data ends in .jsonl, .ndjson, .json, .parquet, .arrow, or is a folder; found .csv"):
-        open_path(tmp_path / "a.csv")
+    (tmp_path / "a.txt").write_text("a,b", encoding="utf-8")
+    with pytest.raises(ValueError, match="data ends in .jsonl, .ndjson, .json, .csv, .tsv, .parquet, .arrow, or is a folder; found .txt"):
+        open_path(tmp_path / "a.txt")
 
 
 @pytest.mark.parametrize(

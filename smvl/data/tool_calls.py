@@ -4,7 +4,6 @@ Arguments come as JSON text (OpenAI) or as an object; the chat template writes a
 """
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from smvl.data.rules import SampleError
@@ -42,10 +41,11 @@ def read_calls(calls: Any, index: int) -> list[dict[str, Any]]:
     Raises:
         SampleError: a call has no name, or its arguments are not a JSON object.
     """
-    return [_read_call(call, index) for call in _list_of_calls(calls, index)]
+    return [_read_call(call, index) for call in list_of_calls(calls, index)]
 
 
-def _list_of_calls(calls: Any, index: int) -> list[dict[str, Any]]:
+def list_of_calls(calls: Any, index: int) -> list[dict[str, Any]]:
+    """The calls of message `index` as they are written; raises `SampleError` when they are not objects."""
     calls = _parsed(calls, "tool call form", f"the tool call of message {index} is") if isinstance(calls, str) else calls
     calls = [calls] if isinstance(calls, dict) else calls
     if not isinstance(calls, (list, tuple)) or not all(isinstance(call, dict) for call in calls):
@@ -69,40 +69,6 @@ def _read_call(call: dict[str, Any], index: int) -> dict[str, Any]:
             "tool call arguments", f"the arguments that message {index} gives to {name} are {_shown(arguments)}; expected a JSON object"
         )
     return {"type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def check_results(messages: Sequence[dict[str, Any]]) -> None:
-    """Raise `SampleError` unless every tool message answers a call that was made just before, each call at most once."""
-    open_calls: list[str | None] = []
-    for index, message in enumerate(messages):
-        if message["role"] == "assistant":
-            open_calls = _ids_of_calls(message, index)
-        elif message["role"] == "tool":
-            if not open_calls:
-                raise SampleError(
-                    "tool result", f"message {index} is a tool's, but no call of the assistant's before it is left unanswered"
-                )
-            _answer(open_calls, message.get("tool_call_id"), index)
-        elif message["role"] == "user":
-            open_calls = []
-
-
-def _ids_of_calls(message: dict[str, Any], index: int) -> list[str | None]:
-    """One entry for each call, also for those that stand in the words, as Qwen3 writes them itself."""
-    if message.get("tool_calls"):
-        return [call.get("id") for call in _list_of_calls(message["tool_calls"], index)]
-    content = message.get("content")
-    return [None] * content.count("<tool_call>") if isinstance(content, str) else []
-
-
-def _answer(open_calls: list[str | None], call_id: str | None, index: int) -> None:
-    if call_id is None or None in open_calls:
-        open_calls.pop(0)
-    elif call_id in open_calls:
-        open_calls.remove(call_id)
-    else:
-        known = ", ".join(map(str, open_calls))
-        raise SampleError("tool result", f"message {index} answers the tool call {call_id!r}; the calls left unanswered are {known}")
 
 
 def _parsed(text: str, rule: str, what: str) -> Any:

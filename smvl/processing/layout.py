@@ -57,6 +57,11 @@ def count_images(message: dict[str, Any]) -> int:
     return sum(map(is_image_part, content)) if isinstance(content, (list, tuple)) else 0
 
 
+def is_learned(message: dict[str, Any]) -> bool:
+    """Whether the model is asked for a message: it is the assistant's, and not switched off by `"weight": 0` (OpenAI's name for it)."""
+    return message["role"] == "assistant" and message.get("weight") != 0
+
+
 def without_first_turn(messages: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], int] | None:
     """`messages` without their earliest user turn and all that answers it, and the number of images that went with it.
 

@@ -4,6 +4,7 @@ The stock SmolVLMProcessor needs torchvision, and takes a marker that a user typ
 what it saves is laid out so that the stock class can read it too.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from importlib import resources
@@ -25,6 +26,7 @@ from smvl.processing.layout import (
     Layout,
     TooLongError,
     count_images,
+    is_learned,
     without_first_turn,
 )
 from smvl.processing.tiles import TileGrid, check_image_settings, cut_byte_tiles, cut_tiles, longest_edges, plan_grid, scale_to_grid
@@ -101,7 +103,8 @@ class SmVLMProcessor(ProcessorMixin):
         turns, finest resolution first for what is left. An image is never cut.
 
         Args:
-            messages: OpenAI / Hugging Face messages; content is a string or a list of parts.
+            messages: OpenAI / Hugging Face messages; content is a string or a list of parts. An assistant's with `"weight": 0` is read
+                and not asked of the model.
             image_sizes: (height, width) of each image, in the order of the image parts.
             enable_thinking: as in Qwen3's template; False closes the thinking block in the generation prompt.
 
@@ -130,7 +133,7 @@ class SmVLMProcessor(ProcessorMixin):
             shortened = (FEWER_TILES, *shortened)
         return Layout(
             input_ids=ids,
-            labels=[token if wanted else IGNORED_LABEL for token, wanted in zip(ids, asked)],
+            labels=[token if wanted else IGNORED_LABEL for token, wanted in zip(ids, _without_unlearned(asked, messages))],
             grids=grids,
             kept_images=list(range(first_image, len(image_sizes))),
             shortened=shortened,
@@ -258,6 +261,16 @@ class SmVLMProcessor(ProcessorMixin):
 def default_chat_template() -> str:
     """The project's chat template: Qwen3's format, with images."""
     return resources.files("smvl.processing").joinpath("chat_template.jinja").read_text(encoding="utf-8")
+
+
+def _without_unlearned(asked: list[bool], messages: Sequence[dict[str, Any]]) -> list[bool]:
+    """What is asked of the model, less the answers that are switched off: each answer is one unbroken run of tokens."""
+    answers = [is_learned(message) for message in messages if message["role"] == "assistant"]
+    if all(answers):
+        return asked
+    following = iter(answers)
+    runs = ((is_answer and next(following), list(run)) for is_answer, run in itertools.groupby(asked))
+    return [is_wanted for is_wanted, run in runs for _ in run]
 
 
 def _too_long(num_images: int, max_length: int | None, max_tiles: int | None) -> TooLongError:

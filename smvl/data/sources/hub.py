@@ -57,11 +57,11 @@ def open_hub(path: str, subsets: Sequence[str], split: str, stream: int | None, 
         parts = [Table(_load(path, name, split, streaming=False), f"{path}/{name}", _cache()) for name in names]
     else:
         counts = [stream // len(names) + (number < stream % len(names)) for number in range(len(names))]
-        parts = [_open_stream(path, name, split, count) for name, count in zip(names, counts) if count]
+        parts = [table for name, count in zip(names, counts) if count for table in _open_stream(path, name, split, count)]
     return Storage("hub", parts, _cache())
 
 
-def _open_stream(path: str, subset: str, split: str, num_rows: int) -> Table:
+def _open_stream(path: str, subset: str, split: str, num_rows: int) -> list[Table]:
     folder = StreamFolder.of(path, subset, split)
     files = folder.fill(lambda: _load(path, subset, split, streaming=True), num_rows)
     return open_parquet(files, f"{path}/{subset}", folder.folder, num_rows=num_rows)
@@ -97,7 +97,7 @@ def _load(path: str, subset: str, split: str, *, streaming: bool) -> Any:
 
     try:
         return datasets.load_dataset(path, subset, split=split, streaming=streaming)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise _explained(error, path) from error
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from smvl.data.sources.json_lines import parse_row
+from smvl.data.sources.text_files import check_text_file
 
 _BLOCK_BYTES = 1 << 22
 _QUOTE, _BACKSLASH = b'"\\'
@@ -30,6 +31,7 @@ class JsonList:
     columns = None
 
     def __init__(self, file: Path, name: str):
+        check_text_file(file)
         self.file, self.name, self.folder, self.files = file, name, file.parent, [file]
         self._spans = entry_spans(file)
 

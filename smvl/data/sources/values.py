@@ -1,4 +1,4 @@
-"""Cells of a row: which of them say nothing, and which are text."""
+"""Cells of a row: which of them say nothing, and which are text, a list, a number or an id."""
 
 import json
 import math
@@ -6,10 +6,35 @@ from typing import Any
 
 from smvl.data.rules import SampleError
 
+_NOTHING_AS_JSON = ("", "[]", "{}", "null", '""', "[null]", '[""]')
+
 
 def is_missing(value: Any) -> bool:
     """Null, or the NaN that pandas writes for it."""
     return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def is_empty(value: Any) -> bool:
+    """Null, or a text, a list or an object in which nothing stands, also as JSON text."""
+    if isinstance(value, str):
+        return len(value) < 16 and value.strip() in _NOTHING_AS_JSON
+    if isinstance(value, (list, tuple)):
+        return all(map(is_empty, value))
+    if isinstance(value, dict):
+        return all(map(is_empty, value.values()))
+    return is_missing(value)
+
+
+def id_text(value: Any) -> str | None:
+    """An id as text: 7, "7" and the 7.0 that a table makes of it are one; None where there is none, or where it is no id."""
+    if is_missing(value) or value == "" or isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    return str(whole_number(value))
+
+
+def whole_number(value: Any) -> Any:
+    """7 for the 7.0 that a table makes of it; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def text_of_column(row: dict[str, Any], column: str) -> str:

@@ -1,0 +1,31 @@
+"""Placeholders for boxes, which stand in the text while the boxes stand in a column of their own (as ms-swift writes): refused.
+
+To put the boxes into the text, one would have to know what their numbers count in; the words `<bbox>` alone teach nothing.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from smvl.data.rules import SampleError
+from smvl.data.sources.values import is_empty
+
+_BOX_COLUMNS = ("objects", "object", "bbox", "bboxes", "boxes", "regions", "ref", "points")
+_PLACEHOLDER = re.compile(r"<(bbox|ref-object|object|box|ref|point|region)s?>", re.IGNORECASE)
+
+
+def check_no_boxes(row: dict[str, Any], messages: Sequence[dict[str, Any]]) -> None:
+    """Raise `SampleError` when the texts of a row have places for the boxes in one of its columns."""
+    column = next((column for column in _BOX_COLUMNS if not is_empty(row.get(column))), None)
+    if column is None:
+        return
+    found = next((match[0] for text in _texts(messages) if (match := _PLACEHOLDER.search(text))), None)
+    if found is not None:
+        reason = f"{found} stands in the text for what the column {column} holds, which is not read; write the coordinates there"
+        raise SampleError("grounding boxes", reason)
+
+
+def _texts(messages: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for message in messages:
+        content = message["content"]
+        yield from [content] if isinstance(content, str) else (part["text"] for part in content if part["type"] == "text")

@@ -211,8 +211,8 @@ def _bad_images(folder: Path) -> list[BrokenRow]:
     _write_images(folder)
     cut = base64.b64encode((folder / "good.png").read_bytes()).decode()[:-7]
     return [
-        BrokenRow("missing image", "xxx.*there is no such image file .*name too long", picture("x" * 300 + ".png")),
-        BrokenRow("missing image", "xxx.*there is no such image file .*name too long", picture("x" * 300 + "/a.png")),
+        BrokenRow("missing image", "xxx.*there is no such image file .*File name too long", picture("x" * 300 + ".png")),
+        BrokenRow("missing image", "xxx.*there is no such image file .*File name too long", picture("x" * 300 + "/a.png")),
         BrokenRow("unreadable image", "pipe.png: this is not an image that can be read .it is a named pipe", picture("pipe.png")),
         BrokenRow("unreadable image", "lfs.png: this is not an image that can be read .it is a Git LFS pointer", picture("lfs.png")),
         BrokenRow("unreadable image", "kind.dds: .*Unimplemented pixel format", picture("kind.dds")),

@@ -76,7 +76,7 @@ def write_planted(folder: Path) -> Path:
     rows += rows[:7]  # word for word
     rows += [chat(rows[20 + k]["messages"][0]["content"], rows[20 + k]["messages"][1]["content"] + "。好") for k in range(5)]
     rows += [about_image("images/5.png", "图3里有什么?", text(2003, 30))]  # the words of row 543 on another image
-    rows += [chat("问", " ")] * 6 + [chat("问", "答", images=["images/0.png"])] * 3
+    rows += [chat("问", " ")] * 6 + [chat("问", "答", images=["images/0.png"] * 2) | {"messages": chat("<image>问", "答")["messages"]}] * 3
     rows += [about_image("images/lost.png", "?", "答")] * 2
     rows += [{"messages": [{"role": "narrator", "content": "!"}, {"role": "assistant", "content": "答"}]}] * 4
     path = write_rows(folder / "rows.jsonl", rows)

@@ -1,7 +1,8 @@
 """A sample becomes tensors here, in the worker processes: its layout, then its pixels."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -9,8 +10,8 @@ from smvl.data.augmentation import ChangeImage
 from smvl.data.image_label import image_label
 from smvl.data.quarantine import Failure
 from smvl.data.sample import Sample, SampleError
-from smvl.processing.images import ImageError, check_shape, image_name, image_size, read_image
-from smvl.processing.layout import Layout, TooLongError
+from smvl.processing.images import ImageError, ImageHeader, check_shape, image_header, image_name, read_image
+from smvl.processing.layout import FIRST_FRAMES, Layout, TooLongError
 from smvl.processing.processing_smvl import SmVLMProcessor
 
 
@@ -50,16 +51,19 @@ class Encoder:
         Raises:
             SampleError: an image cannot be opened, or the sample is too long, or nothing in it is asked of the model.
         """
-        try:
-            if sizes is None:
-                sizes = [image_size(image, name=image_label(sample, index)) for index, image in enumerate(sample.images)]
+        if sizes is None:
+            with _refusing_images():
+                headers = [image_header(image, name=image_label(sample, index)) for index, image in enumerate(sample.images)]
+            layout = self.lay_out(sample, [(header.height, header.width) for header in headers])
+            has_more_frames = any(headers[index].has_more_frames for index in layout.kept_images)
+            return replace(layout, shortened=(*layout.shortened, FIRST_FRAMES)) if has_more_frames else layout
+        with _refusing_images():
             for index, (height, width) in enumerate(sizes):
                 check_shape(height, width, name=image_label(sample, index) or image_name(sample.images[index]))
+        try:
             layout = self.processor.lay_out(
                 sample.messages, sizes, tools=sample.tools, max_length=self.max_length, max_tiles=self.max_tiles
             )
-        except ImageError as error:
-            raise SampleError(error.rule, str(error)) from error
         except TooLongError as error:
             raise SampleError("too long", str(error)) from error
         if not layout.num_supervised:
@@ -73,10 +77,8 @@ class Encoder:
             change_image: what is done to each image, which must keep its size.
         """
         layout = self.lay_out(sample)
-        try:
+        with _refusing_images():
             images = {index: read_image(sample.images[index], name=image_label(sample, index)) for index in layout.kept_images}
-        except ImageError as error:
-            raise SampleError(error.rule, str(error)) from error
         if change_image is not None:
             images = {index: change_image(image, index) for index, image in images.items()}
         return Encoded(
@@ -87,6 +89,15 @@ class Encoder:
             tiles=torch.from_numpy(self.processor.byte_tiles(images, layout)),
             grids=tuple((grid.rows, grid.columns) for grid in layout.grids),
         )
+
+
+@contextmanager
+def _refusing_images() -> Iterator[None]:
+    """An image that cannot be read breaks a rule of its sample's."""
+    try:
+        yield
+    except ImageError as error:
+        raise SampleError(error.rule, str(error)) from error
 
 
 def failure_of(error: SampleError, *, row_id: str, source: str) -> Failure:

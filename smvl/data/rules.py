@@ -27,7 +27,7 @@ RULES = {
     "no answer": "the last message is not the assistant's: cut the conversation behind its last answer",
     "empty answer": "an assistant's message has neither text nor a tool call: write the answer, or leave the row out",
     "nothing supervised": "no token of the row is asked of the model: an answer must hold more than its markers",
-    "too long": "the last turn alone, with one tile an image, is over data.max_length or data.max_tiles: raise them, or cut the row",
+    "too long": "the last turn alone, with one tile an image, is over data.max_length or data.max_tiles, or the row is endless: cut it",
     # tools
     "tools form": "the tools are not a list of function schemas, or not JSON: write OpenAI's form",
     "tool call form": "a tool call is not an object with a function, or not JSON: write {name, arguments}",

@@ -37,7 +37,7 @@ def image_name(source: Any) -> str:
         source = source["path"]
     if not isinstance(source, (str, Path)):
         return "an image in memory"
-    name = str(source) if len(str(source)) <= 200 else f"{str(source)[:40]}..."
+    name = str(source) if len(str(source)) <= 200 else f"{str(source)[:40]}...{str(source)[-40:]}"
     return _NOT_PRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), name)
 
 

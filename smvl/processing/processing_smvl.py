@@ -4,12 +4,14 @@ The stock SmolVLMProcessor needs torchvision, and takes a marker that a user typ
 what it saves is laid out so that the stock class can read it too.
 """
 
+import bisect
+import functools
 import itertools
 import json
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from PIL import Image
@@ -25,9 +27,11 @@ from smvl.processing.layout import (
     IGNORED_LABEL,
     Layout,
     TooLongError,
+    count_characters,
     count_images,
+    count_turns,
     is_learned,
-    without_first_turn,
+    without_first_turns,
 )
 from smvl.processing.tiles import TileGrid, check_image_settings, cut_byte_tiles, cut_tiles, longest_edges, plan_grid, scale_to_grid
 from smvl.processing.tokens import IMAGE_TOKEN, STOCK_ATTRIBUTES, check_tokens, marker_ids
@@ -60,6 +64,7 @@ class SmVLMProcessor(ProcessorMixin):
         self.image_token_id = marker_ids(tokenizer).image
         super().__init__(image_processor, tokenizer, chat_template=chat_template or default_chat_template())
         self._control_text = ControlText(tokenizer)
+        self._longest_token = max(map(len, tokenizer.get_vocab()))  # in bytes or characters: no text has fewer tokens than it has of these
         self._most_tiles: int | None = None
 
     def limit_images(self, *, longest_edge: int | None = None, most_tiles: int | None = None) -> None:
@@ -115,25 +120,29 @@ class SmVLMProcessor(ProcessorMixin):
         num_parts = sum(map(count_images, messages))
         if num_parts != len(image_sizes):
             raise ValueError(f"the messages hold {num_parts} image parts, but {len(image_sizes)} images were given; give one each.")
-        first_image, shortened = 0, ()
-        while True:
+
+        @functools.cache
+        def fit(num_turns: int) -> _Fit:
+            """Without so many turns."""
+            kept, first_image = without_first_turns(messages, num_turns)
             sizes = image_sizes[first_image:]
-            rendered, guard = self._render(messages, tools, add_generation_prompt, enable_thinking)
-            grids = self._fit_grids(rendered, guard, sizes, max_length, max_tiles)
-            if grids is not None:
-                break
-            remaining = without_first_turn(messages)
-            if remaining is None:
-                raise _too_long(len(sizes), max_length, max_tiles)
-            messages, num_dropped = remaining
-            first_image, shortened = first_image + num_dropped, (EARLY_TURNS_DROPPED,)
+            if max_length is not None and count_characters([kept, tools]) > max_length * self._longest_token:
+                return _Fit(kept, first_image, "", "", None)  # no need to tokenize it
+            rendered, guard = self._render(kept, tools, add_generation_prompt, enable_thinking)
+            return _Fit(kept, first_image, rendered, guard, self._fit_grids(rendered, guard, sizes, max_length, max_tiles))
+
+        num_turns = _first_that_fits(fit, count_turns(messages))
+        kept, first_image, rendered, guard, grids = fit(num_turns)
+        if grids is None:
+            raise _too_long(len(image_sizes) - first_image, max_length, max_tiles)
+        shortened = (EARLY_TURNS_DROPPED,) if num_turns else ()
         ids, asked = self._control_text.encode(rendered, guard, [grid.text(self.image_seq_len) for grid in grids])
         finest = self.image_processor.size["longest_edge"]
         if any(grid.longest_edge < finest for grid in grids):
             shortened = (FEWER_TILES, *shortened)
         return Layout(
             input_ids=ids,
-            labels=[token if wanted else IGNORED_LABEL for token, wanted in zip(ids, _without_unlearned(asked, messages))],
+            labels=[token if wanted else IGNORED_LABEL for token, wanted in zip(ids, _without_unlearned(asked, kept))],
             grids=grids,
             kept_images=list(range(first_image, len(image_sizes))),
             shortened=shortened,
@@ -261,6 +270,25 @@ class SmVLMProcessor(ProcessorMixin):
 def default_chat_template() -> str:
     """The project's chat template: Qwen3's format, with images."""
     return resources.files("smvl.processing").joinpath("chat_template.jinja").read_text(encoding="utf-8")
+
+
+class _Fit(NamedTuple):
+    """A conversation without its first turns, and how its images can be shown."""
+
+    messages: list[dict[str, Any]]
+    first_image: int
+    """Of the images that are left."""
+    rendered: str
+    guard: str
+    grids: list[TileGrid] | None
+    """None where it is too long with any."""
+
+
+def _first_that_fits(fit: Callable[[int], _Fit], num_turns: int) -> int:
+    """The fewest first turns to drop; all but the last where that is not enough. The fewer turns are left, the shorter they are."""
+    if fit(0).grids is not None or num_turns < 2:
+        return 0
+    return bisect.bisect_left(range(num_turns - 1), True, key=lambda number: fit(number).grids is not None)
 
 
 def _without_unlearned(asked: list[bool], messages: Sequence[dict[str, Any]]) -> list[bool]:

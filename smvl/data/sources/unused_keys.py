@@ -11,6 +11,7 @@ from smvl.data.sources.values import is_empty, list_of_column
 SYSTEM_COLUMNS = ("system", "system_prompt")
 _READ_IN_ROWS = ("id", "task", *SYSTEM_COLUMNS, *TOOL_KEYS)
 """Columns that are read beside those of a layout."""
+_LONGEST_NAME = 100
 _READ_IN_PAIRS = ("user", "assistant", "source")
 """Keys of an entry of `texts`."""
 
@@ -42,4 +43,4 @@ def _unused_in_parts(turn: dict[str, Any], place: str) -> Iterator[tuple[str, An
 
 
 def _left(holder: dict[str, Any], read: Collection[Any], place: str) -> Iterator[tuple[str, Any]]:
-    return ((f"{place}{key}", value) for key, value in holder.items() if key not in read and not is_empty(value))
+    return ((f"{place}{key}"[:_LONGEST_NAME], value) for key, value in holder.items() if key not in read and not is_empty(value))

@@ -10,7 +10,7 @@ from smvl.data.augmentation import ChangeImage
 from smvl.data.image_label import image_label
 from smvl.data.quarantine import Failure
 from smvl.data.sample import Sample, SampleError
-from smvl.processing.images import ImageError, ImageHeader, check_shape, image_header, image_name, read_image
+from smvl.processing.images import ImageError, check_shape, image_header, image_name, read_image
 from smvl.processing.layout import FIRST_FRAMES, Layout, TooLongError
 from smvl.processing.processing_smvl import SmVLMProcessor
 

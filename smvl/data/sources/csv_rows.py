@@ -3,6 +3,7 @@
 import csv
 import io
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,9 @@ class CsvRows:
     def _scan(self) -> Iterator[int]:
         """Where each row begins that is not blank, and where the last ends. Within quotes a row may have several lines."""
         with self.file.open("rb") as content:
+            start, num_rows = len(BOM_UTF8) if content.read(len(BOM_UTF8)) == BOM_UTF8 else 0, 0
+            content.seek(start)
             lines = (line.decode("latin-1") for line in iter(content.readline, b""))  # all that parts cells is ASCII
-            start, num_rows = 0, 0
             for is_row, is_closed in self._rows(lines):
                 if not is_closed:
                     raise ValueError(f"{self.file}: a quote in row {num_rows} is never closed, and the file ends within it. {_HOW}.")

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from PIL import Image
 
 from smvl.data.rules import SampleError
-from smvl.data.sources.values import is_missing
+from smvl.data.sources.values import is_empty, is_missing
 from smvl.processing.data_url import is_data_url
 
 _BASE64_BEGINNINGS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "Qk", "SUkq", "TU0A")
@@ -35,7 +35,7 @@ def find_image(value: Any, folder: Path, root: Path, name: str) -> Any:
         return _from_struct(value, folder, root, name)
     if isinstance(value, (bytes, Image.Image)):
         return value
-    if is_missing(value) or value == "":
+    if is_empty(value):
         raise SampleError("missing image", f"{name} is {value!r}; expected a path, bytes, base64 or a datasets image")
     if not isinstance(value, str):
         raise SampleError("image form", f"{name} is {type(value).__name__}; expected a path, bytes, base64 or a datasets image")

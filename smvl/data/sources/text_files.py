@@ -31,6 +31,16 @@ def check_text_file(file: Path) -> None:
         raise ValueError(f"{file}: this is {kind.name}; expected rows of text. {kind.advice}")
 
 
+def check_beginning(file: Path) -> None:
+    """Raise `ValueError` when the first lines of a file are not in UTF-8."""
+    with file.open("rb") as content:
+        lines = content.readlines(_LOOKED_AT)
+    try:
+        decode_row(b"".join(lines))
+    except SampleError as error:
+        raise ValueError(f"{file}: {error}.") from error
+
+
 def decode_row(row: bytes) -> str:
     """The text of a row; raises `SampleError` when it is not in UTF-8, with the encoding that it most likely is in."""
     try:

@@ -167,6 +167,38 @@ def test_without_pixels_damage_and_likeness_are_not_seen_and_the_same_bytes_stil
     assert "damaged image" not in report["sources"][0]["broken"]
 
 
+def test_what_is_not_read_is_named_with_its_counts_on_the_page_and_in_the_report(tmp_path, capsys):
+    rows = [chat("问", "答", score=5, meta={}), chat("问", "答", score=4, tags=["a"]), chat("问", "答")]
+    rows[2]["messages"][0]["name"] = "小明"
+    rows += [chat("问", " ", lost=1)]
+    _, report = check(write_rows(tmp_path / "data/rows.jsonl", rows), "--no-pixels", out=tmp_path / "out")
+    assert report["sources"][0]["not_read"] == {"score": 2, "tags": 1, "messages[].name": 1}
+    page = capsys.readouterr().out
+    assert "  Not read: score (2), tags (1), messages[].name (1)\n" in page
+    assert "filled columns and keys that are not read: 3, named above" in page
+
+
+def test_animations_are_counted_with_what_becomes_of_them(tmp_path, capsys):
+    frames = [noise(number) for number in range(3)]
+    (tmp_path / "data").mkdir()
+    frames[0].save(tmp_path / "data/a.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "data/b.tif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "data/c.png")
+    path = write_rows(tmp_path / "data/rows.jsonl", [about_image(name, "?", "答") for name in ("a.gif", "b.tif", "c.png")])
+    for options in ((), ("--no-pixels",)):
+        assert check(path, *options, out=tmp_path / "out")[1]["sources"][0]["first_frames"] == 2
+        assert "animations and images of several pages, of which the first is read: 2" in capsys.readouterr().out
+
+
+def test_of_an_endless_text_only_the_beginning_is_compared_and_all_is_told_apart(tmp_path):
+    endless = text(1, 1000) * 200
+    rows = [chat("问", endless + end) for end in "甲乙甲"]
+    _, report = check(write_rows(tmp_path / "data/rows.jsonl", rows), out=tmp_path / "out")
+    assert report["sources"][0]["histograms"]["characters"]["max"] == 200_003  # the question, a line break, and the answer's last
+    assert counts_of(report["duplicates"]["training"])["same row"] == 1
+    assert counts_of(report["duplicates"]["training"])["nearly the same row"] == 1
+
+
 # ---- lengths -----------------------------------------------------------------------------------------------------------------------
 
 

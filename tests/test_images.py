@@ -8,6 +8,8 @@ import io
 import os
 import socket
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from tests.tiny_data import dds_of_unknown_kind, icns_of, png_declaring
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 EXIF_ORIENTATION = 0x0112
+ROOT = Path(__file__).parent.parent
 
 
 def encoded(image: Image.Image, file_format: str = "PNG", **options: Any) -> bytes:
@@ -302,6 +305,25 @@ def test_a_large_picture_is_turned_upright_too(monkeypatch: pytest.MonkeyPatch, 
     whole = read_image(data)
     monkeypatch.setattr(images, "LARGE_PIXELS", 1000)
     assert pixels(data) == pixels(whole.reduce(2))
+
+
+READ = """
+import resource, sys
+from smvl.processing.images import read_image
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+size = read_image(sys.argv[1]).size
+print(*size, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize(("mode", "name", "options"), [("I;16", "deep.png", {"compress_level": 1}), ("1", "fax.tif", {"compression": "group4"})])
+def test_a_small_file_of_a_hundred_and_twenty_megapixels_takes_no_more_than_half_a_gigabyte(
+    tmp_path: Path, mode: str, name: str, options: dict[str, Any]
+) -> None:
+    Image.new(mode, (10_950, 10_950)).save(tmp_path / name, **options)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", READ, tmp_path / name], cwd=ROOT, capture_output=True, text=True, check=True)
+    width, height, megabytes = map(int, done.stdout.split())
+    assert (width, height) == (5475, 5475) and megabytes < 500
 
 
 # ---- transparency -------------------------------------------------------------------------------------------------------------

@@ -42,6 +42,10 @@ def llava(value: str, **images: Any) -> dict[str, Any]:
     return {"conversations": [{"from": "human", "value": value}, {"from": "gpt", "value": "!"}], **images}
 
 
+def nested(depth: int) -> dict[str, Any]:
+    return {"a": nested(depth - 1)} if depth else {}
+
+
 def broken_rows(folder: Path) -> list[BrokenRow]:
     """Rows for a JSON Lines file in `folder`, beside which their images are written."""
     return [*_badly_written(), *_no_conversations(), *_tools_astray(), *_misplaced_images(), *_bad_images(folder)]
@@ -54,6 +58,8 @@ def _badly_written() -> list[BrokenRow]:
         BrokenRow("row form", r"the row is list '\[1, 2\]'; expected an object", [1, 2]),
         BrokenRow("row form", "the column messages holds str 'none'; expected a list", {"messages": "none"}),
         BrokenRow("row form", "the column conversations holds a list as text that is not JSON", {"conversations": "[{broken"}),
+        BrokenRow("row form", "are nested more than 100 deep", chat(USER, ASSISTANT, tools=[{"name": "f", "parameters": nested(200)}])),
+        BrokenRow("column type", "the reasoning of message 1 is int; expected text", chat(USER, {**ASSISTANT, "reasoning": 5})),
         BrokenRow("unknown layout", r"found the columns label, text; nearest layouts: .* lacks ", {"text": "?", "label": 3}),
         BrokenRow("column type", "the column answer holds int '3'; expected text", {"question": "?", "answer": 3}),
         BrokenRow("row id", r"the id has 300 characters \(xxx.*expected at most 256", chat(USER, ASSISTANT, id="x" * 300)),
@@ -117,6 +123,8 @@ def _no_conversations() -> list[BrokenRow]:
         BrokenRow("no answer", "the last message is the user's; expected the assistant's", chat(USER, ASSISTANT, USER)),
         BrokenRow("empty answer", "message 1 is the assistant's and is empty", {"question": "?", "answer": " \n"}),
         BrokenRow("too long", "longer than max_length 256", {"question": "?", "answer": "长" * 2000}),
+        BrokenRow("too long", "the column messages holds 10,001 entries; expected at most 10,000", chat(*[USER] * 10_000, ASSISTANT)),
+        BrokenRow("too long", "the row has 10,001 images; expected at most 10,000", chat(USER, ASSISTANT, images=["good.png"] * 10_001)),
     ]
 
 
@@ -139,6 +147,9 @@ def _tools_astray() -> list[BrokenRow]:
             "tool call arguments",
             "the arguments that message 1 gives to f are not JSON",
             chat(USER, call({"name": "f", "arguments": "{x: 1"})),
+        ),
+        BrokenRow(
+            "tool call arguments", "to f are no JSON .*{'x': nan}", chat(USER, call({"name": "f", "arguments": {"x": float("nan")}}))
         ),
         BrokenRow("tool call arguments", "are 5; expected a JSON object", chat(USER, call({"name": "f", "arguments": 5}))),
         BrokenRow("tool result", "message 1 is a tool's, but no call", chat(USER, RESULT, ASSISTANT)),
@@ -201,6 +212,8 @@ def _misplaced_images() -> list[BrokenRow]:
         ),
         BrokenRow("image path", "image 0 has a NUL or half a surrogate pair in its path", picture("half \ud83d.png")),
         BrokenRow("image path", "image 0 has a NUL or half a surrogate pair in its path", picture("\ud83d/a.png")),
+        BrokenRow("image path", "image 0 is /etc/x.png, which leads to", picture("FILE://localhost/etc/x.png")),
+        BrokenRow("missing image", r"\[x/a#1.png: there is no such image file", picture("file://[x/a%231.png")),
         BrokenRow("image path", "image 0 is /etc/passwd, which leads to /etc/passwd, out of the data folder", picture("/etc/passwd")),
         BrokenRow("image path", "image 0 is link.png, which leads to .*outside.png, out of the data folder", picture("link.png")),
         BrokenRow("image path", "image 0 is linked/outside.png, which leads to", picture("linked/outside.png")),

@@ -26,10 +26,11 @@ from smvl.data.doctor.language import languages_of
 from smvl.data.doctor.rule_fixes import fix_of
 from smvl.data.doctor.targets import targets_of_config
 from smvl.data.doctor.text_overlap import NUM_BANDS, band_keys, overlap, plain, signatures_of, similarity
-from smvl.data.doctor.token_count import TokenCount, features_per_tile, processor_of_config, processor_of_folder
+from smvl.data.doctor.token_count import TokenCount, TokenCounter, features_per_tile, processor_of_config, processor_of_folder
 from smvl.data.encode import Encoder
 from smvl.data.registry import open_source
 from smvl.data.rules import RULES
+from smvl.data.sample import Sample
 from tests.donors import save_text_donor, save_vision_donor
 from tests.tiny_data import noise, text_row, write_rows
 from tests.tiny_run import write_run
@@ -245,6 +246,16 @@ def test_what_is_done_to_samples_that_are_too_long_is_counted(run_folder, tmp_pa
     assert too_long["early_turns_dropped"] == shortened["early_turns_dropped"]
     advice = [finding["advice"] for finding in report["findings"] if "fewer tiles" in finding["found"]]
     assert advice and "99% of the samples fit data.max_length: 256" in advice[0]
+
+
+def test_the_tokens_of_an_endless_sample_are_estimated_from_its_beginning(run_folder, monkeypatch):
+    processor = processor_of_folder(run_folder / "text", DataConfig(image=ImageConfig()))
+    question, answer = {"role": "user", "content": HANZI * 40}, {"role": "assistant", "content": "!"}
+    sample = Sample("1", [question, answer, {"role": "user", "content": "?"}, answer], [], "test")
+    exact = TokenCounter(processor, max_length=64, max_tiles=None)(sample, [])
+    monkeypatch.setattr("smvl.data.doctor.token_count.MOST_COUNTED", 400)
+    estimated = TokenCounter(processor, max_length=64, max_tiles=None)(sample, [])
+    assert estimated.kept == exact.kept < 64 and abs(estimated.tokens - exact.tokens) < 0.05 * exact.tokens
 
 
 @pytest.mark.parametrize("kind", ["smolvlm", "idefics3", "siglip"])

@@ -1,8 +1,10 @@
 """How others write rows: each form gives the sample that is meant, or is refused by the name of what is not read."""
 
 import base64
+import datetime
 import io
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -366,6 +368,22 @@ def test_places_for_boxes_are_not_learned_as_words(boxes, asked):
     assert refusal(row | boxes)[0] == "grounding boxes"
     assert sample_of(row | {"objects": {"ref": [], "bbox": []}, "bboxes": "[]"}).answer == "<bbox>", "without boxes it is a word"
     assert source_of({**row, "question": "?", "answer": "!"} | boxes).read(1)[1] == list(boxes)
+
+
+def test_no_depth_of_a_row_ends_the_reading():
+    deep: list = []
+    for _ in range(5000):
+        deep = [deep]
+    assert source_of(chat(ASKED, ANSWERED, meta=deep)).read(1)[1] == ["meta"]
+    for row in (deep, chat(ASKED, ANSWERED, images=deep), chat(ASKED, ANSWERED, tools=deep), chat({**ASKED, "content": deep}, ANSWERED)):
+        assert refusal(row)[0] in ("row form", "image form", "content part", "tools form")
+
+
+@pytest.mark.parametrize("value", [datetime.date(2026, 1, 1), b"1", Decimal("1.5"), float("inf"), {(1, 2): 3}])
+def test_what_a_table_holds_and_json_does_not_is_no_argument_and_no_schema(value):
+    call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f", "arguments": {"x": value}}}]}
+    assert refusal(chat(ASKED, call))[0] == "tool call arguments"
+    assert refusal(chat(ASKED, ANSWERED, tools=[{"name": "f", "parameters": {"x": value}}]))[0] == "tools form"
 
 
 # ---- ids, system prompts, what is left ------------------------------------------------------------------------------------------

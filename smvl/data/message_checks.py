@@ -16,6 +16,8 @@ from smvl.processing.layout import count_images, is_learned
 ROLES = ("system", "user", "assistant", "tool")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _MOST_PRIVATE = 2000
+_DEEPEST = 100
+"""Lists and objects within each other; every layer is one of Python's, which allows a thousand, and of the chat template's."""
 
 
 def text_of(message: dict[str, Any]) -> str:
@@ -119,13 +121,15 @@ def _check_order(roles: Sequence[str]) -> None:
         before = role
 
 
-def _collect_strings(value: Any, texts: list[str]) -> None:
+def _collect_strings(value: Any, texts: list[str], depth: int = 0) -> None:
+    if depth > _DEEPEST:
+        raise SampleError("row form", f"the messages or tools are nested more than {_DEEPEST} deep; expected less")
     if isinstance(value, str):
         texts.append(value)
     elif isinstance(value, dict):
         texts.extend(key for key in value if isinstance(key, str))
         for entry in value.values():
-            _collect_strings(entry, texts)
+            _collect_strings(entry, texts, depth + 1)
     elif isinstance(value, (list, tuple)):
         for entry in value:
-            _collect_strings(entry, texts)
+            _collect_strings(entry, texts, depth + 1)

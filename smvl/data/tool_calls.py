@@ -29,7 +29,7 @@ def _read_tool(tool: Any, number: int) -> dict[str, Any]:
     schema = tool.get("function", tool) if isinstance(tool, dict) else None
     if not isinstance(schema, dict) or not isinstance(schema.get("name"), str):
         raise SampleError("tools form", f'tool {number} is {_shown(tool)}; expected {{"type": "function", "function": {{"name": ...}}}}')
-    return {"type": "function", "function": schema}
+    return {"type": "function", "function": _as_json(schema, "tools form", f"tool {number} is")}
 
 
 def read_calls(calls: Any, index: int) -> list[dict[str, Any]]:
@@ -68,7 +68,17 @@ def _read_call(call: dict[str, Any], index: int) -> dict[str, Any]:
         raise SampleError(
             "tool call arguments", f"the arguments that message {index} gives to {name} are {_shown(arguments)}; expected a JSON object"
         )
+    arguments = _as_json(arguments, "tool call arguments", f"the arguments that message {index} gives to {name} are")
     return {"type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def _as_json(value: Any, rule: str, what: str) -> Any:
+    """The value, if the chat template can write it: a table may hold bytes and dates, and JSON text NaN."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SampleError(rule, f"{what} no JSON ({error}): {_shown(value)}") from error
+    return value
 
 
 def _parsed(text: str, rule: str, what: str) -> Any:

@@ -76,9 +76,12 @@ def without_first_turns(messages: Sequence[dict[str, Any]], count: int) -> tuple
 
 
 def count_characters(value: Any) -> int:
-    """Of all strings in a nested value."""
-    if isinstance(value, str):
-        return len(value)
-    if isinstance(value, dict):
-        return sum(map(count_characters, value.values()))
-    return sum(map(count_characters, value)) if isinstance(value, (list, tuple)) else 0
+    """Of all strings in a nested value, however deep."""
+    count, left = 0, [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            count += len(value)
+        elif isinstance(value, (dict, list, tuple)):
+            left.extend(value.values() if isinstance(value, dict) else value)
+    return count

@@ -3,6 +3,7 @@
 Training is offline unless HF_HUB_OFFLINE=0 is set; what was fetched once is read from the cache of `datasets` from then on.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ _FETCH = "HF_HUB_OFFLINE=0 python train.py ..."
 def is_hub_id(path: str) -> bool:
     """Whether a path that does not exist reads `owner/name`, and no folder of the owner's name lies here."""
     is_file_name = Path(path).suffix in SUFFIXES
-    return _ID.fullmatch(path) is not None and not is_file_name and not Path(path).exists() and not Path(path).parent.exists()
+    return _ID.fullmatch(path) is not None and not is_file_name and not os.path.exists(path) and not os.path.exists(Path(path).parent)
 
 
 def check_hub(path: str, subsets: Sequence[str], *, is_cauldron: bool) -> None:

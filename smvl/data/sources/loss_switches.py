@@ -38,16 +38,19 @@ def is_switched_off(turn: dict[str, Any], role: str, index: int) -> bool:
 def check_row_is_learned(row: dict[str, Any]) -> None:
     """Raise `SampleError` for a row that is switched off as a whole, or whose answer is marked as a bad one."""
     for name in _ON:
-        value = row.get(name)
-        if value is False or (isinstance(value, (int, float)) and value == 0):
-            raise SampleError("message switch", f"the row is switched off ({name}: {value})")
+        if _as_word(row.get(name)) in (0, False):
+            raise SampleError("message switch", f"the row is switched off ({name}: {row[name]})")
     for name in _IS_GOOD_ANSWER:
-        if row.get(name) is False:
+        if row.get(name) is False or row.get(name) == "false":  # 0 may be the number of a class
             raise SampleError("rejected answer", f"{name} is false, which marks the answer as a bad one; expected answers to learn")
 
 
+def _as_word(value: Any) -> Any:
+    return _WORDS.get(value.strip().lower()) if isinstance(value, str) else value
+
+
 def _as_switch(value: Any, name: str, where: str) -> bool:
-    found = _WORDS.get(value.strip().lower()) if isinstance(value, str) else value
+    found = _as_word(value)
     if isinstance(found, (bool, int, float)) and found in (0, 1):
         return bool(found)
     raise SampleError("message switch", f"the switch {name} {where} is {str(value)[:40]!r}; expected true or false, 1 or 0")

@@ -5,7 +5,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from PIL import Image
 
@@ -16,6 +16,7 @@ from smvl.processing.data_url import is_data_url
 _BASE64_BEGINNINGS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "Qk", "SUkq", "TU0A")
 """How PNG, JPEG, GIF, WebP, BMP and TIFF (both byte orders) begin in base64. All but short names begin otherwise or hold a dot."""
 _SHORTEST_BASE64, _LONGEST_PATH = 64, 4096
+_PLACE_OF_FILE = re.compile(r"(?i)file://(localhost)?")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)://")
 
 
@@ -70,7 +71,7 @@ def _without_scheme(text: str, name: str) -> str:
     if scheme is None:
         return text
     if scheme[1].lower() == "file":
-        return unquote(urlsplit(text).path)
+        return unquote(_PLACE_OF_FILE.sub("", text))
     raise SampleError("image URL", f"{name} stands at {text[:80]}; nothing is fetched while training: download it and give its path")
 
 

@@ -21,6 +21,8 @@ from smvl.data.tool_calls import read_calls, read_tools
 from smvl.data.tool_results import results_in_order
 from smvl.processing.layout import count_images
 
+_MAX_IMAGES = 10_000
+"""No model reads so many at once, and each must be opened before it is known to be too many."""
 _NUM_LOOKED_AT = 32
 """Rows that are looked at when a source is opened: enough to tell data of another kind from data with broken rows."""
 
@@ -59,6 +61,8 @@ class RowSource:
             return self._read(_as_object(part[number]), part, f"{part.name}:{number}")
         except SampleError as error:
             raise SampleError(error.rule, f"{part.name}:{number}: {error}") from error
+        except RecursionError as error:
+            raise SampleError("row form", f"{part.name}:{number}: the row is nested too deeply to be read") from error
 
     def locate(self, row: int) -> str:
         """Where a row stands: the file or table, and the number of the row in it, counted from 0."""
@@ -85,6 +89,8 @@ class RowSource:
         messages, tools = _take_tools(_with_system_prompt(messages, content), content)
         messages, images = self._place_images(results_in_order(messages), content)
         check_unread_images(unread, images)
+        if len(images) > _MAX_IMAGES:
+            raise SampleError("too long", f"the row has {len(images):,} images; expected at most {_MAX_IMAGES:,}")
         sample = Sample(
             id=_row_id(content.get("id"), location),
             messages=[_plain(message, index) for index, message in enumerate(messages)],

@@ -87,15 +87,18 @@ def _extras(turn: dict[str, Any], role: str, index: int) -> dict[str, Any]:
         "images": listed_images(turn),
         "tools": None if is_empty(tools) else tools,
         "tool_calls": _first_filled(turn, ("tool_calls", "function_call")) if role == "assistant" else None,
-        "reasoning_content": _reasoning(turn) if role == "assistant" else None,
+        "reasoning_content": _reasoning(turn, index) if role == "assistant" else None,
         "tool_call_id": turn.get("tool_call_id") if role == "tool" else None,
         "name": turn.get("name") if role == "tool" else None,
     }
     return {key: value for key, value in found.items() if not is_missing(value) and value != []}
 
 
-def _reasoning(turn: dict[str, Any]) -> str | None:
-    return next((turn[key] for key in _REASONING_KEYS if isinstance(turn.get(key), str)), None)
+def _reasoning(turn: dict[str, Any], index: int) -> str | None:
+    reasoning = _first_filled(turn, _REASONING_KEYS)
+    if not isinstance(reasoning, (str, type(None))):
+        raise SampleError("column type", f"the reasoning of message {index} is {type(reasoning).__name__}; expected text")
+    return reasoning
 
 
 def _first_filled(turn: dict[str, Any], keys: tuple[str, ...]) -> Any:

@@ -6,6 +6,10 @@ from typing import Any
 
 from smvl.data.rules import SampleError
 
+_MOST_ENTRIES = 10_000
+"""Of a conversation: each message takes four tokens at the least, and Qwen3-0.6B reads 40,960."""
+_DEEPEST = 20
+"""Within so many lists and objects something stands."""
 _NOTHING_AS_JSON = ("", "[]", "{}", "null", '""', "[null]", '[""]')
 
 
@@ -14,14 +18,16 @@ def is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def is_empty(value: Any) -> bool:
+def is_empty(value: Any, depth: int = 0) -> bool:
     """Null, or a text, a list or an object in which nothing stands, also as JSON text."""
+    if depth > _DEEPEST:
+        return False
     if isinstance(value, str):
         return len(value) < 16 and value.strip() in _NOTHING_AS_JSON
     if isinstance(value, (list, tuple)):
-        return all(map(is_empty, value))
+        return all(is_empty(entry, depth + 1) for entry in value)
     if isinstance(value, dict):
-        return all(map(is_empty, value.values()))
+        return all(is_empty(entry, depth + 1) for entry in value.values())
     return is_missing(value)
 
 
@@ -63,6 +69,8 @@ def list_of_column(row: dict[str, Any], column: str) -> list[Any]:
             raise SampleError("row form", f"the column {column} holds a list as text that is not JSON ({error})") from error
     if not isinstance(value, (list, tuple)):
         raise SampleError("row form", f"the column {column} holds {type(value).__name__} {str(value)[:40]!r}; expected a list")
+    if len(value) > _MOST_ENTRIES:
+        raise SampleError("too long", f"the column {column} holds {len(value):,} entries; expected at most {_MOST_ENTRIES:,}")
     return list(value)
 
 

@@ -343,7 +343,8 @@ def drawn(ink: tuple[int, int, int], opaque: int = 255) -> Image.Image:
     ("image", "ground", "ink"),
     [
         (drawn(WHITE), BLACK, WHITE),
-        (drawn((245, 250, 255)), BLACK, (245, 250, 255)),
+        (drawn((225, 250, 255)), BLACK, (225, 250, 255)),
+        (drawn((220, 250, 255)), WHITE, (220, 250, 255)),
         (drawn(WHITE, opaque=128), BLACK, (128,) * 3),
         (drawn(WHITE).convert("LA"), BLACK, WHITE),
         (drawn(BLACK), WHITE, BLACK),

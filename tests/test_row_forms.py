@@ -148,6 +148,23 @@ def test_an_index_is_a_number_whatever_the_table_made_of_it():
         assert refusal(chat(asked(*indices), ANSWERED, images=[b"0", b"1"]))[0] == rule
 
 
+@pytest.mark.parametrize("place", ["<IMAGE>", "<image 1>", "<|image_1|>", "<|image_pad|>", "<img>", "<ImageHere>", "<Image_2>", "[IMG]"])
+def test_a_place_in_other_words_is_no_word(place):
+    rule, reason = refusal(chat({**ASKED, "content": f"看{place}什么颜色?"}, ANSWERED, images=[b"1"]))
+    assert rule == "image count" and f"{place} stands in the text" in reason
+    assert sample_of(chat({**ASKED, "content": f"什么是{place}?"}, ANSWERED)).images == [], "without images it is a word"
+
+
+def test_an_image_that_is_named_in_the_words_is_not_learned_as_words():
+    asked = {**ASKED, "content": "Picture 1: <img>images/a.png</img>\n什么颜色?"}
+    assert refusal(chat(asked, ANSWERED))[0] == refusal(chat(asked, ANSWERED, images=[b"1"]))[0] == "unread image"
+
+
+def test_a_list_of_parts_as_text_is_not_learned_as_words():
+    assert refusal(chat({**ASKED, "content": json.dumps([TEXT, IMAGE])}, ANSWERED))[0] == "content form"
+    assert sample_of(chat(ASKED, {**ANSWERED, "content": json.dumps([TEXT])})).answer == json.dumps([TEXT]), "an answer may be JSON"
+
+
 @pytest.mark.parametrize("kind", ["bare", "url", "struct", "part", "openai", "anthropic"])
 @pytest.mark.parametrize(
     "rewrite",

@@ -411,6 +411,14 @@ def test_files_that_describe_data_are_no_data(tmp_path):
     assert len(open_path(tmp_path)) == 1
 
 
+def test_packed_rows_beside_others_are_named(tmp_path, caplog):
+    write_rows(tmp_path / "a.jsonl", [text_row(0)])
+    (tmp_path / "b.jsonl.gz").write_bytes(b"")
+    (tmp_path / "pictures.zip").write_bytes(b"")
+    assert len(open_path(tmp_path)) == 1
+    assert "left aside b.jsonl.gz, which must be unpacked to be read" in caplog.text
+
+
 def test_data_of_several_kinds_is_refused_until_one_is_named(tmp_path):
     fixtures.store_json_lines(tmp_path, [text_row(0)])
     fixtures.store_parquet(tmp_path, [{"question": "?", "answer": "!"}] * 2)

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 _STRIP_PIXELS = 1 << 20
-_BLANK = 16
+_BLANK = 32
 """Levels within which a picture counts as empty: nobody sees a difference of fewer."""
 
 Convert = Callable[[Image.Image], Image.Image]

@@ -39,6 +39,7 @@ _TEXT = {"jsonl": JsonLines, "json": JsonList, "csv": CsvRows}
 """What reads the files of each kind of text."""
 _SAVED, _SAVED_SPLITS = "state.json", "dataset_dict.json"
 _DESCRIPTIONS = ("dataset_info.json", "dataset_infos.json")
+_PACKED = (".gz", ".zst", ".bz2", ".xz", ".zip")
 _HOW = "Download the data (download_resource.sh), or mend the path."
 
 Found = list[tuple[Path, str]]
@@ -139,11 +140,19 @@ def _data_below(folder: Path, split: str, skipped: Collection[str]) -> Found:
             folders.clear()
         elif _SAVED_SPLITS not in files:
             paths = [Path(parent, name) for name in files if PurePath(name).suffix.lower() in SUFFIXES and not name.startswith(".")]
+            _warn_of_packed(parent, files)
             for path in paths:
                 _check_is_file(path)
             found.update({path.relative_to(folder): (path, _kind_of(path)) for path in paths if _holds_rows(path)})
     chosen = files_of_split(sorted(found), split, str(folder)) if found else []
     return [found[path] for path in chosen]
+
+
+def _warn_of_packed(parent: str, files: Sequence[str]) -> None:
+    """Rows that are packed are not read, which must not pass for having none."""
+    packed = [name for name in files if PurePath(name).suffix.lower() in _PACKED and SUFFIXES.keys() & set(PurePath(name).suffixes)]
+    if packed:
+        logger.warning("%s: left aside %s, which must be unpacked to be read.", parent, ", ".join(sorted(packed)))
 
 
 def _check_is_file(path: Path) -> None:

@@ -6,6 +6,7 @@ only in what users and tools say; elsewhere it is a word like any other. The lin
 the placeholder.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from smvl.data.rules import SampleError
 from smvl.data.sources.values import is_empty
 
 PLACEHOLDER = "<image>"
+_OTHER_PLACEHOLDERS = re.compile(r"<\|?(image|img|picture|vision)[\w -]{0,24}\|?>|<ImageHere>|\[IMG\]", re.IGNORECASE)
 
 Messages = list[dict[str, Any]]
 _Part = dict[str, Any]
@@ -36,6 +38,7 @@ def place_images(messages: Messages, listed: Sequence[Any]) -> tuple[Messages, l
         listed = [image for image in listed if not is_empty(image)]
     if listed and not any(True for _ in _image_parts(messages)):
         _check_answers(messages)
+        _check_other_placeholders(messages)
         messages = _with_images_first(messages, listed)
     images = _assign(list(_image_parts(messages)), listed, messages)
     return [_plain(message) for message in messages], images
@@ -108,6 +111,13 @@ def _split(text: str) -> Iterator[_Part]:
 def _check_answers(messages: Messages) -> None:
     if any(PLACEHOLDER in str(message["content"]) for message in messages if message["role"] == "assistant"):
         raise SampleError("image in answer", f"{PLACEHOLDER} stands in what the assistant says; the model writes text only")
+
+
+def _check_other_placeholders(messages: Messages) -> None:
+    """Images that the text has places for, in words that other projects use, do not stand before it."""
+    texts = (part["text"] for message in messages if message["role"] == "user" for part in _parts_of(message))
+    if found := next((match[0] for text in texts if (match := _OTHER_PLACEHOLDERS.search(text))), None):
+        raise SampleError("image count", f"{found} stands in the text, which is no place for an image here; expected {PLACEHOLDER}")
 
 
 def _with_images_first(messages: Messages, images: Sequence[Any]) -> Messages:

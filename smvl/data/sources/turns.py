@@ -5,6 +5,7 @@ Beside role and content a message may have, until row_source.py has read them, t
 conversation's tools (`tools`).
 """
 
+import re
 from typing import Any
 
 from smvl.data.rules import SampleError
@@ -33,6 +34,8 @@ _READ_IN_ROLE = {
     "tool": ("tool_call_id", "name"),
     CALL: (),
 }
+_NAMED_IMAGE = re.compile(r"<img>[^<>\n]{1,4096}</img>")
+_PARTS_AS_TEXT = re.compile(r'\s*\[\s*\{\s*"type"\s*:\s*"(text|image|image_url)"')
 _IMAGE_KEYS = ("image", "image_url", "url", "path", "base64", "data", "source")
 _IMAGE_ALONE = ("image", "image_url", "base64", "bytes")
 """Those under which nothing but an image stands: a part of text has none of them."""
@@ -49,6 +52,8 @@ def read_turn(turn: Any, index: int) -> dict[str, Any]:
     turn = turn if isinstance(turn, dict) else {}
     role = _role_of(turn, index)
     content = _first_filled(turn, _CONTENT_KEYS)
+    if role == "user" and isinstance(content, str) and _PARTS_AS_TEXT.match(content):
+        raise SampleError("content form", f"the content of message {index} is a list of parts as JSON text; expected the list")
     is_off = is_switched_off(turn, "assistant" if role == CALL else role, index)
     if role == CALL:
         message = {"role": "assistant", "content": "", "tool_calls": read_calls(content, index)}
@@ -111,6 +116,8 @@ def _first_filled(turn: dict[str, Any], keys: tuple[str, ...]) -> Any:
 
 def _read_content(content: Any, index: int) -> str | list[dict[str, Any]]:
     if isinstance(content, str):
+        if _NAMED_IMAGE.search(content):
+            raise SampleError("unread image", f"message {index} names an image in its words, as Qwen-VL does; expected an image part")
         return content
     if not isinstance(content, (list, tuple)):
         raise SampleError(

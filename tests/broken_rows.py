@@ -203,7 +203,7 @@ def _misplaced_images() -> list[BrokenRow]:
         BrokenRow("unread image", r"messages\[\].pics holds 1 images", chat({**USER, "pics": ["a.png"]}, ASSISTANT)),
         BrokenRow(
             "grounding boxes",
-            "<bbox> stands in the text for what the column objects holds",
+            "<bbox> stands in the text for what objects holds",
             chat({"role": "user", "content": "<bbox>?"}, ASSISTANT, objects={"ref": [], "bbox": [[1, 2, 3, 4]]}),
         ),
         BrokenRow("image URL", "image 0 stands at https://example.com/a.png; nothing is fetched", picture("https://example.com/a.png")),

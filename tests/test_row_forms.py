@@ -214,6 +214,12 @@ def test_base64_is_read_wherever_it_stands_and_however_it_is_written(kind, rewri
         ("pixels", "iVBORw0KGgoAAAANSUhEUg"),
         ("pics", '["a.png"]'),
         ("view", Image.new("RGB", (2, 2))),
+        ("imgs", "0001"),
+        ("photo", {"image": "a.png", "alt": "猫"}),
+        ("cams", [[["a.png"]]]),
+        ("files", [{"url": "a.png", "name": "x"}]),
+        ("attachments", '[{"contentType": "image/png", "url": "data:image/png;base64,iVBOR"}]'),
+        ("media", [{"bytes": b"\x89PNG", "path": "a.png"}]),
     ],
 )
 def test_a_row_whose_images_stand_in_another_column_is_refused_by_its_name(column, value):
@@ -222,6 +228,7 @@ def test_a_row_whose_images_stand_in_another_column_is_refused_by_its_name(colum
         assert rule == "unread image" and f"{column} holds 1 images" in reason
     rule, reason = refusal(chat({**ASKED, column: value}, ANSWERED))
     assert rule == "unread image" and f"messages[].{column} holds 1 images" in reason
+    assert refusal(chat({**ASKED, column: "x y"}, ANSWERED, ASKED | {column: value}, ANSWERED))[0] == "unread image", "in a later turn"
 
 
 def test_more_images_than_are_read_are_refused_and_facts_about_them_are_not():
@@ -287,11 +294,27 @@ def test_tools_that_stand_in_two_places_must_be_the_same():
     assert refusal(chat({**ASKED, "tools": TOOLS}, ANSWERED))[0] == "tools form"
 
 
+@pytest.mark.parametrize("value", [TOOLS, [SCHEMA], SCHEMA, json.dumps(TOOLS)])
+@pytest.mark.parametrize("name", ["available_tools", "tool_list", "function", "api_list"])
+def test_tools_under_another_name_are_refused_by_it(name, value):
+    expected = f"{name} holds tools, which are not read from there; expected them in `tools`"
+    assert refusal(chat(*CALLED, **{name: value})) == ("tools form", f"memory:1: {expected}")
+    assert refusal(chat({"role": "system", "content": "s", name: value}, *CALLED))[1] == f"memory:1: messages[].{expected}"
+    for word in ("get_weather", "[get_weather]", ["get_weather"], {"count": 1}):
+        assert source_of(chat(*CALLED, **{name: word})).read(1)[1] == [name], "without a schema it is a fact about the row"
+
+
+@pytest.mark.parametrize("nothing", ["", "[]", "null", [], [None]])
+def test_where_nothing_stands_in_the_place_of_calls_there_are_none(nothing):
+    for key in ("tool_calls", "function_call"):
+        assert sample_of(chat(ASKED, {**ANSWERED, key: nothing})).messages == [ASKED, ANSWERED]
+
+
 def two_calls(**ids: Any) -> dict[str, Any]:
     names = ids.pop("names", ("first", "second"))
     calls = [{"function": {"name": name, "arguments": {}}} for name in names]
     for call, value in zip(calls, ids.get("ids", ())):
-        call["id"] = value
+        call[ids.get("key", "id")] = value
     return {"role": "assistant", "content": None, "tool_calls": calls}
 
 
@@ -307,6 +330,10 @@ def result(content: str, **more: Any) -> dict[str, Any]:
         (two_calls(ids=("a",)), [result("2", tool_call_id="b"), result("1", tool_call_id="a")]),
         (two_calls(), [result("2", name="second"), result("1", name="first")]),
         (two_calls(ids=("a", "b")), [result("2", name="second"), result("1", tool_call_id="a")]),
+        (two_calls(ids=("a", "b")), [result("2", call_id="b"), result("1", tool_use_id="a")]),
+        (two_calls(ids=("a", "b")), [result("2", id="b"), result("1", id="a")]),
+        (two_calls(ids=("a", "b"), key="call_id"), [result("2", tool_call_id="b"), result("1", tool_call_id="a")]),
+        (two_calls(ids=("a", "b")), [result("1", id="message-2"), result("2", id="message-3")]),
         (two_calls(ids=("a", "b")), [result("1"), result("2")]),
         (two_calls(), [result("1", tool_call_id="x"), result("2", tool_call_id="y")]),
     ],
@@ -324,7 +351,9 @@ def test_a_result_that_names_no_call_is_refused():
 # ---- switches of the loss -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["loss", "weight", "loss_weight", "loss_scale", "train", "training", "trainable", "learn"])
+@pytest.mark.parametrize(
+    "name", ["loss", "weight", "loss_weight", "loss_scale", "train", "training", "trainable", "learn", "train_on_turn", "with_loss"]
+)
 @pytest.mark.parametrize("value", [0, 0.0, False, "false", "0"])
 def test_a_turn_that_is_switched_off_is_marked_and_the_others_are_not(name, value):
     messages = sample_of(chat(ASKED, {**ANSWERED, name: value}, ASKED, {**ANSWERED, name: 1})).messages
@@ -359,6 +388,8 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(value):
     [
         ({"loss_weight": 0}, "message switch"),
         ({"train": False}, "message switch"),
+        ({"mask_history": True}, "message switch"),
+        ({"train_on_last_only": 1}, "message switch"),
         ({"weight": 0.0}, "message switch"),
         ({"label": False}, "rejected answer"),
         ({"kto_tag": False}, "rejected answer"),
@@ -366,6 +397,14 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(value):
 )
 def test_a_row_that_is_not_to_be_learned_is_refused(more, rule):
     assert refusal(chat(ASKED, ANSWERED, **more))[0] == rule
+
+
+@pytest.mark.parametrize("name", ["output_with_loss", "compute_loss", "is_train", "is_masked", "no_learning", "supervise", "train_this"])
+@pytest.mark.parametrize("value", [False, True, 0, 1.0, "false"])
+def test_a_switch_of_another_name_is_refused_by_it(name, value):
+    rule, reason = refusal(chat(ASKED, {**ANSWERED, name: None}, ASKED, {**ANSWERED, name: value}))
+    assert rule == "message switch" and f"messages[].{name} is {value!r}, which seems to switch the loss" in reason
+    assert source_of(chat(ASKED, {**ANSWERED, name: "x"}, trained_on="2024", split_train=True)).read(1)[1]
 
 
 # ---- boxes ----------------------------------------------------------------------------------------------------------------------
@@ -377,6 +416,8 @@ def test_a_row_that_is_not_to_be_learned_is_refused(more, rule):
         {"objects": {"ref": ["猫"], "bbox": [[1, 2, 3, 4]]}},
         {"objects": '{"ref": [], "bbox": [[1, 2, 3, 4]]}'},
         {"bboxes": [[1, 2, 3, 4]]},
+        {"gt_box": [1, 2, 3, 4]},
+        {"coordinates": [[1, 2], [3, 4]]},
     ],
 )
 @pytest.mark.parametrize("asked", ["<ref-object>在哪里?", "圈出 <bbox>"])
@@ -385,6 +426,7 @@ def test_places_for_boxes_are_not_learned_as_words(boxes, asked):
     assert refusal(row | boxes)[0] == "grounding boxes"
     assert sample_of(row | {"objects": {"ref": [], "bbox": []}, "bboxes": "[]"}).answer == "<bbox>", "without boxes it is a word"
     assert source_of({**row, "question": "?", "answer": "!"} | boxes).read(1)[1] == list(boxes)
+    assert refusal(chat({**ASKED, "content": asked, **boxes}, ANSWERED))[0] == "grounding boxes", "in a turn"
 
 
 def test_no_depth_of_a_row_ends_the_reading():

@@ -8,6 +8,9 @@ from typing import Any
 
 from smvl.data.rules import SampleError
 
+CALL_ID_KEYS = ("tool_call_id", "call_id", "tool_use_id")
+"""Under which a result names its call; a call may have its id there too, beside the `id` that is OpenAI's."""
+
 
 def read_tools(tools: Any) -> list[dict[str, Any]] | None:
     """The functions that may be called as `[{"type": "function", "function": schema}]`; None where there are none.

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from smvl.data.rules import SampleError
 from smvl.data.sources.values import id_text
-from smvl.data.tool_calls import list_of_calls
+from smvl.data.tool_calls import CALL_ID_KEYS, list_of_calls
 
 
 class _Call(NamedTuple):
@@ -18,7 +18,8 @@ class _Call(NamedTuple):
 def results_in_order(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The messages with the results of each group of calls in the order of the calls.
 
-    A result answers the call of its `tool_call_id`, else one of its `name`, else the first that is left.
+    A result answers the call of its `tool_call_id`, else that of its `id` where a call has it, else one of its `name`, else the first that
+    is left.
 
     Raises:
         SampleError: a tool's message answers no call that was made just before, or one that was answered.
@@ -49,9 +50,13 @@ def _calls_of(message: dict[str, Any], index: int) -> list[_Call]:
         return []
     if message.get("tool_calls"):
         calls = list_of_calls(message["tool_calls"], index)
-        return [_Call(place, id_text(call.get("id")), _name_of(call)) for place, call in enumerate(calls)]
+        return [_Call(place, _id_of(call), _name_of(call)) for place, call in enumerate(calls)]
     content = message.get("content")
     return [_Call(place, None, None) for place in range(content.count("<tool_call>"))] if isinstance(content, str) else []
+
+
+def _id_of(call: dict[str, Any]) -> str | None:
+    return next((text for key in ("id", *CALL_ID_KEYS) if (text := id_text(call.get(key))) is not None), None)
 
 
 def _name_of(call: dict[str, Any]) -> str | None:
@@ -69,4 +74,7 @@ def _call_answered(left: Sequence[_Call], message: dict[str, Any], index: int) -
             known = ", ".join(str(call.id) for call in left)
             raise SampleError("tool result", f"message {index} answers the tool call {call_id!r}; the calls left unanswered are {known}")
         return of_id[0]
+    own_id = id_text(message.get("id"))  # may be that of the message itself
+    if (of_own_id := next((call for call in left if call.id is not None and call.id == own_id), None)) is not None:
+        return of_own_id
     return next((call for call in left if call.name is not None and call.name == message.get("name")), left[0])

@@ -8,20 +8,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from smvl.data.rules import SampleError
-from smvl.data.sources.values import is_empty
 
-_BOX_COLUMNS = ("objects", "object", "bbox", "bboxes", "boxes", "regions", "ref", "points")
-_PLACEHOLDER = re.compile(r"<(bbox|ref-object|object|box|ref|point|region)s?>", re.IGNORECASE)
+_NAMED_FOR_BOXES = re.compile(r"(^|[_.])(b?box|object|obj|region|ref|point|coord|coordinate|polygon|mask|segmentation)(es|s)?($|_)", re.I)
+_PLACEHOLDER = re.compile(r"<(bbox|ref-object|object|box|ref|point|region|mask|seg)(es|s)?>", re.IGNORECASE)
 
 
-def check_no_boxes(row: dict[str, Any], messages: Sequence[dict[str, Any]]) -> None:
-    """Raise `SampleError` when the texts of a row have places for the boxes in one of its columns."""
-    column = next((column for column in _BOX_COLUMNS if not is_empty(row.get(column))), None)
+def check_no_boxes(unread: dict[str, list[Any]], messages: Sequence[dict[str, Any]]) -> None:
+    """Raise `SampleError` when the texts of a row have places for boxes that stand in one of its columns, or in a key of a turn."""
+    column = next(filter(_NAMED_FOR_BOXES.search, unread), None)
     if column is None:
         return
     found = next((match[0] for text in _texts(messages) if (match := _PLACEHOLDER.search(text))), None)
     if found is not None:
-        reason = f"{found} stands in the text for what the column {column} holds, which is not read; write the coordinates there"
+        reason = f"{found} stands in the text for what {column} holds, which is not read; write the coordinates there"
         raise SampleError("grounding boxes", reason)
 
 

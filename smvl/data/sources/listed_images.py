@@ -7,7 +7,7 @@ paths there); where they hold others, the row is refused, and so is one whose im
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from PIL import Image
@@ -18,6 +18,9 @@ from smvl.data.sources.values import is_empty, is_missing
 IMAGE_COLUMNS = tuple("images image image_bytes image_paths image_path image_files image_file img image_urls image_url".split())
 
 _NAMED_FOR_IMAGES = re.compile(r"imag|img|pics?$|pic_|pict|photo|frame|screenshot|camera|(^|_)cam($|_)", re.IGNORECASE)
+_NAMED_FOR_PATHS = re.compile(r"(^|[.])(imgs?|images?|pics?|pictures?|photos?)(_?(paths?|files?|file_?names?|names?|list|urls?))?$", re.I)
+"""Columns in which any text is the name of an image."""
+_DEEPEST = 20
 _PATH = re.compile(r"[^\n]+\.(png|jpe?g|webp|gif|bmp|tiff?|heic|avif|jp2|svg)(\?[^\n]*)?", re.IGNORECASE)
 _ENCODED = re.compile(r"\s*(data:image|iVBORw0KGgo|[/_]9j[/_]|R0lGOD|UklGR)")
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
@@ -35,15 +38,17 @@ def listed_images(holder: dict[str, Any]) -> list[Any]:
     return [] if column is None else _entries(holder[column])
 
 
-def check_unread_images(unread: dict[str, Any], images: Sequence[Any]) -> None:
+def check_unread_images(unread: dict[str, list[Any]], images: Sequence[Any]) -> None:
     """Raise `SampleError` for columns in which images stand that are not read.
 
     Args:
-        unread: the columns of a row or the keys of its turns that nobody reads, with what they hold.
+        unread: the columns of a row or the keys of its turns that nobody reads, with all that they hold.
         images: those of the row that are read.
     """
-    for column, value in unread.items():
-        entries = [entry for entry in _entries(value) if _form(entry)]
+    for column, values in unread.items():
+        entries = [leaf for leaf in _leaves(values) if _form(leaf)]
+        if not entries and not images and _NAMED_FOR_PATHS.search(column):
+            entries = [entry for value in values for entry in _entries(value) if isinstance(entry, str) and not is_empty(entry)]
         if entries and (not images or (_NAMED_FOR_IMAGES.search(column) and _are_others(entries, images))):
             beside = f" beside the {len(images)} that are" if images else ""
             raise SampleError(
@@ -60,6 +65,27 @@ def _entries(value: Any) -> list[Any]:
     if isinstance(value, (list, tuple)):
         return list(value)
     return [] if is_missing(value) else [value]
+
+
+def _leaves(value: Any, depth: int = 0) -> Iterator[Any]:
+    """What stands in lists and objects, however nested."""
+    within = _within(value) if depth <= _DEEPEST else None
+    if within is None:
+        yield value
+        return
+    for entry in within:
+        yield from _leaves(entry, depth + 1)
+
+
+def _within(value: Any) -> list[Any] | None:
+    """What a list or an object holds, also as JSON text, of `{"bytes", "path"}` the bytes alone; None for anything else."""
+    if isinstance(value, dict):
+        content = value.get("bytes")
+        return [content] if isinstance(content, (bytes, str)) and content else list(value.values())
+    if not isinstance(value, (str, list, tuple)):
+        return None
+    entries = _entries(value)
+    return None if entries and entries[0] is value else entries
 
 
 def _form(entry: Any) -> str | None:

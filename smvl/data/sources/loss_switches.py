@@ -3,14 +3,17 @@
 A turn of the assistant's that is switched off is read and not learned: its message gets `"weight": 0`, as OpenAI has it.
 """
 
+import re
 from typing import Any
 
 from smvl.data.rules import SampleError
 from smvl.data.sources.values import is_empty, is_missing
 
-_ON = tuple("loss weight loss_weight loss_scale loss_mask train training trainable learn learnable".split())
-_OFF = tuple("mask masked ignore ignored ignore_loss skip_loss no_loss".split())
+_ON = tuple("loss weight loss_weight loss_scale loss_mask train training trainable learn learnable train_on_turn with_loss".split())
+_OFF = tuple("mask masked ignore ignored ignore_loss skip_loss no_loss no_train".split())
 SWITCHES = (*_ON, *_OFF)
+_SPEAKS_OF_LOSS = re.compile(r"(^|[_.])(loss|losses|train\w*|learn\w*|masked|mask_history|unmask|supervised?|no_grad)($|_)", re.IGNORECASE)
+_ABOUT_TURNS = re.compile("mask_|train_on_", re.IGNORECASE)
 _OF_PARTS = ("train_detail", "train_details")
 _IS_GOOD_ANSWER = ("label", "kto_tag")
 _WORDS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False, "1.0": True, "0.0": False}
@@ -33,6 +36,19 @@ def is_switched_off(turn: dict[str, Any], role: str, index: int) -> bool:
         reason = f"the switch {asking[0]} {where} asks to learn what the {role} says; only what the assistant says is learned"
         raise SampleError("message switch", reason)
     return False
+
+
+def check_no_other_switches(unread: dict[str, list[Any]]) -> None:
+    """Raise `SampleError` for a switch of a name that is not known here: which way it is on cannot be told.
+
+    In a row one that is on is let through, which may mean that the row is of the part to train on, unless it is about turns.
+    """
+    for place, values in unread.items():
+        is_about_turns = "." in place or _ABOUT_TURNS.match(place) is not None
+        found = [value for value in values if _as_word(value) in ((0, 1) if is_about_turns else (0,))]
+        if found and _SPEAKS_OF_LOSS.search(place):
+            reason = f"{place} is {found[0]!r}, which seems to switch the loss and is not read; expected `loss` in the assistant's turns"
+            raise SampleError("message switch", reason)
 
 
 def check_row_is_learned(row: dict[str, Any]) -> None:

@@ -9,11 +9,11 @@ _NAMED = re.compile(r"(^|[_.])(video|audio|sound|speech)s?(_(path|file|url|byte)
 _PATH = re.compile(r"[^\n]{1,4000}\.(mp4|avi|mov|mkv|webm|flv|wav|mp3|flac|m4a|ogg|opus)", re.IGNORECASE)
 
 
-def check_no_other_media(unread: dict[str, Any]) -> None:
+def check_no_other_media(unread: dict[str, list[Any]]) -> None:
     """Raise `SampleError` when video or sound stands among the columns of a row, or the keys of its turns, that nobody reads."""
-    for column, value in unread.items():
-        is_named = _NAMED.search(column) is not None and isinstance(value, (str, bytes, list, tuple, dict))
-        if is_named or _is_path(value[0] if isinstance(value, (list, tuple)) else value):
+    for column, values in unread.items():
+        is_named = _NAMED.search(column) is not None and any(isinstance(value, (str, bytes, list, tuple, dict)) for value in values)
+        if is_named or any(_is_path(value[0] if isinstance(value, (list, tuple)) and value else value) for value in values):
             raise SampleError("content part", f"the column {column} is filled; expected text and images, other media are not read")
 
 

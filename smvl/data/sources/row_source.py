@@ -9,8 +9,9 @@ from smvl.data.sample import Sample
 from smvl.data.sources.grounding import check_no_boxes
 from smvl.data.sources.layouts import LAYOUT_NAMES, RowLayout, describe_mismatch, find_layout
 from smvl.data.sources.listed_images import check_unread_images, listed_images
-from smvl.data.sources.loss_switches import check_row_is_learned
+from smvl.data.sources.loss_switches import check_no_other_switches, check_row_is_learned
 from smvl.data.sources.other_media import check_no_other_media
+from smvl.data.sources.other_tools import check_no_other_tools
 from smvl.data.sources.placeholders import place_images, without_images
 from smvl.data.sources.row_images import find_image
 from smvl.data.sources.storage import Rows, Storage
@@ -152,11 +153,13 @@ def _as_object(content: Any) -> dict[str, Any]:
     return content
 
 
-def _check_meaning(content: dict[str, Any], messages: list[dict], unread: dict[str, Any]) -> None:
+def _check_meaning(content: dict[str, Any], messages: list[dict], unread: dict[str, list[Any]]) -> None:
     """Refuse a row that means something else than its words when it is read as we do."""
     check_row_is_learned(content)
-    check_no_boxes(content, messages)
+    check_no_other_switches(unread)
+    check_no_boxes(unread, messages)
     check_no_other_media(unread)
+    check_no_other_tools(unread)
 
 
 def _with_system_prompt(messages: list[dict], content: dict[str, Any]) -> list[dict]:
@@ -180,7 +183,7 @@ def _take_tools(messages: list[dict], content: dict[str, Any]) -> tuple[list[dic
 
 def _plain(message: dict, index: int) -> dict:
     """The message with its tool calls in our form, and without what was read from it before."""
-    plain = {key: value for key, value in message.items() if key not in ("tools", "tool_call_id", "name")}
+    plain = {key: value for key, value in message.items() if key not in ("tools", "tool_call_id", "id", "name")}
     return {**plain, "tool_calls": read_calls(plain["tool_calls"], index)} if "tool_calls" in plain else plain
 
 

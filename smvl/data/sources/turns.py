@@ -12,7 +12,7 @@ from smvl.data.rules import SampleError
 from smvl.data.sources.listed_images import image_column, listed_images
 from smvl.data.sources.loss_switches import SWITCHES, is_switched_off
 from smvl.data.sources.values import is_empty, is_missing, whole_number
-from smvl.data.tool_calls import read_calls
+from smvl.data.tool_calls import CALL_ID_KEYS, read_calls
 
 CALL = "function_call"
 ROLE_NAMES = {
@@ -31,7 +31,7 @@ _READ_IN_ROLE = {
     "system": TOOL_KEYS,
     "user": (),
     "assistant": ("tool_calls", "function_call", *_REASONING_KEYS),
-    "tool": ("tool_call_id", "name"),
+    "tool": (*CALL_ID_KEYS, "id", "name"),
     CALL: (),
 }
 _NAMED_IMAGE = re.compile(r"<img>[^<>\n]{1,4096}</img>")
@@ -91,12 +91,19 @@ def _extras(turn: dict[str, Any], role: str, index: int) -> dict[str, Any]:
     found = {
         "images": listed_images(turn),
         "tools": None if is_empty(tools) else tools,
-        "tool_calls": _first_filled(turn, ("tool_calls", "function_call")) if role == "assistant" else None,
+        "tool_calls": _calls_beside(turn) if role == "assistant" else None,
         "reasoning_content": _reasoning(turn, index) if role == "assistant" else None,
-        "tool_call_id": turn.get("tool_call_id") if role == "tool" else None,
+        "tool_call_id": _first_filled(turn, CALL_ID_KEYS) if role == "tool" else None,
+        "id": turn.get("id") if role == "tool" else None,
         "name": turn.get("name") if role == "tool" else None,
     }
     return {key: value for key, value in found.items() if not is_missing(value) and value != []}
+
+
+def _calls_beside(turn: dict[str, Any]) -> Any:
+    """The calls of a turn; None where nothing stands in their place, also as JSON text."""
+    calls = _first_filled(turn, ("tool_calls", "function_call"))
+    return None if is_empty(calls) else calls
 
 
 def _reasoning(turn: dict[str, Any], index: int) -> str | None:

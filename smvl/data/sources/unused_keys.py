@@ -16,11 +16,11 @@ _READ_IN_PAIRS = ("user", "assistant", "source")
 """Keys of an entry of `texts`."""
 
 
-def unused_keys(row: dict[str, Any], layout: RowLayout) -> dict[str, Any]:
-    """Filled columns of a row that was read, and filled keys of its turns and parts, that were not; with what the first of each holds."""
-    found: dict[str, Any] = {}
+def unused_keys(row: dict[str, Any], layout: RowLayout) -> dict[str, list[Any]]:
+    """Filled columns of a row that was read, and filled keys of its turns and parts, that were not; with all that stands there."""
+    found: dict[str, list[Any]] = {}
     for place, value in _unused(row, layout):
-        found.setdefault(place, value)
+        found.setdefault(place, []).append(value)
     return found
 
 

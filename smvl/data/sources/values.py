@@ -60,7 +60,7 @@ def text_of_column(row: dict[str, Any], column: str) -> str:
 def list_of_column(row: dict[str, Any], column: str) -> list[Any]:
     """The list in a column, also as JSON text; empty where there is none. Raises `SampleError` when it holds something else."""
     value = row.get(column)
-    if is_missing(value):
+    if is_missing(value) or (isinstance(value, str) and not value.strip()):
         return []
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:

@@ -429,6 +429,19 @@ def test_places_for_boxes_are_not_learned_as_words(boxes, asked):
     assert refusal(chat({**ASKED, "content": asked, **boxes}, ANSWERED))[0] == "grounding boxes", "in a turn"
 
 
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (chat({**ASKED, "content": "<image>" * 10_001}, ANSWERED), "the row has 10,001 <image>; expected at most 10,000"),
+        (chat({**ASKED, "content": [TEXT] * 100_001}, ANSWERED), "message 0 has 100,001 parts; expected at most 100,000"),
+        (chat(ASKED, ANSWERED, images=["a.png"] * 10_001), "the row has 10,001 images; expected at most 10,000"),
+        (chat(*[ASKED] * 10_000, ANSWERED), "the column messages holds 10,001 entries; expected at most 10,000"),
+    ],
+)
+def test_what_no_model_could_read_is_refused_before_it_is_taken_apart(row, reason):
+    assert refusal(row) == ("too long", f"memory:1: {reason}")
+
+
 def test_no_depth_of_a_row_ends_the_reading():
     deep: list = []
     for _ in range(5000):

@@ -4,6 +4,7 @@ Of several columns that list images the first that is filled is read. The others
 paths there); where they hold others, the row is refused, and so is one whose images stand under a name that is not in the list.
 """
 
+import itertools
 import json
 import os
 import re
@@ -21,6 +22,8 @@ _NAMED_FOR_IMAGES = re.compile(r"imag|img|pics?$|pic_|pict|photo|frame|screensho
 _NAMED_FOR_PATHS = re.compile(r"(^|[.])(imgs?|images?|pics?|pictures?|photos?)(_?(paths?|files?|file_?names?|names?|list|urls?))?$", re.I)
 """Columns in which any text is the name of an image."""
 _DEEPEST = 20
+_MOST_LOOKED_AT = 10_000
+"""Entries of a column; among more, such as numbers, no image is looked for."""
 _PATH = re.compile(r"[^\n]+\.(png|jpe?g|webp|gif|bmp|tiff?|heic|avif|jp2|svg)(\?[^\n]*)?", re.IGNORECASE)
 _ENCODED = re.compile(r"\s*(data:image|iVBORw0KGgo|[/_]9j[/_]|R0lGOD|UklGR)")
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
@@ -46,7 +49,7 @@ def check_unread_images(unread: dict[str, list[Any]], images: Sequence[Any]) -> 
         images: those of the row that are read.
     """
     for column, values in unread.items():
-        entries = [leaf for leaf in _leaves(values) if _form(leaf)]
+        entries = [leaf for leaf in itertools.islice(_leaves(values), _MOST_LOOKED_AT) if _form(leaf)]
         if not entries and not images and _NAMED_FOR_PATHS.search(column):
             entries = [entry for value in values for entry in _entries(value) if isinstance(entry, str) and not is_empty(entry)]
         if entries and (not images or (_NAMED_FOR_IMAGES.search(column) and _are_others(entries, images))):

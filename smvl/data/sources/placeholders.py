@@ -14,6 +14,8 @@ from smvl.data.rules import SampleError
 from smvl.data.sources.values import is_empty
 
 PLACEHOLDER = "<image>"
+MAX_IMAGES = 10_000
+"""No model reads so many at once, and each must be opened before it is known to be too many."""
 _OTHER_PLACEHOLDERS = re.compile(r"<\|?(image|img|picture|vision)[\w -]{0,24}\|?>|<ImageHere>|\[IMG\]", re.IGNORECASE)
 
 Messages = list[dict[str, Any]]
@@ -42,6 +44,12 @@ def place_images(messages: Messages, listed: Sequence[Any]) -> tuple[Messages, l
         messages = _with_images_first(messages, listed)
     images = _assign(list(_image_parts(messages)), listed, messages)
     return [_plain(message) for message in messages], images
+
+
+def check_number(count: int, what: str) -> None:
+    """Raise `SampleError` for a row of more images than are read."""
+    if count > MAX_IMAGES:
+        raise SampleError("too long", f"the row has {count:,} {what}; expected at most {MAX_IMAGES:,}")
 
 
 def without_images(messages: Messages) -> Messages:
@@ -93,8 +101,10 @@ def _split_placeholders(message: dict[str, Any]) -> dict[str, Any]:
     if message["role"] not in ("user", "tool"):
         return message
     texts = [part["text"] for part in _parts_of(message)]
-    if not any(PLACEHOLDER in text for text in texts):
+    num_places = sum(text.count(PLACEHOLDER) for text in texts)
+    if not num_places:
         return message
+    check_number(num_places, PLACEHOLDER)
     return {**message, "content": [part for text in texts for part in _split(text)]}
 
 

@@ -12,7 +12,7 @@ from smvl.data.sources.listed_images import check_unread_images, listed_images
 from smvl.data.sources.loss_switches import check_no_other_switches, check_row_is_learned
 from smvl.data.sources.other_media import check_no_other_media
 from smvl.data.sources.other_tools import check_no_other_tools
-from smvl.data.sources.placeholders import place_images, without_images
+from smvl.data.sources.placeholders import check_number, place_images, without_images
 from smvl.data.sources.row_images import find_image
 from smvl.data.sources.storage import Rows, Storage
 from smvl.data.sources.turns import TOOL_KEYS
@@ -22,8 +22,6 @@ from smvl.data.tool_calls import read_calls, read_tools
 from smvl.data.tool_results import results_in_order
 from smvl.processing.layout import count_images
 
-_MAX_IMAGES = 10_000
-"""No model reads so many at once, and each must be opened before it is known to be too many."""
 _NUM_LOOKED_AT = 32
 """Rows that are looked at when a source is opened: enough to tell data of another kind from data with broken rows."""
 
@@ -90,8 +88,7 @@ class RowSource:
         messages, tools = _take_tools(_with_system_prompt(messages, content), content)
         messages, images = self._place_images(results_in_order(messages), content)
         check_unread_images(unread, images)
-        if len(images) > _MAX_IMAGES:
-            raise SampleError("too long", f"the row has {len(images):,} images; expected at most {_MAX_IMAGES:,}")
+        check_number(len(images), "images")
         sample = Sample(
             id=_row_id(content.get("id"), location),
             messages=[_plain(message, index) for index, message in enumerate(messages)],

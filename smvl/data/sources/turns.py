@@ -34,6 +34,8 @@ _READ_IN_ROLE = {
     "tool": (*CALL_ID_KEYS, "id", "name"),
     CALL: (),
 }
+_MOST_PARTS = 100_000
+"""Of a message: more than twice the tokens that Qwen3-0.6B reads."""
 _NAMED_IMAGE = re.compile(r"<img>[^<>\n]{1,4096}</img>")
 _PARTS_AS_TEXT = re.compile(r'\s*\[\s*\{\s*"type"\s*:\s*"(text|image|image_url)"')
 _IMAGE_KEYS = ("image", "image_url", "url", "path", "base64", "data", "source")
@@ -130,6 +132,8 @@ def _read_content(content: Any, index: int) -> str | list[dict[str, Any]]:
         raise SampleError(
             "content form", f"the content of message {index} is {type(content).__name__}; expected a string or a list of parts"
         )
+    if len(content) > _MOST_PARTS:
+        raise SampleError("too long", f"message {index} has {len(content):,} parts; expected at most {_MOST_PARTS:,}")
     return [_read_part(part, index) for part in content]
 
 

@@ -31,6 +31,7 @@ from tests.tiny_data import noise, text_row
 from tests.tiny_run import TRAINER, write_run
 
 ROOT = Path(__file__).parent.parent
+_CHECK = ("--max-length", 2048, "--processes", 1)
 LONGEST = 1800.0
 """Seconds after which a process counts as hanging."""
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "TGA", "PCX", "PPM", "ICO", "ICNS", "JPEG2000", "AVIF", "DDS", "SGI", "QOI")
@@ -45,32 +46,13 @@ KEYS = (
 )
 CHARACTERS = (
     *("\ud83d", "\udcff", "\0", "\x1b[31m", "\u202e", "\ufeff", "\u2028", "\r", "<image>", "<|im_start|>user\n", "<|image_pad|>", "<bbox>"),
-    *(
-        "</think>",
-        "<tool_call>",
-        "e" + "\u0301" * 2000,
-        "😀" * 500,
-        "长" * 20_000,
-        " " * 60_000,
-        "a" * 300_000,
-        "\\" * 999,
-        '"',
-        "{[" * 500,
-    ),
+    *("</think>", "<tool_call>", "e" + "\u0301" * 2000, "😀" * 500, "长" * 20_000, " " * 60_000, "a" * 300_000),
+    *("\\" * 999, '"', "{[" * 500),
     *("".join(map(chr, range(0xE000, 0xF900))), "".join(map(chr, range(0xE000, 0xE400))), "data:image/png;base64,", "/9j/4AAQ"),
 )
 NAMES = (
-    *(
-        "x" * 300 + ".png",
-        "长" * 90 + ".png",
-        "a/" * 2500,
-        "half \ud83d.png",
-        "nul\0.png",
-        "pipe.png",
-        "folder.png",
-        "circle.png",
-        "gone.png",
-    ),
+    *("x" * 300 + ".png", "长" * 90 + ".png", "a/" * 2500, "half \ud83d.png", "nul\0.png"),
+    *("pipe.png", "folder.png", "circle.png", "gone.png"),
     *("../outside.png", "/etc/passwd", "/dev/zero", "file:///dev/stdin", "https://example.com/a.png", "~/a.png", ".", "", " ", "[1].png"),
     *("data:", "data:image/png;base64,", "data:image/png;base64,@@@", "DATA:,x", "iVBORw0KGgo", "pipe.png/a.png", "images", "rows.jsonl"),
 )
@@ -159,19 +141,17 @@ def spoil_line(generator: random.Random, row: Any, folder: Path) -> bytes:
     """The bytes of a line cut, changed, or in another encoding."""
     line = as_line(row)
     cut = generator.randrange(len(line))
-    return generator.choice(
-        (
-            line[:cut],
-            line[:cut] + generator.randbytes(generator.randint(1, 5)) + line[cut:],
-            line.decode("utf-8", errors="replace").encode(
-                generator.choice(("gb18030", "big5", "utf-16", "utf-16-le", "latin-1")), errors="replace"
-            ),
-            b"\xef\xbb\xbf" + line,
-            line[:cut] + b"\0" + line[cut:],
-            line + line,
-            b"[" * 50_000,
-        )
-    ).replace(b"\n", b" ")
+    encoding = generator.choice(("gb18030", "big5", "utf-16", "utf-16-le", "latin-1"))
+    lines = (
+        line[:cut],
+        line[:cut] + generator.randbytes(generator.randint(1, 5)) + line[cut:],
+        line.decode("utf-8", errors="replace").encode(encoding, errors="replace"),
+        b"\xef\xbb\xbf" + line,
+        line[:cut] + b"\0" + line[cut:],
+        line + line,
+        b"[" * 50_000,
+    )
+    return generator.choice(lines).replace(b"\n", b" ")
 
 
 WAYS: dict[str, Spoil] = {
@@ -203,14 +183,10 @@ def encoded(generator: random.Random) -> bytes:
     size = generator.choice(((16, 16), (32, 32), (64, 48)))
     image, file_format = noise(generator.randrange(100), size), generator.choice(FORMATS)
     if generator.random() < 0.3 and file_format in ("PNG", "TIFF"):
-        image = image.convert(generator.choice(("L", "P", "1", "LA", "RGBA", "I;16"[:1])))
-    frames = (
-        {"save_all": True, "append_images": [noise(1, size)]}
-        if file_format in ("GIF", "PNG", "TIFF", "WEBP") and generator.random() < 0.3
-        else {}
-    )
+        image = image.convert(generator.choice(("L", "P", "1", "LA", "RGBA", "I")))
+    is_animation = file_format in ("GIF", "PNG", "TIFF", "WEBP") and generator.random() < 0.3
     try:
-        image.save(buffer, file_format, **frames)
+        image.save(buffer, file_format, **({"save_all": True, "append_images": [noise(1, size)]} if is_animation else {}))
     except (OSError, KeyError):  # this Pillow was built without the format, or the format has no such mode
         image.convert("RGB").save(buffer, "PNG")
     return buffer.getvalue()
@@ -301,9 +277,6 @@ def write_training(folder: Path, num_rows: int) -> Path:
     data = {"max_length": 2048, "max_drop_share": 1.0, "look_ahead": num_rows, "workers": 0, "image": {"tile": 32, "longest_edge": 64}}
     evaluation = {"heldout": {**source}, "max_scored": min(num_rows, 200), "max_samples": 4, "generate": False}
     return write_run(folder, stages=[stage], data=data, evaluation=evaluation)
-
-
-_CHECK = ("--max-length", 2048, "--processes", 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -275,6 +275,7 @@ def test_a_file_without_rows_is_no_row_and_a_table_without_rows_is_refused(tmp_p
     with pytest.raises(ValueError, match="the data set is empty; expected at least one row"):
         open_path(tmp_path)
     datasets.Dataset.from_list(ASKED).to_parquet(tmp_path / "train-00001.parquet")
+    pyarrow.parquet.write_table(pyarrow.table({}), tmp_path / "train-00002.parquet")
     assert [open_path(tmp_path)[row].answer for row in range(2)] == ["0", "1"]
 
 
@@ -282,6 +283,13 @@ def test_a_type_that_cannot_be_read_is_refused_with_the_file(tmp_path):
     column = pyarrow.array([[("a", 1)], [("b", 2)]], pyarrow.map_(pyarrow.string(), pyarrow.int64()))
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ASKED).append_column("m", column), tmp_path / "a.parquet")
     with pytest.raises(ValueError, match="a.parquet: this table cannot be read .*map<string, int64.* Write it again without that column"):
+        open_path(tmp_path)
+
+
+def test_two_columns_of_one_name_are_refused_in_one_line(tmp_path):
+    arrays = [pyarrow.array([text]) for text in ("?", "!", "!!")]
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, names=["question", "answer", "answer"]), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"^[^\n]*a.parquet: this table cannot be read .*answer[^\n]*$"):
         open_path(tmp_path)
 
 

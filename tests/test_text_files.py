@@ -114,6 +114,8 @@ def test_a_pipe_or_a_link_to_nothing_among_the_files_is_refused_at_once(tmp_path
     os.mkfifo(tmp_path / name)
     with pytest.raises(ValueError, match=f"{name}: this is no file but a pipe, a device, or a link that leads nowhere"):
         open_path(tmp_path)
+    with pytest.raises(ValueError, match=f"{name}: this is no file but a pipe"):
+        open_path(tmp_path / name)
     (tmp_path / name).unlink()
     (tmp_path / name).symlink_to(tmp_path / "nothing")
     with pytest.raises(ValueError, match=f"{name}: this is no file but a pipe"):

@@ -72,6 +72,8 @@ def check_local(path: Path, subsets: Sequence[str], *, is_cauldron: bool) -> Non
     """Raise `ValueError` when there is nothing at `path`, or a subset is not there, or is known to be broken."""
     if not os.path.exists(path):  # which knows that no path has a name of 300 characters, where Path.exists raises
         raise ValueError(f"there is no data in {path}. {_HOW}")
+    if not path.is_dir():
+        _check_is_file(path)
     if is_cauldron:
         refuse_broken([*subsets, path.name], str(path))
     for subset in subsets:

@@ -70,7 +70,7 @@ def open_parquet(files: Sequence[Path], name: str, folder: Path, *, num_rows: in
     Raises:
         ValueError: a file is not parquet, or has a type that cannot be read, or the files have different columns.
     """
-    shards = [shard for shard in _shards(files) if shard.num_rows]
+    shards = _shards(files)
     runs = [[shard.file for shard in run] for _, run in itertools.groupby(shards, key=lambda shard: shard.types)]
     tables = []
     for run in runs:
@@ -83,13 +83,14 @@ def open_parquet(files: Sequence[Path], name: str, folder: Path, *, num_rows: in
 
 
 def _shards(files: Sequence[Path]) -> list[_Shard]:
-    shards = [_shard(file) for file in files]
-    first = list(shards[0].types)
+    """Those that have rows: an empty one may have no columns either."""
+    shards = [shard for shard in map(_shard, files) if shard.num_rows]
     for shard in shards:
-        if sorted(shard.types) != sorted(first):
+        first = shards[0]
+        if sorted(shard.types) != sorted(first.types):
             raise ValueError(
-                f"{shard.file} has the columns {list(shard.types)}, but {files[0]} beside it has {first}; give each its own entry in the "
-                "mixture."
+                f"{shard.file} has the columns {list(shard.types)}, but {first.file} beside it has {list(first.types)}; give each its own "
+                "entry in the mixture."
             )
     return shards
 
@@ -118,7 +119,8 @@ def _load(files: Sequence[Path]) -> Any:
         return datasets.load_dataset("parquet", data_files=[str(file) for file in files], split="train")
     except (ValueError, TypeError, NotImplementedError, datasets.exceptions.DatasetsError) as error:
         where = f"{files[0]}{f' to {files[-1].name}' if len(files) > 1 else ''}"
-        raise ValueError(f"{where}: this table cannot be read ({error.__cause__ or error}). Write it again without that column.") from error
+        found = " ".join(str(error.__cause__ or error).split())
+        raise ValueError(f"{where}: this table cannot be read ({found}). Write it again without that column.") from error
 
 
 def open_arrow(file: Path, name: str) -> Table:

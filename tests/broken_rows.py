@@ -1,6 +1,7 @@
 """Rows, each broken in its own way, with the rule that it breaks and what the reason must say."""
 
 import base64
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from tests.tiny_data import noise, png_declaring
+from tests.tiny_data import dds_of_unknown_kind, icns_of, noise, png_declaring
 
 USER, ASSISTANT = {"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}
 RESULT = {"role": "tool", "content": "4"}
@@ -41,6 +42,10 @@ def llava(value: str, **images: Any) -> dict[str, Any]:
     return {"conversations": [{"from": "human", "value": value}, {"from": "gpt", "value": "!"}], **images}
 
 
+def nested(depth: int) -> dict[str, Any]:
+    return {"a": nested(depth - 1)} if depth else {}
+
+
 def broken_rows(folder: Path) -> list[BrokenRow]:
     """Rows for a JSON Lines file in `folder`, beside which their images are written."""
     return [*_badly_written(), *_no_conversations(), *_tools_astray(), *_misplaced_images(), *_bad_images(folder)]
@@ -53,6 +58,8 @@ def _badly_written() -> list[BrokenRow]:
         BrokenRow("row form", r"the row is list '\[1, 2\]'; expected an object", [1, 2]),
         BrokenRow("row form", "the column messages holds str 'none'; expected a list", {"messages": "none"}),
         BrokenRow("row form", "the column conversations holds a list as text that is not JSON", {"conversations": "[{broken"}),
+        BrokenRow("row form", "are nested more than 100 deep", chat(USER, ASSISTANT, tools=[{"name": "f", "parameters": nested(200)}])),
+        BrokenRow("column type", "the reasoning of message 1 is int; expected text", chat(USER, {**ASSISTANT, "reasoning": 5})),
         BrokenRow("unknown layout", r"found the columns label, text; nearest layouts: .* lacks ", {"text": "?", "label": 3}),
         BrokenRow("column type", "the column answer holds int '3'; expected text", {"question": "?", "answer": 3}),
         BrokenRow("row id", r"the id has 300 characters \(xxx.*expected at most 256", chat(USER, ASSISTANT, id="x" * 300)),
@@ -61,6 +68,11 @@ def _badly_written() -> list[BrokenRow]:
             "text encoding", r"half a surrogate pair, U\+D83D, at character 3", r'{"question": "\u6211\u7684 \ud83d", "answer": "!"}'
         ),
         BrokenRow("text encoding", "hold a NUL at character 1; expected text", {"question": "a\0b", "answer": "!"}),
+        BrokenRow(
+            "text encoding",
+            r"hold 6,400 different private-use characters \(U\+E000 to U\+F8FF\)",
+            {"question": "".join(map(chr, range(0xE000, 0xF900))), "answer": "!"},
+        ),
     ]
 
 
@@ -70,7 +82,19 @@ def _no_conversations() -> list[BrokenRow]:
         BrokenRow(
             "message form", 'message 0 has no role but the keys content; expected "role" and "content"', chat({"content": "?"}, ASSISTANT)
         ),
-        BrokenRow("message switch", "message 1 is switched off", chat(USER, {**ASSISTANT, "weight": 0}, USER, ASSISTANT)),
+        BrokenRow(
+            "message switch", "the switch weight of message 1 is '0.5'; expected true or false", chat(USER, {**ASSISTANT, "weight": 0.5})
+        ),
+        BrokenRow(
+            "message switch", "the switch train of message 0 asks to learn what the user says", chat({**USER, "train": True}, ASSISTANT)
+        ),
+        BrokenRow("message switch", "the switch train_detail of message 1", chat(USER, {**ASSISTANT, "train_detail": [{"train": False}]})),
+        BrokenRow("message switch", r"the row is switched off \(loss_weight: 0\)", chat(USER, ASSISTANT, loss_weight=0)),
+        BrokenRow("nothing supervised", "every answer is switched off", chat(USER, {**ASSISTANT, "loss": False})),
+        BrokenRow("rejected answer", "label is false", chat(USER, ASSISTANT, label=False)),
+        BrokenRow(
+            "message form", "message 0 has neither content nor value but the keys role, text", chat({"role": "system", "text": "s"}, USER)
+        ),
         BrokenRow(
             "unknown role",
             "message 1 has the role 'narrator'; expected one of user, human",
@@ -87,18 +111,32 @@ def _no_conversations() -> list[BrokenRow]:
         BrokenRow(
             "content part", "a part of type 'video'", chat({"role": "user", "content": [{"type": "video", "video": "a.mp4"}]}, ASSISTANT)
         ),
+        BrokenRow("content part", "an image part with the index 0.5", chat({"role": "user", "content": [{"type": "image", "index": 0.5}]})),
+        BrokenRow(
+            "content part", "words or an image", chat({"role": "user", "content": [{"type": "text", "text": "?", "image": "good.png"}]})
+        ),
+        BrokenRow("content part", r"the column messages\[\].audio is filled", chat({**USER, "audio": "a.wav"}, ASSISTANT)),
+        BrokenRow("content part", "the column clip is filled", chat(USER, ASSISTANT, clip=["a.mp4"])),
         BrokenRow("content part", "the column videos is filled; expected text and images", chat(USER, ASSISTANT, videos=["a.mp4"])),
         BrokenRow("no question", "no message is the user's", chat({"role": "system", "content": "s"}, ASSISTANT)),
         BrokenRow("empty question", "message 0 is the user's and is empty", {"question": None, "answer": "!"}),
         BrokenRow("no answer", "the last message is the user's; expected the assistant's", chat(USER, ASSISTANT, USER)),
         BrokenRow("empty answer", "message 1 is the assistant's and is empty", {"question": "?", "answer": " \n"}),
         BrokenRow("too long", "longer than max_length 256", {"question": "?", "answer": "长" * 2000}),
+        BrokenRow("too long", "the column messages holds 10,001 entries; expected at most 10,000", chat(*[USER] * 10_000, ASSISTANT)),
+        BrokenRow("too long", "the row has 10,001 images; expected at most 10,000", chat(USER, ASSISTANT, images=["good.png"] * 10_001)),
     ]
 
 
 def _tools_astray() -> list[BrokenRow]:
     return [
         BrokenRow("tools form", "the tools are not JSON", chat(USER, ASSISTANT, tools="{broken")),
+        BrokenRow("tools form", "message 0 is the user's and holds tools", chat({**USER, "tools": [{"name": "f"}]}, ASSISTANT)),
+        BrokenRow(
+            "tools form",
+            "the row gives 2 lists of tools that differ",
+            chat({"role": "system", "content": "s", "functions": [{"name": "g"}]}, USER, ASSISTANT, tools=[{"name": "f"}]),
+        ),
         BrokenRow(
             "tool call form",
             "the tool call of message 1 is not JSON",
@@ -109,6 +147,9 @@ def _tools_astray() -> list[BrokenRow]:
             "tool call arguments",
             "the arguments that message 1 gives to f are not JSON",
             chat(USER, call({"name": "f", "arguments": "{x: 1"})),
+        ),
+        BrokenRow(
+            "tool call arguments", "to f are no JSON .*{'x': nan}", chat(USER, call({"name": "f", "arguments": {"x": float("nan")}}))
         ),
         BrokenRow("tool call arguments", "are 5; expected a JSON object", chat(USER, call({"name": "f", "arguments": 5}))),
         BrokenRow("tool result", "message 1 is a tool's, but no call", chat(USER, RESULT, ASSISTANT)),
@@ -124,7 +165,15 @@ def _misplaced_images() -> list[BrokenRow]:
     return [
         BrokenRow("image count", "there are 2 places .* and 1 images listed", llava("<image><image>?", image="good.png")),
         BrokenRow("image count", "there are 1 places .* and 0 images listed", llava("<image>?")),
-        BrokenRow("image count", "there are 0 places .* and 1 images listed", llava("?", images=["good.png"])),
+        BrokenRow("image count", "there are 1 places .* and 2 images listed", llava("<image>?", images=["good.png"] * 2)),
+        BrokenRow(
+            "image count", "message 0 lists 2 images and has 1 places", chat({**USER, "content": "<image>", "images": ["good.png"] * 2})
+        ),
+        BrokenRow(
+            "image count",
+            "the image parts take the images 1, None of 2 listed",
+            chat({"role": "user", "content": [{"type": "image", "index": 1}, {"type": "image"}]}, ASSISTANT, images=["good.png"] * 2),
+        ),
         BrokenRow(
             "image in answer",
             "message 1 is the assistant's and holds an image",
@@ -140,10 +189,31 @@ def _misplaced_images() -> list[BrokenRow]:
             "missing image", "image 0 has neither bytes nor a path but bytes, path", llava("<image>?", image={"bytes": None, "path": None})
         ),
         BrokenRow("image form", "image 0 is int; expected a path, bytes, base64", llava("<image>?", image=5)),
+        BrokenRow(
+            "unread image",
+            "imgs holds 1 images, which are not read from there; expected them in `images`",
+            chat(USER, ASSISTANT, imgs=["a.png"]),
+        ),
+        BrokenRow(
+            "unread image",
+            "image_cam_front holds 1 images.* beside the 1 that are",
+            {**llava("?", image="a.png"), "image_cam_front": "b.png"},
+        ),
+        BrokenRow("unread image", "image holds 1 images.* beside the 1 that are", {**llava("?", images=["a.png"]), "image": "b.png"}),
+        BrokenRow("unread image", r"messages\[\].pics holds 1 images", chat({**USER, "pics": ["a.png"]}, ASSISTANT)),
+        BrokenRow(
+            "grounding boxes",
+            "<bbox> stands in the text for what objects holds",
+            chat({"role": "user", "content": "<bbox>?"}, ASSISTANT, objects={"ref": [], "bbox": [[1, 2, 3, 4]]}),
+        ),
         BrokenRow("image URL", "image 0 stands at https://example.com/a.png; nothing is fetched", picture("https://example.com/a.png")),
         BrokenRow(
             "image path", "image 0 is ../outside.png, which leads to .*outside.png, out of the data folder", picture("../outside.png")
         ),
+        BrokenRow("image path", "image 0 has a NUL or half a surrogate pair in its path", picture("half \ud83d.png")),
+        BrokenRow("image path", "image 0 has a NUL or half a surrogate pair in its path", picture("\ud83d/a.png")),
+        BrokenRow("image path", "image 0 is /etc/x.png, which leads to", picture("FILE://localhost/etc/x.png")),
+        BrokenRow("missing image", r"\[x/a#1.png: there is no such image file", picture("file://[x/a%231.png")),
         BrokenRow("image path", "image 0 is /etc/passwd, which leads to /etc/passwd, out of the data folder", picture("/etc/passwd")),
         BrokenRow("image path", "image 0 is link.png, which leads to .*outside.png, out of the data folder", picture("link.png")),
         BrokenRow("image path", "image 0 is linked/outside.png, which leads to", picture("linked/outside.png")),
@@ -154,6 +224,12 @@ def _bad_images(folder: Path) -> list[BrokenRow]:
     _write_images(folder)
     cut = base64.b64encode((folder / "good.png").read_bytes()).decode()[:-7]
     return [
+        BrokenRow("missing image", "xxx.*there is no such image file .*File name too long", picture("x" * 300 + ".png")),
+        BrokenRow("missing image", "xxx.*there is no such image file .*File name too long", picture("x" * 300 + "/a.png")),
+        BrokenRow("unreadable image", "pipe.png: this is not an image that can be read .it is a named pipe", picture("pipe.png")),
+        BrokenRow("unreadable image", "lfs.png: this is not an image that can be read .it is a Git LFS pointer", picture("lfs.png")),
+        BrokenRow("unreadable image", "kind.dds: .*Unimplemented pixel format", picture("kind.dds")),
+        BrokenRow("image too large", "bomb.icns: 3,600,000,000 pixels", picture("bomb.icns")),
         BrokenRow("missing image", "gone.png: there is no such image file", picture("gone.png")),
         BrokenRow("empty image", "empty.png: the image is empty", picture("empty.png")),
         BrokenRow("unreadable image", "notes.png: this is not an image that can be read", picture("notes.png")),
@@ -174,12 +250,16 @@ def _write_images(folder: Path) -> None:
     noise(0).save(folder.parent / "outside.png")
     (folder / "link.png").symlink_to(folder.parent / "outside.png")
     (folder / "album.png").mkdir()
+    os.mkfifo(folder / "pipe.png")
     (folder / "linked").symlink_to(folder.parent, target_is_directory=True)
     files: dict[str, Callable[[], bytes]] = {
         "empty.png": lambda: b"",
         "notes.png": lambda: b"not a picture",
         "half.png": lambda: (folder / "good.png").read_bytes()[:3000],
         "bomb.png": lambda: png_declaring(60_000, 60_000),
+        "lfs.png": lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n",
+        "kind.dds": lambda: dds_of_unknown_kind(),
+        "bomb.icns": lambda: icns_of(png_declaring(60_000, 60_000)),
     }
     for name, content in files.items():
         (folder / name).write_bytes(content())

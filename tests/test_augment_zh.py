@@ -36,6 +36,13 @@ def said(sample: Sample) -> list[str]:
     return [text_of(message) for message in sample.messages]
 
 
+@pytest.mark.parametrize("misleading", ["a", "\\\\[", "“", "1", "{x} {"])
+def test_a_text_without_end_stays_and_takes_no_time(misleading):
+    sample = talk("今天天气很好," + misleading * 500_000, "好")
+    done = augment(sample, TextAugmentConfig(synonyms=1.0, rephrase=1.0, traditional=1.0), seed=1, key="a")
+    assert done.sample is sample and done.kept == dict.fromkeys(("rephrase", "synonyms", "traditional"), "too long")
+
+
 def every_way(text: str, **options) -> set[str]:
     """All that `replace_synonyms` makes of a text."""
     return {replace_synonyms(text, random.Random(seed), **options) for seed in range(60)} - {None}

@@ -3,6 +3,7 @@
 python -m pytest tests/test_chat.py
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,19 @@ def test_an_unreadable_image_is_named_and_the_chat_goes_on(tmp_path: Path, photo
     assert "! " + str(tmp_path / "missing.png") + ": there is no such image file.\n" in shown
     assert "notes.txt: this is not an image" in shown and shown.endswith("圆形\n\n")
     assert len(scripted.requests[0].images) == 1
+
+
+def test_no_name_that_is_typed_ends_the_chat(tmp_path: Path, photo: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    names = ["x" * 5000, f"{tmp_path}/pipe.png", "half\udcff.png", "a\0.png", "~nobody-of-this-name/a.png", "/dev/zero", "."]
+    *refusals, added, end = chat(Conversation(ScriptedEngine()), *(f"/image {name}" for name in names), f"/image {photo}").splitlines()
+    assert len(refusals) == len(names) and all(refusal.startswith("! ") and refusal.encode("utf-8") for refusal in refusals)
+    assert (added, end) == ("Image 1: a photo.png, 64 x 48 pixels. Ask about it.", "")
+
+
+def test_an_image_whose_name_cannot_be_printed_is_added(photo: Path) -> None:
+    renamed = photo.rename(photo.parent / "half\udcff.png")
+    assert r"Image 1: half\udcff.png, " in chat(Conversation(ScriptedEngine()), f"/image {renamed}")
 
 
 def test_clear_is_a_command(photo: Path) -> None:

@@ -26,10 +26,11 @@ from smvl.data.doctor.language import languages_of
 from smvl.data.doctor.rule_fixes import fix_of
 from smvl.data.doctor.targets import targets_of_config
 from smvl.data.doctor.text_overlap import NUM_BANDS, band_keys, overlap, plain, signatures_of, similarity
-from smvl.data.doctor.token_count import TokenCount, features_per_tile, processor_of_config, processor_of_folder
+from smvl.data.doctor.token_count import TokenCount, TokenCounter, features_per_tile, processor_of_config, processor_of_folder
 from smvl.data.encode import Encoder
 from smvl.data.registry import open_source
 from smvl.data.rules import RULES
+from smvl.data.sample import Sample
 from tests.donors import save_text_donor, save_vision_donor
 from tests.tiny_data import noise, text_row, write_rows
 from tests.tiny_run import write_run
@@ -76,7 +77,7 @@ def write_planted(folder: Path) -> Path:
     rows += rows[:7]  # word for word
     rows += [chat(rows[20 + k]["messages"][0]["content"], rows[20 + k]["messages"][1]["content"] + "。好") for k in range(5)]
     rows += [about_image("images/5.png", "图3里有什么?", text(2003, 30))]  # the words of row 543 on another image
-    rows += [chat("问", " ")] * 6 + [chat("问", "答", images=["images/0.png"])] * 3
+    rows += [chat("问", " ")] * 6 + [chat("问", "答", images=["images/0.png"] * 2) | {"messages": chat("<image>问", "答")["messages"]}] * 3
     rows += [about_image("images/lost.png", "?", "答")] * 2
     rows += [{"messages": [{"role": "narrator", "content": "!"}, {"role": "assistant", "content": "答"}]}] * 4
     path = write_rows(folder / "rows.jsonl", rows)
@@ -167,6 +168,38 @@ def test_without_pixels_damage_and_likeness_are_not_seen_and_the_same_bytes_stil
     assert "damaged image" not in report["sources"][0]["broken"]
 
 
+def test_what_is_not_read_is_named_with_its_counts_on_the_page_and_in_the_report(tmp_path, capsys):
+    rows = [chat("问", "答", score=5, meta={}), chat("问", "答", score=4, tags=["a"]), chat("问", "答")]
+    rows[2]["messages"][0]["name"] = "小明"
+    rows += [chat("问", " ", lost=1)]
+    _, report = check(write_rows(tmp_path / "data/rows.jsonl", rows), "--no-pixels", out=tmp_path / "out")
+    assert report["sources"][0]["not_read"] == {"score": 2, "tags": 1, "messages[].name": 1}
+    page = capsys.readouterr().out
+    assert "  Not read: score (2), tags (1), messages[].name (1)\n" in page
+    assert "filled columns and keys that are not read: 3, named above" in page
+
+
+def test_animations_are_counted_with_what_becomes_of_them(tmp_path, capsys):
+    frames = [noise(number) for number in range(3)]
+    (tmp_path / "data").mkdir()
+    frames[0].save(tmp_path / "data/a.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "data/b.tif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "data/c.png")
+    path = write_rows(tmp_path / "data/rows.jsonl", [about_image(name, "?", "答") for name in ("a.gif", "b.tif", "c.png")])
+    for options in ((), ("--no-pixels",)):
+        assert check(path, *options, out=tmp_path / "out")[1]["sources"][0]["first_frames"] == 2
+        assert "animations and images of several pages, of which the first is read: 2" in capsys.readouterr().out
+
+
+def test_of_an_endless_text_only_the_beginning_is_compared_and_all_is_told_apart(tmp_path):
+    endless = text(1, 1000) * 200
+    rows = [chat("问", endless + end) for end in "甲乙甲"]
+    _, report = check(write_rows(tmp_path / "data/rows.jsonl", rows), out=tmp_path / "out")
+    assert report["sources"][0]["histograms"]["characters"]["max"] == 200_003  # the question, a line break, and the answer's last
+    assert counts_of(report["duplicates"]["training"])["same row"] == 1
+    assert counts_of(report["duplicates"]["training"])["nearly the same row"] == 1
+
+
 # ---- lengths -----------------------------------------------------------------------------------------------------------------------
 
 
@@ -213,6 +246,16 @@ def test_what_is_done_to_samples_that_are_too_long_is_counted(run_folder, tmp_pa
     assert too_long["early_turns_dropped"] == shortened["early_turns_dropped"]
     advice = [finding["advice"] for finding in report["findings"] if "fewer tiles" in finding["found"]]
     assert advice and "99% of the samples fit data.max_length: 256" in advice[0]
+
+
+def test_the_tokens_of_an_endless_sample_are_estimated_from_its_beginning(run_folder, monkeypatch):
+    processor = processor_of_folder(run_folder / "text", DataConfig(image=ImageConfig()))
+    question, answer = {"role": "user", "content": HANZI * 40}, {"role": "assistant", "content": "!"}
+    sample = Sample("1", [question, answer, {"role": "user", "content": "?"}, answer], [], "test")
+    exact = TokenCounter(processor, max_length=64, max_tiles=None)(sample, [])
+    monkeypatch.setattr("smvl.data.doctor.token_count.MOST_COUNTED", 400)
+    estimated = TokenCounter(processor, max_length=64, max_tiles=None)(sample, [])
+    assert estimated.kept == exact.kept < 64 and abs(estimated.tokens - exact.tokens) < 0.05 * exact.tokens
 
 
 @pytest.mark.parametrize("kind", ["smolvlm", "idefics3", "siglip"])

@@ -10,6 +10,7 @@ import torch
 
 import smvl
 from benchmarks.packing_fill import draw_costs, make_sampler
+from smvl.config import SourceConfig
 from smvl.data.collator import FAILURES, PackCollator
 from smvl.data.encode import Encoder
 from smvl.data.measuring import RowCosts
@@ -18,6 +19,7 @@ from smvl.data.pack_plan import RowCost, plan_packs
 from smvl.data.pack_statistics import Tally
 from smvl.data.packing import PackedDataset, PackSampler
 from smvl.data.quarantine import Failure, Quarantine
+from smvl.data.registry import open_source
 from tests.donors import save_text_donor, save_vision_donor
 from tests.tiny_data import noise, open_json_lines, text_row, write_json_lines, write_rows
 
@@ -295,5 +297,25 @@ def test_a_mixture_of_nothing_but_bad_rows_is_an_error(encoder, tmp_path):
     source = open_json_lines(write_rows(tmp_path / "bad.jsonl", [{"messages": "none"}] * 3))
     quarantine = Quarantine(None, max_share=1.0)
     sampler = PackSampler(Mixture([source], [1], seed=0), encoder, max_length=256, packing=True, seed=0, quarantine=quarantine)
-    with pytest.raises(ValueError, match="no row of the mixture can be used: row form: 3"):
-        next(iter(sampler))
+    for first in (lambda: next(iter(sampler)), sampler.first_epoch, lambda: sampler.first_epoch(first_rows=2)):
+        with pytest.raises(ValueError, match="no row of the mixture can be used: row form: 3. Mend the rows, or take a source"):
+            first()
+
+
+def test_a_source_of_pictures_that_is_called_pure_text_is_an_error_that_says_so(encoder, tmp_path):
+    source = open_source(SourceConfig(path=str(write_json_lines(tmp_path)), text=True))
+    quarantine = Quarantine(None, max_share=1.0)
+    sampler = PackSampler(Mixture([source], [1], seed=0), encoder, max_length=256, packing=True, seed=0, quarantine=quarantine)
+    with pytest.raises(ValueError, match="no row of the mixture can be used: image in text: 24"):
+        sampler.first_epoch()
+
+
+def test_what_an_animation_loses_is_counted(encoder, tmp_path):
+    path = write_json_lines(tmp_path, num_rows=4)
+    frames = [noise(number, (64, 64)) for number in range(3)]
+    frames[0].save(tmp_path / "images/0.png", format="GIF", save_all=True, append_images=frames[1:])
+    sampler = PackSampler(
+        Mixture([open_json_lines(path)], [1], seed=0), encoder, max_length=256, packing=True, seed=0, quarantine=Quarantine(None, 0)
+    )
+    statistics = sampler.statistics_of(sampler.first_epoch())
+    assert statistics.shortened == {"first_frames": 1} and statistics.describe().endswith("shortened: first_frames 1.")

@@ -1,6 +1,7 @@
 """smvl/processing: markers, tiles, ids and loss mask, on Qwen3's real vocabulary."""
 
 import json
+import random
 
 import numpy as np
 import pytest
@@ -10,7 +11,15 @@ from transformers import AutoTokenizer, ProcessorMixin
 from smvl.processing.build import build_processor
 from smvl.processing.chat_template import training_template
 from smvl.processing.control_text import ControlText
-from smvl.processing.layout import EARLY_TURNS_DROPPED, FEWER_TILES, IGNORED_LABEL, TooLongError
+from smvl.processing.layout import (
+    EARLY_TURNS_DROPPED,
+    FEWER_TILES,
+    IGNORED_LABEL,
+    TooLongError,
+    count_images,
+    count_turns,
+    without_first_turns,
+)
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import MARKERS, check_tokens, marker_ids
 from tests.donors import save_text_donor, small_tokenizer
@@ -261,6 +270,18 @@ def test_a_limit_that_no_grid_can_have_is_refused(processor, limits, complaint):
     assert processor.lay_out([question(None, "?"), answer("!")], [(64, 64)]).num_tiles == 5
 
 
+@pytest.mark.parametrize("off", [0, 1, 2])
+def test_an_answer_that_is_switched_off_is_read_and_not_learned(processor, off):
+    call = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
+    answers = [answer("一"), {**answer("<think>\n想\n</think>\n\n二"), "reasoning_content": "想"}, call]
+    messages = [question("1?"), answers[0], question("2?"), answers[1], question("3?"), answers[2]]
+    whole = processor.lay_out(messages)
+    switched = processor.lay_out([{**message, "weight": 0} if message is answers[off] else message for message in messages])
+    assert switched.input_ids == whole.input_ids
+    texts = supervised(processor, whole).split(ENDING)
+    assert len(texts) == 4 and supervised(processor, switched) == "".join(text + ENDING for text in texts[:3] if text is not texts[off])
+
+
 # ---- too long --------------------------------------------------------------------------------------------------------------------
 
 
@@ -286,6 +307,56 @@ def test_then_it_loses_whole_early_turns_with_their_images(processor):
 def test_then_it_is_refused_and_no_image_was_cut(processor):
     with pytest.raises(TooLongError, match="longer than max_length 16"):
         processor.lay_out([question(None, "?"), answer("!")], [(64, 64)], max_length=16)
+
+
+def test_as_few_turns_go_as_must(processor):
+    """However long the turns are: compared with dropping one after another."""
+    generator = random.Random(0)
+    for _ in range(30):
+        messages = [{"role": "system", "content": "系统"}] * generator.randint(0, 1)
+        for turn in range(generator.randint(1, 12)):
+            images = generator.choice([0, 0, 1])
+            messages += [question(*[None] * images, f"第{turn}?" + "长" * generator.randrange(30)), answer("答" * generator.randint(1, 9))]
+        sizes = [(64, 64)] * sum(map(count_images, messages))
+        limits = {"max_length": generator.randint(40, 200), "max_tiles": generator.choice([None, 1, 6])}
+        expected = None
+        for number in range(count_turns(messages)):
+            kept, dropped = without_first_turns(messages, number)
+            try:
+                expected = processor.lay_out(kept, sizes[dropped:], **limits)
+            except TooLongError:
+                continue
+            if EARLY_TURNS_DROPPED not in expected.shortened:
+                break
+        if expected is None:
+            with pytest.raises(TooLongError):
+                processor.lay_out(messages, sizes, **limits)
+        else:
+            assert processor.lay_out(messages, sizes, **limits).input_ids == expected.input_ids
+
+
+@pytest.mark.parametrize("character", ["长", "a", " ", "\n", "🐈"])
+def test_what_can_never_fit_is_refused_without_being_tokenized(processor, character, monkeypatch):
+    monkeypatch.setattr(ControlText, "encode", None)
+    messages = [question(character * 3_000_000), answer("!")]
+    with pytest.raises(TooLongError, match="longer than max_length 2048 even with one tile an image and no earlier turn"):
+        processor.lay_out(messages, max_length=2048)
+    with pytest.raises(TooLongError):
+        processor.lay_out([question("?"), answer("!")], tools=[{"function": {"name": character * 3_000_000}}], max_length=2048)
+
+
+def test_a_text_of_the_longest_token_alone_is_not_refused_unread(processor):
+    spaces = " " * 128  # one token of Qwen3's
+    assert len(processor.tokenizer.encode(spaces)) == 1
+    assert processor.lay_out([question(spaces * 8), answer("!")], max_length=24).num_supervised == 2
+
+
+def test_early_turns_of_any_length_go_in_no_time(processor):
+    messages = [part for number in range(2000) for part in (question(f"{number}?" + "长" * 500), answer("!"))]
+    layout = processor.lay_out(messages, max_length=2048)
+    assert layout.shortened == (EARLY_TURNS_DROPPED,) and layout.num_supervised == 2 * (
+        len(supervised(processor, layout).split(ENDING)) - 1
+    )
 
 
 def test_more_tiles_than_allowed_are_too_long_as_well(processor):

@@ -3,7 +3,7 @@
 import pytest
 
 from smvl.data.message_checks import check_texts
-from smvl.data.sample import MAX_ID, Sample, SampleError
+from smvl.data.sample import MAX_CHARACTERS, MAX_ID, Sample, SampleError
 from smvl.data.tool_calls import read_calls, read_tools
 
 USER, ASSISTANT = {"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}
@@ -85,6 +85,27 @@ def test_half_a_surrogate_pair_is_named_with_its_place_wherever_it_stands():
     with pytest.raises(SampleError, match=r"the tools hold half a surrogate pair, U\+DC00, at character 2"):
         make([USER, ASSISTANT], tools=[{"function": {"name": "ab\udc00"}}])
     check_texts({"中": ["文", "😀"]}, "pairs that are whole")
+
+
+def test_private_characters_are_text_but_not_thousands_of_them():
+    assert make([{"role": "user", "content": "\ue000\uf8ff" * 5000}, ASSISTANT]).answer == "!"
+    with pytest.raises(SampleError, match=r"hold 2,001 different private-use characters \(U\+E000 to U\+F8FF\)") as error:
+        make([{"role": "user", "content": "".join(map(chr, range(0xE000, 0xE000 + 2001)))}, ASSISTANT])
+    assert error.value.rule == "text encoding"
+
+
+def test_a_row_of_endless_text_is_too_long_for_any_model():
+    with pytest.raises(SampleError, match=r"the row has 10,000,0\d\d characters; expected at most 10,000,000") as error:
+        make([{"role": "user", "content": "长" * MAX_CHARACTERS}, ASSISTANT])
+    assert error.value.rule == "too long"
+
+
+def test_a_conversation_of_which_nothing_is_learned_is_refused():
+    off = {**ASSISTANT, "weight": 0}
+    assert make([USER, off, USER, ASSISTANT]).messages[1]["weight"] == 0
+    with pytest.raises(SampleError, match="every answer is switched off") as error:
+        make([USER, off, USER, off])
+    assert error.value.rule == "nothing supervised"
 
 
 # ---- tools -----------------------------------------------------------------------------------------------------------------------

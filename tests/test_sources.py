@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 import datasets
+import pyarrow
+import pyarrow.parquet
 import pytest
 from PIL import Image
 
@@ -14,7 +16,8 @@ from smvl.config import SourceConfig
 from smvl.data.registry import SOURCES, check_source, open_source
 from smvl.data.sample import SampleError
 from smvl.data.sources.cauldron import BROKEN, SUBSETS
-from smvl.data.sources.layouts import IMAGE_COLUMNS, LAYOUT_NAMES, LAYOUTS
+from smvl.data.sources.layouts import LAYOUT_NAMES, LAYOUTS
+from smvl.data.sources.listed_images import IMAGE_COLUMNS
 from smvl.data.sources.row_source import RowSource
 from smvl.data.sources.storage import Storage
 from tests import rows as fixtures
@@ -33,6 +36,7 @@ from tests.rows import (
 )
 from tests.tiny_data import COLOURS, image_row, text_row, write_cauldron, write_images, write_json_lines, write_rows
 
+TEXT = {"type": "text", "text": "?"}
 SEEN_SUMMARIES = [(messages, colours, None) for messages, colours in SEEN]
 CALLED_SUMMARY = (CALLED, [], [{"type": "function", "function": SCHEMA}])
 CHATTED_SUMMARY = (CHATTED, [], None)
@@ -238,6 +242,71 @@ def test_the_keys_that_a_table_gives_to_all_objects_do_not_become_arguments(tmp_
     assert [source[row].messages[1]["tool_calls"][0]["function"] for row in range(2)] == [fixtures.CALL, other]
 
 
+ASKED = [{"question": "?", "answer": f"{number}"} for number in range(2)]
+SHARDS = {
+    "null, then a struct": [[{**row, "image": None} for row in ASKED], [{**row, "image": {"bytes": b"1", "path": None}} for row in ASKED]],
+    "a struct, then null": [[{**row, "image": {"bytes": b"1", "path": None}} for row in ASKED], [{**row, "image": None} for row in ASKED]],
+    "numbers, then texts": [[{**row, "id": 1} for row in ASKED], [{**row, "id": "a"} for row in ASKED]],
+    "a key more": [
+        [{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "0"}]}],
+        [{"messages": [{"role": "user", "content": "?", "name": None}, {"role": "assistant", "content": "1", "name": "x"}]}],
+    ],
+    "words, then parts": [
+        [{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "0"}]}],
+        [{"messages": [{"role": "user", "content": [TEXT]}, {"role": "assistant", "content": [{"type": "text", "text": "1"}]}]}],
+    ],
+}
+
+
+@pytest.mark.parametrize("shards", SHARDS)
+def test_a_column_may_have_another_type_in_each_file(tmp_path, shards):
+    for number, rows in enumerate(SHARDS[shards]):
+        datasets.Dataset.from_list(rows).to_parquet(tmp_path / f"train-{number:05d}.parquet")
+    source = open_path(tmp_path)
+    rows = [row for shard in SHARDS[shards] for row in shard]
+    expected = [row["answer"] if "answer" in row else str(number) for number, row in enumerate(rows)]
+    assert [source[row].answer for row in range(len(source))] == expected
+    assert [len(source[row].images) for row in range(len(source))] == [int(row.get("image") is not None) for row in rows]
+    assert len({source.locate(row) for row in range(len(source))}) == len(rows)
+
+
+def test_a_file_without_rows_is_no_row_and_a_table_without_rows_is_refused(tmp_path):
+    datasets.Dataset.from_list(ASKED).select([]).to_parquet(tmp_path / "train-00000.parquet")
+    with pytest.raises(ValueError, match="the data set is empty; expected at least one row"):
+        open_path(tmp_path)
+    datasets.Dataset.from_list(ASKED).to_parquet(tmp_path / "train-00001.parquet")
+    pyarrow.parquet.write_table(pyarrow.table({}), tmp_path / "train-00002.parquet")
+    assert [open_path(tmp_path)[row].answer for row in range(2)] == ["0", "1"]
+
+
+def test_a_type_that_cannot_be_read_is_refused_with_the_file(tmp_path):
+    column = pyarrow.array([[("a", 1)], [("b", 2)]], pyarrow.map_(pyarrow.string(), pyarrow.int64()))
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ASKED).append_column("m", column), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="a.parquet: this table cannot be read .*map<string, int64.* Write it again without that column"):
+        open_path(tmp_path)
+
+
+def test_two_columns_of_one_name_are_refused_in_one_line(tmp_path):
+    arrays = [pyarrow.array([text]) for text in ("?", "!", "!!")]
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, names=["question", "answer", "answer"]), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"^[^\n]*a.parquet: this table cannot be read .*answer[^\n]*$"):
+        open_path(tmp_path)
+
+
+def test_a_cell_that_cannot_be_read_breaks_its_row(tmp_path):
+    table = pyarrow.Table.from_pylist([*ASKED, {"question": "?", "answer": "good"}])
+    dates = pyarrow.array([2**62, 0, 0], pyarrow.timestamp("us"))
+    offsets = pyarrow.array([0, 1, 3, 4], pyarrow.int32()).buffers()[1]
+    texts = pyarrow.Array.from_buffers(pyarrow.string(), 3, [None, offsets, pyarrow.py_buffer(b"a\xff\xffc")])
+    pyarrow.parquet.write_table(table.append_column("date", dates).append_column("text", texts), tmp_path / "a.parquet")
+    source = open_path(tmp_path / "a.parquet")
+    assert source[2].answer == "good"
+    for row, rule in enumerate(("row form", "text encoding")):
+        with pytest.raises(SampleError, match=f"a.parquet:{row}: a column") as error:
+            source[row]
+        assert error.value.rule == rule
+
+
 # ---- The Cauldron ----------------------------------------------------------------------------------------------------------------
 
 
@@ -350,6 +419,14 @@ def test_files_that_describe_data_are_no_data(tmp_path):
     assert len(open_path(tmp_path)) == 1
 
 
+def test_packed_rows_beside_others_are_named(tmp_path, caplog):
+    write_rows(tmp_path / "a.jsonl", [text_row(0)])
+    (tmp_path / "b.jsonl.gz").write_bytes(b"")
+    (tmp_path / "pictures.zip").write_bytes(b"")
+    assert len(open_path(tmp_path)) == 1
+    assert "left aside b.jsonl.gz, which must be unpacked to be read" in caplog.text
+
+
 def test_data_of_several_kinds_is_refused_until_one_is_named(tmp_path):
     fixtures.store_json_lines(tmp_path, [text_row(0)])
     fixtures.store_parquet(tmp_path, [{"question": "?", "answer": "!"}] * 2)
@@ -398,16 +475,16 @@ def test_empty_or_missing_data_is_refused(tmp_path):
     (tmp_path / "folder").mkdir()
     for config, reason in (
         ({"path": "nothing"}, "there is no data in .*nothing"),
-        ({"path": "folder"}, "folder: there is no arrow or json or jsonl or parquet data here. Download the data"),
+        ({"path": "folder"}, "folder: there is no arrow or csv or json or jsonl or parquet data here. Download the data"),
         ({"path": "folder", "subsets": ["no_such_subset"]}, "folder: there is no subset no_such_subset"),
         ({"path": "empty.jsonl", "stream": 5}, "`stream` takes rows of a data set on the hub"),
-        ({"path": "folder", "source": "jsonlines"}, "the source 'jsonlines' is unknown; expected one of auto, jsonl, json, parquet"),
+        ({"path": "folder", "source": "jsonlines"}, "the source 'jsonlines' is unknown; expected one of auto, jsonl, json, csv, parquet"),
     ):
         with pytest.raises(ValueError, match=reason):
             open_source(SourceConfig(**{**config, "path": str(tmp_path / config["path"])}))
-    (tmp_path / "a.csv").write_text("a,b", encoding="utf-8")
-    with pytest.raises(ValueError, match="data ends in .jsonl, .ndjson, .json, .parquet, .arrow, or is a folder; found .csv"):
-        open_path(tmp_path / "a.csv")
+    (tmp_path / "a.txt").write_text("a,b", encoding="utf-8")
+    with pytest.raises(ValueError, match="data ends in .jsonl, .ndjson, .json, .csv, .tsv, .parquet, .arrow, or is a folder; found .txt"):
+        open_path(tmp_path / "a.txt")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from smvl.data.mixture import open_mixture
 from smvl.train.arguments import count_steps
 from smvl.train.parts import part_parameters
 from smvl.train.stages import plan_stage
-from tests.tiny_data import text_row, write_rows
+from tests.tiny_data import image_row, noise, text_row, write_rows
 from tests.tiny_run import write_run
 
 ROOT = Path(__file__).parent.parent
@@ -376,6 +376,20 @@ def test_a_data_set_of_unreadable_images_stops_with_the_file_that_says_why(tmp_p
     assert train.main([str(path)]) == 1
     assert "rows could not be used (unreadable image: " in capsys.readouterr().err
     assert "not an image that can be read" in (tmp_path / "out/quarantine.jsonl").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("num_damaged", [1, 3])
+def test_heldout_pictures_whose_pixels_are_damaged_are_neither_asked_nor_end_the_run(tmp_path, num_damaged):
+    path = write_run(tmp_path)
+    rows = [image_row(number, f"images/{'cut.jpg' if number < num_damaged else f'{number}.png'}", "红色") for number in range(3)]
+    heldout = write_rows(tmp_path / "data/heldout.jsonl", rows)
+    noise(0).save(tmp_path / "cut.jpg")
+    (tmp_path / "data/images/cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:-1000])  # the header is whole
+    steps = [f"stages.{number}.trainer.max_steps=2" for number in (0, 1)]
+    assert train.main([str(path), f"evaluation.heldout.path={heldout}", "data.max_drop_share=1", *steps]) == 0
+    lost = [json.loads(line) for line in (tmp_path / "out/quarantine.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [entry["rule"] for entry in lost] == ["damaged image"] * num_damaged
+    assert (tmp_path / "out/results.json").exists() == (num_damaged < 3)
 
 
 def test_a_wrong_path_of_the_yaml_is_named(capsys):

@@ -88,3 +88,13 @@ def png_declaring(width: int, height: int) -> bytes:
     pixels = b"IDAT" + zlib.compress(bytes(1000))
     chunks = [struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data)) for data in (chunk, pixels, b"IEND")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def dds_of_unknown_kind() -> bytes:
+    """A DDS whose pixel format nobody knows, which Pillow does not implement."""
+    return b"DDS " + struct.pack("<7I44x8I20x", 124, 0x1007, 4, 4, 16, 0, 0, 32, 0x4, 0x58585858, 32, 0, 0, 0, 0)
+
+
+def icns_of(picture: bytes) -> bytes:
+    """An ICNS that holds a picture."""
+    return b"icns" + struct.pack(">I", len(picture) + 16) + b"ic09" + struct.pack(">I", len(picture) + 8) + picture

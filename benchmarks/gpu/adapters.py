@@ -1,6 +1,6 @@
 """LoRA and QLoRA steps in the full-size shapes: samples a second, and peak memory against its forecast.
 
-    python -m benchmarks.gpu adapters --out OUT --work WORK
+python -m benchmarks.gpu adapters --out OUT --work WORK
 """
 
 import importlib.util

@@ -1,6 +1,6 @@
 """What the machine is: versions, a matrix product and a copy as yardsticks, and whether attention over packs is right there.
 
-    python -m benchmarks.gpu environment --out OUT --work WORK
+python -m benchmarks.gpu environment --out OUT --work WORK
 """
 
 import importlib.util
@@ -75,6 +75,7 @@ def compare_packed_attention(step: Step) -> dict[str, Any]:
     )
     weights = torch.randn(1, shape[2], shape[1], shape[3], device=step.device, generator=generator)
     bounds = torch.tensor([0, *lengths], device=step.device).cumsum(0).to(torch.int32)
+
     def attend(dtype: torch.dtype, **options: Any) -> list[torch.Tensor]:
         inputs = [tensor.to(dtype, copy=True).requires_grad_() for tensor in (query, key, value)]
         output, _ = packed_sdpa_attention(torch.nn.Module(), *inputs, None, **options)

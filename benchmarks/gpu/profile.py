@@ -1,6 +1,6 @@
 """Two finetune steps under torch.profiler: the twenty longest kernels, so that the next reader knows what to speed up.
 
-    python -m benchmarks.gpu profile --out OUT --work WORK
+python -m benchmarks.gpu profile --out OUT --work WORK
 """
 
 import time

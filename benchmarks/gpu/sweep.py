@@ -1,6 +1,6 @@
 """What is fastest: a small sweep around train.yaml's finetune stage, one key at a time, and the best line.
 
-    python -m benchmarks.gpu sweep --out OUT --work WORK
+python -m benchmarks.gpu sweep --out OUT --work WORK
 """
 
 import importlib.util

@@ -1,6 +1,6 @@
 """The results of run.sh as Markdown, for the table in benchmarks/README.md.
 
-    python -m benchmarks.gpu.table OUT
+python -m benchmarks.gpu.table OUT
 """
 
 import json

@@ -1,7 +1,8 @@
 """A sample becomes tensors here, in the worker processes: its layout, then its pixels."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -9,8 +10,8 @@ from smvl.data.augmentation import ChangeImage
 from smvl.data.image_label import image_label
 from smvl.data.quarantine import Failure
 from smvl.data.sample import Sample, SampleError
-from smvl.processing.images import ImageError, check_shape, image_name, image_size, read_image
-from smvl.processing.layout import Layout, TooLongError
+from smvl.processing.images import ImageError, check_shape, image_header, image_name, read_image
+from smvl.processing.layout import FIRST_FRAMES, Layout, TooLongError
 from smvl.processing.processing_smvl import SmVLMProcessor
 
 
@@ -41,9 +42,7 @@ class Encoder:
     def __init__(self, processor: SmVLMProcessor, max_length: int | None, max_tiles: int | None = None):
         self.processor, self.max_length, self.max_tiles = processor, max_length, max_tiles
 
-    def lay_out(
-        self, sample: Sample, sizes: Sequence[tuple[int, int]] | None = None, *, asks_empty_thinking: bool = False
-    ) -> Layout:
+    def lay_out(self, sample: Sample, sizes: Sequence[tuple[int, int]] | None = None, *, asks_empty_thinking: bool = False) -> Layout:
         """Ids, labels and grids, from image headers alone.
 
         Args:
@@ -53,11 +52,17 @@ class Encoder:
         Raises:
             SampleError: an image cannot be opened, or the sample is too long, or nothing in it is asked of the model.
         """
-        try:
-            if sizes is None:
-                sizes = [image_size(image, name=image_label(sample, index)) for index, image in enumerate(sample.images)]
+        if sizes is None:
+            with _refusing_images():
+                headers = [image_header(image, name=image_label(sample, index)) for index, image in enumerate(sample.images)]
+            shapes = [(header.height, header.width) for header in headers]
+            layout = self.lay_out(sample, shapes, asks_empty_thinking=asks_empty_thinking)
+            has_more_frames = any(headers[index].has_more_frames for index in layout.kept_images)
+            return replace(layout, shortened=(*layout.shortened, FIRST_FRAMES)) if has_more_frames else layout
+        with _refusing_images():
             for index, (height, width) in enumerate(sizes):
                 check_shape(height, width, name=image_label(sample, index) or image_name(sample.images[index]))
+        try:
             layout = self.processor.lay_out(
                 sample.messages,
                 sizes,
@@ -66,8 +71,6 @@ class Encoder:
                 max_tiles=self.max_tiles,
                 asks_empty_thinking=asks_empty_thinking,
             )
-        except ImageError as error:
-            raise SampleError(error.rule, str(error)) from error
         except TooLongError as error:
             raise SampleError("too long", str(error)) from error
         if not layout.num_supervised:
@@ -82,10 +85,8 @@ class Encoder:
             asks_empty_thinking: as `SmVLMProcessor.lay_out` has it.
         """
         layout = self.lay_out(sample, asks_empty_thinking=asks_empty_thinking)
-        try:
+        with _refusing_images():
             images = {index: read_image(sample.images[index], name=image_label(sample, index)) for index in layout.kept_images}
-        except ImageError as error:
-            raise SampleError(error.rule, str(error)) from error
         if change_image is not None:
             images = {index: change_image(image, index) for index, image in images.items()}
         return Encoded(
@@ -96,6 +97,15 @@ class Encoder:
             tiles=torch.from_numpy(self.processor.byte_tiles(images, layout)),
             grids=tuple((grid.rows, grid.columns) for grid in layout.grids),
         )
+
+
+@contextmanager
+def _refusing_images() -> Iterator[None]:
+    """An image that cannot be read breaks a rule of its sample's."""
+    try:
+        yield
+    except ImageError as error:
+        raise SampleError(error.rule, str(error)) from error
 
 
 def failure_of(error: SampleError, *, row_id: str, source: str) -> Failure:

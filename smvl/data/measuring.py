@@ -14,13 +14,13 @@ from smvl.data.mixture import Mixture, MixtureStream, RowKey
 from smvl.data.pack_plan import RowCost
 from smvl.data.quarantine import Failure, Quarantine
 from smvl.data.sample import SampleError
-from smvl.processing.layout import EARLY_TURNS_DROPPED, FEWER_TILES
+from smvl.processing.layout import EARLY_TURNS_DROPPED, FEWER_TILES, FIRST_FRAMES
 
 Measured = list[tuple[RowKey, RowCost | Failure]]
 MeasuredGroups = Iterator[Measured]
 
 _NOT_MEASURED, _NOT_USABLE = 0, -1
-_WAYS_TO_SHORTEN = (FEWER_TILES, EARLY_TURNS_DROPPED)
+_WAYS_TO_SHORTEN = (FEWER_TILES, EARLY_TURNS_DROPPED, FIRST_FRAMES)
 
 
 class MeasuredCosts:

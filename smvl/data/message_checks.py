@@ -4,14 +4,20 @@ Two messages of the user's in a row are let through as they are: people write so
 to change the data. Two of the assistant's are refused: the second would be learned as an answer to nothing.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from smvl.data.rules import SampleError
-from smvl.data.tool_calls import check_results, read_calls
-from smvl.processing.layout import count_images
+from smvl.data.tool_calls import read_calls
+from smvl.data.tool_results import results_in_order
+from smvl.processing.layout import count_images, is_learned
 
 ROLES = ("system", "user", "assistant", "tool")
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+_MOST_PRIVATE = 2000
+_DEEPEST = 100
+"""Lists and objects within each other; every layer is one of Python's, which allows a thousand, and of the chat template's."""
 
 
 def text_of(message: dict[str, Any]) -> str:
@@ -32,20 +38,32 @@ def check_messages(messages: Sequence[Any]) -> None:
         raise SampleError("no answer", f"the last message is the {messages[-1]['role']}'s; expected the assistant's")
     if not any(message["role"] == "user" for message in messages):
         raise SampleError("no question", "no message is the user's; expected a question before the answer")
+    if not any(is_learned(message) for message in messages):
+        raise SampleError("nothing supervised", "every answer is switched off (weight: 0)")
     _check_order([message["role"] for message in messages])
-    check_results(messages)
+    results_in_order(messages)  # each answers a call
 
 
 def check_texts(value: Any, what: str) -> None:
-    """Raise `SampleError` when a string in `value`, however nested, cannot be written as UTF-8 or holds a NUL."""
+    """Raise `SampleError` when a string in `value`, however nested, cannot be written as UTF-8 or holds a NUL, or all hold too many
+    private characters.
+    """
     texts: list[str] = []
     _collect_strings(value, texts)
-    if _is_text("\n".join(texts)):
+    joined = "\n".join(texts)
+    if _is_text(joined):
+        _check_private_characters(joined, what)
         return
     text = next(text for text in texts if not _is_text(text))
     place = next(place for place, character in enumerate(text) if not _is_text(character))
     found = "a NUL" if text[place] == "\0" else f"half a surrogate pair, U+{ord(text[place]):04X},"
     raise SampleError("text encoding", f"{what} hold {found} at character {place}; expected text")
+
+
+def _check_private_characters(text: str, what: str) -> None:
+    """Control text is kept from words by a private character that they do not hold; nobody's words hold thousands."""
+    if _PRIVATE.search(text) and (count := len(set(_PRIVATE.findall(text)))) > _MOST_PRIVATE:
+        raise SampleError("text encoding", f"{what} hold {count:,} different private-use characters (U+E000 to U+F8FF); expected text")
 
 
 def _is_text(text: str) -> bool:
@@ -103,13 +121,15 @@ def _check_order(roles: Sequence[str]) -> None:
         before = role
 
 
-def _collect_strings(value: Any, texts: list[str]) -> None:
+def _collect_strings(value: Any, texts: list[str], depth: int = 0) -> None:
+    if depth > _DEEPEST:
+        raise SampleError("row form", f"the messages or tools are nested more than {_DEEPEST} deep; expected less")
     if isinstance(value, str):
         texts.append(value)
     elif isinstance(value, dict):
         texts.extend(key for key in value if isinstance(key, str))
         for entry in value.values():
-            _collect_strings(entry, texts)
+            _collect_strings(entry, texts, depth + 1)
     elif isinstance(value, (list, tuple)):
         for entry in value:
-            _collect_strings(entry, texts)
+            _collect_strings(entry, texts, depth + 1)

@@ -22,7 +22,7 @@ class RowCost(NamedTuple):
     tokens: int
     tiles: int
     shortened: tuple[str, ...] = ()
-    """What had to be done to make it fit, as in `Layout`."""
+    """What is not shown of it, as in `Layout`."""
 
 
 def plan_packs(costs: Sequence[RowCost], max_length: int, max_tiles: int | None = None) -> list[list[int]]:

@@ -33,7 +33,7 @@ class PackingStatistics:
     """By the name of the source."""
     packs: int = 0
     shortened: dict[str, int] = field(default_factory=dict)
-    """Samples by what was done to make them fit."""
+    """Samples by what is not shown of them."""
 
     @classmethod
     def of_nothing(cls, max_length: int, names: Sequence[str]) -> "PackingStatistics":

@@ -13,7 +13,7 @@ from smvl.data.sources.layouts import LAYOUT_NAMES
 from smvl.data.sources.local import check_local, open_local
 from smvl.data.sources.row_source import RowSource
 
-_KINDS = ("jsonl", "json", "parquet", "arrow", "hub")
+_KINDS = ("jsonl", "json", "csv", "parquet", "arrow", "hub")
 
 
 class Source(Protocol):
@@ -40,6 +40,7 @@ SOURCES: dict[str, SourceFormat] = {
     "auto": SourceFormat(),
     "jsonl": SourceFormat(kinds=("jsonl",)),
     "json": SourceFormat(kinds=("json",)),
+    "csv": SourceFormat(kinds=("csv",)),
     "parquet": SourceFormat(kinds=("parquet",)),
     "arrow": SourceFormat(kinds=("arrow",)),
     "hub": SourceFormat(kinds=("hub",)),

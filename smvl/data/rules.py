@@ -5,16 +5,18 @@ A row that breaks one goes into quarantine with its rule and a reason that says 
 
 RULES = {
     # how the row is written
-    "broken JSON": "the line or list entry is not JSON: escape quotes and line breaks, and write UTF-8",
-    "row form": "the row, or the column that holds its conversation, has the wrong type: write an object with a list of messages",
+    "broken JSON": "the line or list entry is not JSON: escape quotes and line breaks",
+    "row form": "the row, or a column of it, has the wrong form: write an object with a list of messages, or a cell for each column",
     "unknown layout": "no known layout has these columns: rename them as the table in smvl/data/sources/layouts.py says",
     "column type": "a column holds something else than text where text belongs: write a string, or null",
     "row id": "the id is not a short text or a number: another column may stand in its place",
-    "text encoding": "a text holds half a surrogate pair or a NUL, which is no text: decode the source file correctly",
+    "text encoding": "a text is not UTF-8, or holds half a surrogate pair, a NUL or private characters by the thousand: convert the file",
     # the conversation
     "no messages": "the conversation is empty or null: write at least a question and an answer",
     "message form": "a message has no role: write role and content, or from and value",
-    "message switch": "a message asks to be left out of the loss, which cannot be done by message: leave that turn out of the data",
+    "message switch": "a turn asks for more than to be learned or not, or the row is switched off: write true or false, or leave it out",
+    "rejected answer": "the row says that its answer is a bad one, as data about preferences does: leave it out",
+    "grounding boxes": "a place in the text stands for boxes in another column, which are not read: write the coordinates into the text",
     "unknown role": "a message is nobody's: use system, user, assistant or tool, or one of their other names",
     "system position": "a system message stands behind the first place: move it there, or make it the user's",
     "turn order": "the assistant speaks first, or twice in a row: put the question in between, or cut the conversation there",
@@ -25,7 +27,7 @@ RULES = {
     "no answer": "the last message is not the assistant's: cut the conversation behind its last answer",
     "empty answer": "an assistant's message has neither text nor a tool call: write the answer, or leave the row out",
     "nothing supervised": "no token of the row is asked of the model: an answer must hold more than its markers",
-    "too long": "the last turn alone, with one tile an image, is over data.max_length or data.max_tiles: raise them, or cut the row",
+    "too long": "the last turn alone, with one tile an image, is over data.max_length or data.max_tiles, or the row is endless: cut it",
     # tools
     "tools form": "the tools are not a list of function schemas, or not JSON: write OpenAI's form",
     "tool call form": "a tool call is not an object with a function, or not JSON: write {name, arguments}",
@@ -35,6 +37,7 @@ RULES = {
     # images
     "image count": "there are more or fewer places for images than images: write one <image> or image part for each",
     "image in answer": "an assistant's message holds an image: the model writes text only",
+    "unread image": "images stand under a name that is not read: name the column `images`, or drop it",
     "image in text": "a source with text: true has a row with an image: drop `text: true`, or the row",
     "image form": "an image is given as something that is none: give a path, bytes, base64 or a datasets image",
     "image URL": "an image stands behind an address of the web, and nothing is fetched while training: download it first",

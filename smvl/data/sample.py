@@ -6,10 +6,12 @@ from typing import Any
 
 from smvl.data.message_checks import check_messages, check_texts, text_of
 from smvl.data.rules import SampleError
-from smvl.processing.layout import count_images
+from smvl.processing.layout import count_characters, count_images
 
-__all__ = ["MAX_ID", "Sample", "SampleError"]
+__all__ = ["MAX_CHARACTERS", "MAX_ID", "Sample", "SampleError"]
 
+MAX_CHARACTERS = 10_000_000
+"""Of a conversation: twice what Qwen3-0.6B could read, were each of its 40,960 tokens as long as the longest that it knows."""
 MAX_ID = 256
 """Characters of the longest id: a longer one is a text or an image that stands in the wrong column."""
 
@@ -38,6 +40,9 @@ class Sample:
     def __post_init__(self) -> None:
         if len(self.id) > MAX_ID:
             raise SampleError("row id", f"the id has {len(self.id):,} characters ({self.id[:40]}...); expected at most {MAX_ID}")
+        num_characters = count_characters([list(self.messages), self.tools])
+        if num_characters > MAX_CHARACTERS:
+            raise SampleError("too long", f"the row has {num_characters:,} characters; expected at most {MAX_CHARACTERS:,}")
         check_messages(self.messages)
         check_texts([self.id, self.task], "the id or the task")
         check_texts(list(self.messages), "the messages")

@@ -4,10 +4,12 @@ Arguments come as JSON text (OpenAI) or as an object; the chat template writes a
 """
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from smvl.data.rules import SampleError
+
+CALL_ID_KEYS = ("tool_call_id", "call_id", "tool_use_id")
+"""Under which a result names its call; a call may have its id there too, beside the `id` that is OpenAI's."""
 
 
 def read_tools(tools: Any) -> list[dict[str, Any]] | None:
@@ -30,7 +32,7 @@ def _read_tool(tool: Any, number: int) -> dict[str, Any]:
     schema = tool.get("function", tool) if isinstance(tool, dict) else None
     if not isinstance(schema, dict) or not isinstance(schema.get("name"), str):
         raise SampleError("tools form", f'tool {number} is {_shown(tool)}; expected {{"type": "function", "function": {{"name": ...}}}}')
-    return {"type": "function", "function": schema}
+    return {"type": "function", "function": _as_json(schema, "tools form", f"tool {number} is")}
 
 
 def read_calls(calls: Any, index: int) -> list[dict[str, Any]]:
@@ -42,10 +44,11 @@ def read_calls(calls: Any, index: int) -> list[dict[str, Any]]:
     Raises:
         SampleError: a call has no name, or its arguments are not a JSON object.
     """
-    return [_read_call(call, index) for call in _list_of_calls(calls, index)]
+    return [_read_call(call, index) for call in list_of_calls(calls, index)]
 
 
-def _list_of_calls(calls: Any, index: int) -> list[dict[str, Any]]:
+def list_of_calls(calls: Any, index: int) -> list[dict[str, Any]]:
+    """The calls of message `index` as they are written; raises `SampleError` when they are not objects."""
     calls = _parsed(calls, "tool call form", f"the tool call of message {index} is") if isinstance(calls, str) else calls
     calls = [calls] if isinstance(calls, dict) else calls
     if not isinstance(calls, (list, tuple)) or not all(isinstance(call, dict) for call in calls):
@@ -68,41 +71,17 @@ def _read_call(call: dict[str, Any], index: int) -> dict[str, Any]:
         raise SampleError(
             "tool call arguments", f"the arguments that message {index} gives to {name} are {_shown(arguments)}; expected a JSON object"
         )
+    arguments = _as_json(arguments, "tool call arguments", f"the arguments that message {index} gives to {name} are")
     return {"type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def check_results(messages: Sequence[dict[str, Any]]) -> None:
-    """Raise `SampleError` unless every tool message answers a call that was made just before, each call at most once."""
-    open_calls: list[str | None] = []
-    for index, message in enumerate(messages):
-        if message["role"] == "assistant":
-            open_calls = _ids_of_calls(message, index)
-        elif message["role"] == "tool":
-            if not open_calls:
-                raise SampleError(
-                    "tool result", f"message {index} is a tool's, but no call of the assistant's before it is left unanswered"
-                )
-            _answer(open_calls, message.get("tool_call_id"), index)
-        elif message["role"] == "user":
-            open_calls = []
-
-
-def _ids_of_calls(message: dict[str, Any], index: int) -> list[str | None]:
-    """One entry for each call, also for those that stand in the words, as Qwen3 writes them itself."""
-    if message.get("tool_calls"):
-        return [call.get("id") for call in _list_of_calls(message["tool_calls"], index)]
-    content = message.get("content")
-    return [None] * content.count("<tool_call>") if isinstance(content, str) else []
-
-
-def _answer(open_calls: list[str | None], call_id: str | None, index: int) -> None:
-    if call_id is None or None in open_calls:
-        open_calls.pop(0)
-    elif call_id in open_calls:
-        open_calls.remove(call_id)
-    else:
-        known = ", ".join(map(str, open_calls))
-        raise SampleError("tool result", f"message {index} answers the tool call {call_id!r}; the calls left unanswered are {known}")
+def _as_json(value: Any, rule: str, what: str) -> Any:
+    """The value, if the chat template can write it: a table may hold bytes and dates, and JSON text NaN."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SampleError(rule, f"{what} no JSON ({error}): {_shown(value)}") from error
+    return value
 
 
 def _parsed(text: str, rule: str, what: str) -> Any:

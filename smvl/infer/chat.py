@@ -1,5 +1,6 @@
 """A conversation of several turns about images, and the loop that lets a user type it."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ from smvl.infer.answer import Answer, Piece
 from smvl.infer.engine import Engine
 from smvl.infer.memory import Memory
 from smvl.infer.request import Request
+from smvl.processing.images import image_name
 
 HELP = """\
 /image PATH   add an image to your next question (several are fine)
@@ -144,9 +146,9 @@ def _answer(conversation: Conversation, question: str, write: Callable[[str], No
 def _obey(conversation: Conversation, line: str, write: Callable[[str], None]) -> None:
     command, _, argument = line.partition(" ")
     if command == "/image" and argument:
-        path = Path(argument.strip().strip("'\"")).expanduser()  # quoted where it was dragged into the terminal
+        path = Path(os.path.expanduser(argument.strip().strip("'\"")))  # quoted where it was dragged into the terminal
         image = conversation.add_image(path)
-        write(f"Image {len(conversation.images)}: {path.name}, {image.width} x {image.height} pixels. Ask about it.\n")
+        write(f"Image {len(conversation.images)}: {image_name(path.name)}, {image.width} x {image.height} pixels. Ask about it.\n")
     elif command == "/clear":
         conversation.clear()
         write("Cleared.\n")

@@ -22,7 +22,7 @@ from smvl.infer.opening import open_model, open_plan
 from smvl.infer.request import Request
 from smvl.infer.sampling import Choice, Sampling
 from smvl.infer.text_stream import TextStream, split_thinking
-from smvl.processing.images import ImageError, image_name, image_size, read_image
+from smvl.processing.images import ImageError, image_header, image_name, image_size, read_image
 from smvl.processing.layout import Layout
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tiles import cut_tiles
@@ -286,7 +286,7 @@ class _Clock:
 
 
 def _check_pixels(source: Any, plan: Plan) -> None:
-    height, width = image_size(source)
+    width, height = image_header(source).stored_size
     if height * width > plan.most_pixels:
         raise ImageError(
             f"{image_name(source)}: {width} x {height} pixels; a budget of {plan.budget / 1e6:,.0f} MB allows {plan.most_pixels:,} while a "

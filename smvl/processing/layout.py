@@ -17,6 +17,7 @@ IGNORED_LABEL = -100
 
 FEWER_TILES = "fewer_tiles"
 EARLY_TURNS_DROPPED = "early_turns_dropped"
+FIRST_FRAMES = "first_frames"
 
 
 class TooLongError(ValueError):
@@ -35,7 +36,7 @@ class Layout:
     kept_images: list[int]
     """Which of the conversation's images they are."""
     shortened: tuple[str, ...] = ()
-    """What had to be done to fit: `FEWER_TILES`, `EARLY_TURNS_DROPPED`."""
+    """What is not shown: `FEWER_TILES` or `EARLY_TURNS_DROPPED` to fit, `FIRST_FRAMES` where an animation has more."""
 
     @property
     def num_tiles(self) -> int:
@@ -57,13 +58,30 @@ def count_images(message: dict[str, Any]) -> int:
     return sum(map(is_image_part, content)) if isinstance(content, (list, tuple)) else 0
 
 
-def without_first_turn(messages: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], int] | None:
-    """`messages` without their earliest user turn and all that answers it, and the number of images that went with it.
+def is_learned(message: dict[str, Any]) -> bool:
+    """Whether the model is asked for a message: it is the assistant's, and not switched off by `"weight": 0` (OpenAI's name for it)."""
+    return message["role"] == "assistant" and message.get("weight") != 0
 
-    The system message stays. None when only one user turn is left.
-    """
-    starts = [index for index, message in enumerate(messages) if message["role"] == "user"]
-    if len(starts) < 2:
-        return None
-    dropped = messages[starts[0] : starts[1]]
-    return [*messages[: starts[0]], *messages[starts[1] :]], sum(map(count_images, dropped))
+
+def count_turns(messages: Sequence[dict[str, Any]]) -> int:
+    """How many turns a conversation has: a message of the user's and all that answers it."""
+    return sum(message["role"] == "user" for message in messages)
+
+
+def without_first_turns(messages: Sequence[dict[str, Any]], count: int) -> tuple[list[dict[str, Any]], int]:
+    """`messages` without their earliest `count` turns, and the number of images that went with them. What stands before the first stays."""
+    starts = [index for index, message in enumerate(messages) if message["role"] == "user"] or [0]
+    dropped = messages[starts[0] : starts[count]]
+    return [*messages[: starts[0]], *messages[starts[count] :]], sum(map(count_images, dropped))
+
+
+def count_characters(value: Any) -> int:
+    """Of all strings in a nested value, however deep."""
+    count, left = 0, [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            count += len(value)
+        elif isinstance(value, (dict, list, tuple)):
+            left.extend(value.values() if isinstance(value, dict) else value)
+    return count

@@ -4,10 +4,13 @@ The stock SmolVLMProcessor needs torchvision, and takes a marker that a user typ
 what it saves is laid out so that the stock class can read it too.
 """
 
+import bisect
+import functools
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from PIL import Image
@@ -33,8 +36,11 @@ from smvl.processing.layout import (
     IGNORED_LABEL,
     Layout,
     TooLongError,
+    count_characters,
     count_images,
-    without_first_turn,
+    count_turns,
+    is_learned,
+    without_first_turns,
 )
 from smvl.processing.plain_values import plain_messages, plain_tools
 from smvl.processing.prompt_batch import nest_images, pad_tiles, replace_in_turn, replaced_spans
@@ -83,6 +89,7 @@ class SmVLMProcessor(ProcessorMixin):
         self.image_token_id = marker_ids(tokenizer).image
         super().__init__(image_processor, tokenizer, chat_template=chat_template)
         self._control_text = ControlText(tokenizer)
+        self._longest_token = max(map(len, tokenizer.get_vocab()))  # in bytes or characters: no text has fewer tokens than it has of these
         self._most_tiles: int | None = None
 
     def limit_images(self, *, longest_edge: int | None = None, most_tiles: int | None = None) -> None:
@@ -131,7 +138,8 @@ class SmVLMProcessor(ProcessorMixin):
         turns, finest resolution first for what is left. An image is never cut.
 
         Args:
-            messages: OpenAI / Hugging Face messages; content is a string or a list of parts.
+            messages: OpenAI / Hugging Face messages; content is a string or a list of parts. An assistant's with `"weight": 0` is read
+                and not asked of the model.
             image_sizes: (height, width) of each image, in the order of the image parts.
             enable_thinking: as in Qwen3's template; False closes the thinking block in the generation prompt, and None leaves it to the
                 template's default.
@@ -145,27 +153,32 @@ class SmVLMProcessor(ProcessorMixin):
         num_parts = sum(map(count_images, messages))
         if num_parts != len(image_sizes):
             raise ValueError(f"the messages hold {num_parts} image parts, but {len(image_sizes)} images were given; give one each.")
-        first_image, shortened = 0, ()
-        while True:
+
+        @functools.cache
+        def fit(num_turns: int) -> _Fit:
+            """Without so many turns."""
+            kept, first_image = without_first_turns(messages, num_turns)
             sizes = image_sizes[first_image:]
-            guarded = self._control_text.guard(messages, tools)
+            if max_length is not None and count_characters([kept, tools]) > max_length * self._longest_token:
+                return _Fit(kept, first_image, "", {}, None)  # no need to tokenize it
+            guarded = self._control_text.guard(kept, tools)
             rendered = self._render(guarded, add_generation_prompt, enable_thinking)
             grids = self._fit_grids(rendered, guarded.originals, sizes, max_length, max_tiles)
-            if grids is not None:
-                break
-            remaining = without_first_turn(messages)
-            if remaining is None:
-                raise _too_long(len(sizes), max_length, max_tiles)
-            messages, num_dropped = remaining
-            first_image, shortened = first_image + num_dropped, (EARLY_TURNS_DROPPED,)
+            return _Fit(kept, first_image, rendered, guarded.originals, grids)
+
+        num_turns = _first_that_fits(fit, count_turns(messages))
+        kept, first_image, rendered, originals, grids = fit(num_turns)
+        if grids is None:
+            raise _too_long(len(image_sizes) - first_image, max_length, max_tiles)
+        shortened = (EARLY_TURNS_DROPPED,) if num_turns else ()
         image_texts = [grid.text(self.image_seq_len) for grid in grids]
-        ids, asked = self._control_text.encode(rendered, guarded.originals, image_texts, asks_empty_thinking=asks_empty_thinking)
+        ids, asked = self._control_text.encode(rendered, originals, image_texts, asks_empty_thinking=asks_empty_thinking)
         finest = self.image_processor.size["longest_edge"]
         if any(grid.longest_edge < finest for grid in grids):
             shortened = (FEWER_TILES, *shortened)
         return Layout(
             input_ids=ids,
-            labels=[token if wanted else IGNORED_LABEL for token, wanted in zip(ids, asked)],
+            labels=[token if wanted else IGNORED_LABEL for token, wanted in zip(ids, _without_unlearned(asked, kept))],
             grids=grids,
             kept_images=list(range(first_image, len(image_sizes))),
             shortened=shortened,
@@ -344,6 +357,36 @@ class SmVLMProcessor(ProcessorMixin):
             settings.pop("image_processor_type")
             self.image_processor = SmolVLMImageProcessorPil(**settings)
         return self
+
+
+class _Fit(NamedTuple):
+    """A conversation without its first turns, and how its images can be shown."""
+
+    messages: list[dict[str, Any]]
+    first_image: int
+    """Of the images that are left."""
+    rendered: str
+    originals: dict[int, str]
+    """As `GuardedText` has them."""
+    grids: list[TileGrid] | None
+    """None where it is too long with any."""
+
+
+def _first_that_fits(fit: Callable[[int], _Fit], num_turns: int) -> int:
+    """The fewest first turns to drop; all but the last where that is not enough. The fewer turns are left, the shorter they are."""
+    if fit(0).grids is not None or num_turns < 2:
+        return 0
+    return bisect.bisect_left(range(num_turns - 1), True, key=lambda number: fit(number).grids is not None)
+
+
+def _without_unlearned(asked: list[bool], messages: Sequence[dict[str, Any]]) -> list[bool]:
+    """What is asked of the model, less the answers that are switched off: each answer is one unbroken run of tokens."""
+    answers = [is_learned(message) for message in messages if message["role"] == "assistant"]
+    if all(answers):
+        return asked
+    following = iter(answers)
+    runs = ((is_answer and next(following), list(run)) for is_answer, run in itertools.groupby(asked))
+    return [is_wanted for is_wanted, run in runs for _ in run]
 
 
 def _too_long(num_images: int, max_length: int | None, max_tiles: int | None) -> TooLongError:

@@ -132,18 +132,11 @@ def cut_byte_tiles(image: Image.Image, image_processor: SmolVLMImageProcessorPil
 
 def scale_to_grid(image: Image.Image, image_processor: SmolVLMImageProcessorPil, grid: TileGrid) -> Image.Image:
     """The picture that `cut_tiles` cuts, put together again; cut in its turn, it gives the same tiles."""
-    image = _scale_longest_edge(image, grid.longest_edge, image_processor.resample)
     tiles = cut_byte_tiles(image, image_processor, grid)
     rows, columns = max(grid.rows, 1), max(grid.columns, 1)
     _, channels, tile, _ = tiles.shape
     pixels = tiles[: rows * columns].reshape(rows, columns, channels, tile, tile).transpose(0, 3, 1, 4, 2)
     return Image.fromarray(np.ascontiguousarray(pixels.reshape(rows * tile, columns * tile, channels)))
-
-
-def _scale_longest_edge(image: Image.Image, longest_edge: int, resample: int) -> Image.Image:
-    """The stock processor's first step, on the picture itself: as an array, a large one would be in memory four times."""
-    scaled = image.resize(_scaled_size(image.size, longest_edge), resample)
-    return scaled if _scaled_size(scaled.size, longest_edge) == scaled.size else image  # scaled twice, it must be as scaled once
 
 
 def _scaled_size(size: tuple[int, int], longest_edge: int) -> tuple[int, int]:
@@ -154,9 +147,9 @@ def _scaled_size(size: tuple[int, int], longest_edge: int) -> tuple[int, int]:
 
 
 def _cut(image: Image.Image, image_processor: SmolVLMImageProcessorPil, grid: TileGrid, **options: bool) -> np.ndarray:
-    batch = image_processor(
-        [[image]], size={"longest_edge": grid.longest_edge}, return_row_col_info=True, do_pad=False, return_tensors="np", **options
-    )
+    """The stock processor's tiles. Its first step is done on the picture itself: as arrays, a large one would be in memory four times."""
+    scaled = image.resize(_scaled_size(image.size, grid.longest_edge), image_processor.resample)
+    batch = image_processor([[scaled]], do_resize=False, return_row_col_info=True, do_pad=False, return_tensors="np", **options)
     found = (batch["rows"][0][0], batch["cols"][0][0])
     if found != (grid.rows, grid.columns):
         raise RuntimeError(f"planned {grid.rows} x {grid.columns} tiles, but the image was cut into {found[0]} x {found[1]}")

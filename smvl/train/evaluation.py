@@ -106,7 +106,7 @@ class Evaluation:
 
     def show_answers(self, step: int) -> None:
         """Put a few answers on the dashboard."""
-        self.tracker.show(self._answers(self.heldout[:NUM_SHOWN]), step)
+        self.tracker.show(self._answers(self._readable(self.heldout[:NUM_SHOWN])), step)
 
     @torch.compiler.set_stance("force_eager")  # each word that is generated has another shape
     def _answers(self, samples: Sequence[Sample]) -> list[Shown]:
@@ -123,6 +123,8 @@ class Evaluation:
         if not self.heldout or not self.settings.generate:
             return None
         samples = self._readable(self.heldout)
+        if not samples:
+            return None
         scores, graded = score(self._engine(), samples, max_new_tokens=self.settings.max_new_tokens, batch_size=self.settings.batch_size)
         sight = self.sight.measure(self.packed_model)
         results = {"scores": as_json(scores), "sight": {**sight.metrics(), "verdict": sight.verdict}}

@@ -16,7 +16,7 @@ synonyms, a sentence to mend) none is replaced, and where it is about characters
 
 How much may change. A changed wording keeps at least `min_overlap` of the characters and at most `max_overlap` of the bigrams of the text
 as it was. A change that is out of bounds is tried again; then the text stays, which is reported. Another script is the same
-wording, so only the upper bound is for it, taken over the texts that turn.
+wording, so only the upper bound is for it, taken over the texts that turn. A sample of more than `MAX_CHARACTERS` stays.
 """
 
 import json
@@ -37,6 +37,8 @@ from smvl.data.sample import Sample, text_of
 Place = tuple[int, int | None]
 """Which message, and which part of its content; None where the content is a string."""
 
+MAX_CHARACTERS = 10_000
+"""A longer sample is left as it is: the patterns below take time with the square of a text that is made to mislead them."""
 _TRIES = 4
 """How often a change that is out of bounds is tried again."""
 _ASKS_TO_READ = re.compile("[写印标刻]着|[写印标刻]的|[写印标刻]了|文字|读出|念出|识别|转写|内容是什么|标题|名称|叫什么")
@@ -55,7 +57,7 @@ class Augmentation:
     """Which of `synonyms`, `rephrase` and `traditional` changed it."""
     kept: dict[str, str] = field(default_factory=dict)
     """Which were drawn but changed nothing, and why: `nothing fits`, `out of bounds`, `tools`, `about words`, `about script`,
-    `answers differ`."""
+    `answers differ`, `too long`."""
 
 
 def augment_text(sample: Sample, settings: TextAugmentConfig, *, seed: int, key: str) -> Sample:
@@ -81,6 +83,8 @@ def augment(sample: Sample, settings: TextAugmentConfig, *, seed: int, key: str)
     talk = _Talk(sample)
     if not wanted or not any(map(_HAN.search, talk.texts.values())):
         return Augmentation(sample)
+    if sum(map(len, talk.texts.values())) > MAX_CHARACTERS:
+        return Augmentation(sample, kept=dict.fromkeys(wanted, "too long"))
     kept = {kind: reason for kind in wanted if (reason := _CHANGES[kind](talk, settings, generator))}
     applied = tuple(kind for kind in wanted if kind not in kept)
     return Augmentation(replace(sample, messages=talk.messages()) if applied else sample, applied, kept)

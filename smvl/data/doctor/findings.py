@@ -64,6 +64,13 @@ def _of_source(entry: Opened, data: DataConfig, *, has_tokens: bool) -> Iterator
     elif tally.num_broken:
         found = f"unusable rows: {tally.num_broken:,} ({share:.2%}), which training leaves out and lists in quarantine.jsonl"
         yield Finding("note", where, found, "mend them as said above, or leave it")
+    if tally.unread:
+        found = f"filled columns and keys that are not read: {len(tally.unread)}, named above"
+        advice = "rename those that carry meaning, as smvl/data/sources/layouts.py has them; the others do no harm"
+        yield Finding("note", where, found, advice)
+    if tally.first_frames:
+        advice = "fine where the first shows what is asked; else save the frames or pages as images of their own"
+        yield Finding("note", where, f"animations and images of several pages, of which the first is read: {tally.first_frames:,}", advice)
     if has_tokens and tally.usable:
         yield from _of_lengths(entry, data)
 

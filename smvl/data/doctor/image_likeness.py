@@ -6,7 +6,6 @@ JPEG; the colours tell a red circle from a green one. Pages of text differ by li
 the usual 64, and hence a difference that must be clear: on a white page most are none.
 """
 
-import base64
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from smvl.processing.images import image_size, read_image
+from smvl.processing.data_url import decode_data_url, is_data_url
+from smvl.processing.images import image_header, read_image
 
 SIDE, COLOUR_SIDE = 16, 4
 HASH_BYTES, COLOUR_BYTES = SIDE * SIDE // 8, COLOUR_SIDE * COLOUR_SIDE * 3
@@ -45,6 +45,8 @@ class ImageFacts:
     """64 bits of BLAKE2b of its bytes as they are stored."""
     look: bytes
     """`LOOK_BYTES`: difference hash, then colours; zeros where pixels are not read."""
+    has_more_frames: bool = False
+    """It is an animation or has several pages, of which only the first is read."""
 
 
 class ImageReader:
@@ -59,17 +61,16 @@ class ImageReader:
         self._kept: OrderedDict[Any, ImageFacts] = OrderedDict()
 
     def __call__(self, image: Any, *, name: str | None = None) -> ImageFacts:
-        """Raises `ImageError` as `read_image` does; without pixels, as `image_size` does."""
+        """Raises `ImageError` as `read_image` does; without pixels, as `image_header` does."""
         path = _path_of(image)
         if path is not None and path in self._kept:
             return self._kept[path]
-        height, width = image_size(image, name=name)
-        data = _bytes_of(image)
-        key = path or hashlib.blake2b(data, digest_size=16).digest()
+        header = image_header(image, name=name)
+        digest = _digest_of(image)
+        key = path or (digest, header)
         if key not in self._kept:
-            digest = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
             look = look_of(read_image(image, name=name)) if self.pixels else bytes(LOOK_BYTES)
-            self._kept[key] = ImageFacts(height, width, digest, look)
+            self._kept[key] = ImageFacts(header.height, header.width, digest, look, header.has_more_frames)
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return self._kept[key]
@@ -96,17 +97,28 @@ def look_alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def _path_of(image: Any) -> str | None:
     if isinstance(image, dict) and image.get("bytes") is None:
         image = image.get("path")
-    return str(image) if isinstance(image, (str, Path)) and not str(image).startswith("data:") else None
+    return str(image) if isinstance(image, (str, Path)) and not is_data_url(str(image)) else None
+
+
+def _digest_of(image: Any) -> int:
+    """Of the bytes of an image that `image_header` could open."""
+    if (path := _path_of(image)) is not None:
+        with open(path, "rb") as file:
+            return int.from_bytes(hashlib.file_digest(file, _new_digest).digest(), "little")
+    hashed = _new_digest()
+    hashed.update(_bytes_of(image))
+    return int.from_bytes(hashed.digest(), "little")
+
+
+def _new_digest() -> Any:
+    return hashlib.blake2b(digest_size=8)
 
 
 def _bytes_of(image: Any) -> bytes:
-    """The bytes of an image that `image_size` could open."""
-    if (path := _path_of(image)) is not None:
-        return Path(path).read_bytes()
     if isinstance(image, dict):
         image = image["bytes"]
     if isinstance(image, str):
-        return base64.b64decode(image.partition(",")[2])
+        return decode_data_url(image)
     if isinstance(image, Image.Image):
         return f"{image.mode} {image.size}".encode() + image.tobytes()
     return image

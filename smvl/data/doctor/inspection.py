@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from smvl.data.doctor.token_count import TokenCounter
 
 UNEXPECTED = "unexpected error"
+MAX_COMPARED = 100_000
+"""Characters of a row that are looked at for its language and for rows that are nearly the same: what a longer text holds beyond may be
+anything, and must not take memory without end."""
 _COMPARED_ROLES = ("user", "assistant", "tool")
 """System messages are left out: many rows share one, and it would make strangers alike."""
 
@@ -68,6 +71,9 @@ class _Seen:
 
     rows: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    """At most `MAX_COMPARED` characters of each."""
+    digests: list[int] = field(default_factory=list)
+    """Of all that is said, without white space."""
     images: list[list[ImageFacts]] = field(default_factory=list)
 
 
@@ -88,20 +94,24 @@ class Inspector:
         failures = []
         for position, row in enumerate(group.rows):
             try:
-                sample, images = self._inspect(source, row, tally)
+                text, images = self._inspect(source, row, tally)
             except SampleError as error:
                 failures.append(Failure(id=str(row), source=source.name, rule=error.rule, reason=str(error)))
                 tally.add_failure(failures[-1])
                 continue
             seen.rows.append(position)
-            seen.texts.append(conversation_text(sample))
+            seen.digests.append(digest(plain(text).encode("utf-8", errors="surrogatepass")))
+            seen.texts.append(text[:MAX_COMPARED])
             seen.images.append(images)
-        _tally_texts(tally, seen.texts, as_lengths=self.counter is None)
+            if self.counter is None:
+                tally.lengths[len(text)] += 1
+        _tally_languages(tally, seen.texts)
         return _to_facts(group, tally, failures, seen)
 
-    def _inspect(self, source: RowSource, row: int, tally: Tally) -> tuple[Sample, list[ImageFacts]]:
+    def _inspect(self, source: RowSource, row: int, tally: Tally) -> tuple[str, list[ImageFacts]]:
+        """What is said in a row, and its images; the rest is counted."""
         try:
-            sample = source[row]
+            sample, unread = source.read(row)
             images = [self._read(sample, index) for index in range(len(sample.images))]
             count = self.counter(sample, [(image.height, image.width) for image in images]) if self.counter else None
         except SampleError:
@@ -112,13 +122,15 @@ class Inspector:
             raise SampleError(UNEXPECTED, f"{type(error).__name__}: {error}") from error
         tally.turns[sum(message["role"] == "user" for message in sample.messages)] += 1
         tally.images[len(images)] += 1
+        tally.unread.update(unread)
+        tally.first_frames += sum(image.has_more_frames for image in images)
         if count is not None:
             tally.lengths[count.tokens] += 1
             tally.kept_tokens += count.kept
             tally.supervised_tokens += count.supervised
             tally.shortened.update(count.shortened)
             tally.num_shortened += bool(count.shortened)
-        return sample, images
+        return conversation_text(sample), images
 
     def _read(self, sample: Sample, index: int) -> ImageFacts:
         image, label = sample.images[index], image_label(sample, index)
@@ -137,12 +149,10 @@ def _words(message: dict[str, Any]) -> str:
     return f"{text_of(message)}\n{calls}" if calls else text_of(message)
 
 
-def _tally_texts(tally: Tally, texts: Sequence[str], *, as_lengths: bool) -> None:
+def _tally_languages(tally: Tally, texts: Sequence[str]) -> None:
     names, letters = languages_of(texts)
     tally.languages.update(names)
     tally.letters.update({language: int(count) for language, count in zip(LANGUAGES, letters)})
-    if as_lengths:
-        tally.lengths.update(map(len, texts))
 
 
 def _to_facts(group: Group, tally: Tally, failures: list[Failure], seen: _Seen) -> GroupFacts:
@@ -164,7 +174,7 @@ def _to_facts(group: Group, tally: Tally, failures: list[Failure], seen: _Seen) 
         looks=np.frombuffer(b"".join(image.look for row in seen.images for image in row), dtype=np.uint8).reshape(-1, LOOK_BYTES),
     )
     facts.usable[rows] = True
-    facts.texts[rows] = [digest(text.encode("utf-8", errors="surrogatepass")) for text in plain_texts]
+    facts.texts[rows] = seen.digests
     facts.images[rows] = [_digest_of_images(images) for images in seen.images]
     facts.signatures[rows], facts.has_signature[rows] = signatures_of(plain_texts)
     return facts

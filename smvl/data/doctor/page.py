@@ -9,6 +9,8 @@ from smvl.data.doctor.language import SAMPLE_LANGUAGES
 from smvl.data.doctor.report import histograms_of
 from smvl.processing.layout import EARLY_TURNS_DROPPED, FEWER_TILES
 
+_NUM_KEYS = 20
+"""Keys that are not read and are named on the page; the report has all."""
 _UNITS = {
     "tokens": "Tokens a sample, before anything is taken away",
     "characters": "Characters a sample (give --model for tokens)",
@@ -44,6 +46,8 @@ def _source(entry: Opened, source: dict[str, Any], settings: dict[str, Any]) -> 
     broken = f"{tally.num_broken:,} broken ({_share(tally.num_broken, tally.checked)})"
     yield f"  Rows: {entry.num_rows:,}{drawn}; {tally.usable:,} usable, {broken}"
     yield from _broken(source["broken"])
+    if source["not_read"]:
+        yield f"  Not read: {_counts(source['not_read'])}"
     has_tokens = settings["lengths"] == "tokens"
     for name, histogram in histograms_of(entry, has_tokens=has_tokens).items():
         yield histogram.bars(_UNITS[name].format(**settings["image"]))
@@ -56,6 +60,11 @@ def _broken(broken: dict[str, Any]) -> Iterator[str]:
         yield f"  Broken, {rule}: {entry['count']:,}. {entry['fix'][0].upper()}{entry['fix'][1:]}."
         for example in entry["examples"]:
             yield f"    row {example['row']}: {example['reason']}"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    shown = ", ".join(f"{name} ({count:,})" for name, count in list(counts.items())[:_NUM_KEYS])
+    return shown if len(counts) <= _NUM_KEYS else f"{shown} and {len(counts) - _NUM_KEYS:,} more"
 
 
 def _shares(source: dict[str, Any], settings: dict[str, Any], usable: int, checked: int) -> Iterator[str]:

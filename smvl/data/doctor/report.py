@@ -10,7 +10,7 @@ from typing import Any
 from smvl.data.doctor.examination import Examination, Opened
 from smvl.data.doctor.findings import Finding
 from smvl.data.doctor.histogram import Histogram
-from smvl.data.doctor.inspection import conversation_text
+from smvl.data.doctor.inspection import MAX_COMPARED, conversation_text
 from smvl.data.doctor.language import LANGUAGES, SAMPLE_LANGUAGES
 from smvl.data.doctor.repeats import KINDS, NEAR_IMAGE, NEAR_ROW, OTHER_IMAGES, SAME_IMAGE, SAME_ROW, Repeats
 from smvl.data.doctor.rule_fixes import fix_of
@@ -58,6 +58,7 @@ def _source_report(entry: Opened, *, has_tokens: bool) -> dict[str, Any]:
         "checked": tally.checked,
     }
     report |= {"usable": tally.usable, "broken": _broken_report(entry)}
+    report |= {"not_read": dict(tally.unread.most_common()), "first_frames": tally.first_frames}
     report["histograms"] = {name: histogram.to_json() for name, histogram in histograms_of(entry, has_tokens=has_tokens).items()}
     if has_tokens:
         report["too_long"] = {
@@ -124,7 +125,7 @@ def _pair(examination: Examination, place: int, twin: int) -> dict[str, Any]:
 
 def _text(examination: Examination, place: int) -> str:
     entry, row = examination.source_of(place)
-    return conversation_text(entry.source[row])
+    return conversation_text(entry.source[row])[:MAX_COMPARED]
 
 
 # ---- files -------------------------------------------------------------------------------------------------------------------------

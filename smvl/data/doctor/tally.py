@@ -31,6 +31,10 @@ class Tally:
     kept_tokens: int = 0
     """Tokens that are left for training."""
     supervised_tokens: int = 0
+    unread: Counter[str] = field(default_factory=Counter)
+    """Usable rows in which a column, or a key of a turn or part, is filled that nobody reads, by its place."""
+    first_frames: int = 0
+    """Images of which only the first frame or page is read."""
     languages: Counter[str] = field(default_factory=Counter)
     """Samples by language."""
     letters: Counter[str] = field(default_factory=Counter)
@@ -55,7 +59,7 @@ class Tally:
         for rule, failures in other.examples.items():
             shown = self.examples.setdefault(rule, [])
             shown += failures[: NUM_EXAMPLES - len(shown)]
-        for name in ("broken", "lengths", "tiles", "turns", "images", "shortened", "languages", "letters"):
+        for name in ("broken", "lengths", "tiles", "turns", "images", "shortened", "unread", "languages", "letters"):
             getattr(self, name).update(getattr(other, name))
-        for name in ("checked", "num_shortened", "kept_tokens", "supervised_tokens"):
+        for name in ("checked", "num_shortened", "kept_tokens", "supervised_tokens", "first_frames"):
             setattr(self, name, getattr(self, name) + getattr(other, name))

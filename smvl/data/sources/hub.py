@@ -3,6 +3,7 @@
 Training is offline unless HF_HUB_OFFLINE=0 is set; what was fetched once is read from the cache of `datasets` from then on.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ _FETCH = "HF_HUB_OFFLINE=0 python train.py ..."
 def is_hub_id(path: str) -> bool:
     """Whether a path that does not exist reads `owner/name`, and no folder of the owner's name lies here."""
     is_file_name = Path(path).suffix in SUFFIXES
-    return _ID.fullmatch(path) is not None and not is_file_name and not Path(path).exists() and not Path(path).parent.exists()
+    return _ID.fullmatch(path) is not None and not is_file_name and not os.path.exists(path) and not os.path.exists(Path(path).parent)
 
 
 def check_hub(path: str, subsets: Sequence[str], *, is_cauldron: bool) -> None:
@@ -57,11 +58,11 @@ def open_hub(path: str, subsets: Sequence[str], split: str, stream: int | None, 
         parts = [Table(_load(path, name, split, streaming=False), f"{path}/{name}", _cache()) for name in names]
     else:
         counts = [stream // len(names) + (number < stream % len(names)) for number in range(len(names))]
-        parts = [_open_stream(path, name, split, count) for name, count in zip(names, counts) if count]
+        parts = [table for name, count in zip(names, counts) if count for table in _open_stream(path, name, split, count)]
     return Storage("hub", parts, _cache())
 
 
-def _open_stream(path: str, subset: str, split: str, num_rows: int) -> Table:
+def _open_stream(path: str, subset: str, split: str, num_rows: int) -> list[Table]:
     folder = StreamFolder.of(path, subset, split)
     files = folder.fill(lambda: _load(path, subset, split, streaming=True), num_rows)
     return open_parquet(files, f"{path}/{subset}", folder.folder, num_rows=num_rows)
@@ -97,7 +98,7 @@ def _load(path: str, subset: str, split: str, *, streaming: bool) -> Any:
 
     try:
         return datasets.load_dataset(path, subset, split=split, streaming=streaming)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise _explained(error, path) from error
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from smvl.data.rules import SampleError
+from smvl.data.sources.text_files import check_text_file, decode_row
 
 _BLOCK_BYTES = 1 << 24
 _BLANK = b" \t\r\n"
@@ -21,6 +22,7 @@ class JsonLines:
     columns = None
 
     def __init__(self, file: Path, name: str):
+        check_text_file(file)
         self.file, self.name, self.folder, self.files = file, name, file.parent, [file]
         self._offsets = line_offsets(file)
 
@@ -34,9 +36,10 @@ class JsonLines:
 
 
 def parse_row(text: bytes) -> Any:
-    """The value of a row; raises `SampleError` when it is not JSON. Objects nested too deeply for Python are not JSON either."""
+    """The value of a row; raises `SampleError` when it is not JSON in UTF-8. Objects nested too deeply for Python are not JSON either."""
+    decoded = decode_row(text)
     try:
-        return json.loads(text)
+        return json.loads(decoded)
     except (ValueError, RecursionError) as error:
         raise SampleError("broken JSON", f"this is not JSON ({error})") from error
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from smvl.data.sources.json_lines import parse_row
+from smvl.data.sources.text_files import check_beginning, check_text_file
 
 _BLOCK_BYTES = 1 << 22
 _QUOTE, _BACKSLASH = b'"\\'
@@ -24,14 +25,19 @@ class JsonList:
     """Random access to the entries of a list. Where each begins and ends is held in memory, 16 bytes each.
 
     Raises:
-        ValueError: the file does not hold one list from its first byte to its last.
+        ValueError: the file does not hold one list from its first byte to its last, or is not in UTF-8.
     """
 
     columns = None
 
     def __init__(self, file: Path, name: str):
+        check_text_file(file)
         self.file, self.name, self.folder, self.files = file, name, file.parent, [file]
-        self._spans = entry_spans(file)
+        try:
+            self._spans = entry_spans(file)
+        except ValueError:
+            check_beginning(file)  # half a character of GBK looks like a bracket
+            raise
 
     def __len__(self) -> int:
         return len(self._spans)

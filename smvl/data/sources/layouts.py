@@ -1,29 +1,32 @@
 """How a row is laid out: which columns hold the conversation, and in which form. All layouts end in the same messages.
 
-    layout         columns                                     form of the conversation                         images stand
-    ------         -------                                     ------------------------                         ------------
-    texts          images, texts                               [{user, assistant, source}], a pair a turn       before the first question
-    messages       messages                                    [{role, content}], content text or parts         in parts, or at <image>
-    conversations  conversations, conversation                 [{from, value}], or as messages                  at <image>, or in parts
-    pair           prompt + response | completion              a question and its answer, before them           before the question,
-                   instruction + output | response             `system`, and `history`: [[question, answer]];   or at <image>
-                   question + answer                           `input` or `context` is joined to the question
-                   query + response                            by a line break
+    layout         columns                                     form of the conversation
+    ------         -------                                     ------------------------
+    texts          images, texts                               [{user, assistant, source}], a pair a turn
+    messages       messages                                    [{role, content}], content text or parts
+    conversations  conversations, conversation                 [{from, value}], or as messages
+    pair           prompt + response | completion              a question and its answer, before them `system`, and `history`:
+                   instruction + output | response             [[question, answer]]; `input` or `context` is joined to the
+                   question + answer                           question by a line break
+                   query + response
 
 `texts` is The Cauldron, Docmatix and FineVision (whose columns of ratings are not read: no turn is left out for one). `conversations` is
 LLaVA and ShareGPT. `messages` is OpenAI's and Hugging Face's form. `pair` is Alpaca and its like. The list of a conversation may also be
 JSON text, as some tables keep it. Beside each layout may stand
 
     images         images, image, image_bytes, image_paths, image_path, image_files, image_file, img, image_urls, image_url: the first
-                   that is filled
-    tools          tools, functions: a list of schemas, or such a list as JSON text
-    system         a system prompt
+                   that is filled; one or a list, also as JSON text
+    tools          tools, functions: a list of schemas, or such a list as JSON text; also in the system turn
+    system         system, system_prompt: a system prompt
     id, task       as in Sample; `source` in texts (the subset) stands for the task
 
-A part names its image itself (`image`, `image_url`, `path`, `base64`, ...), or takes `images[index]`, or the next of `images`. An image is
-a path, bytes, base64 (bare or a data: URL), `{"bytes", "path"}` or a PIL image. Roles may carry the other names in turns.py; tool calls
-are `tool_calls` (OpenAI) or turns from `function_call` and `observation` (ShareGPT). A row without the columns of any layout, and any
-row that breaks a rule of smvl/data/rules.py, is refused.
+A part names its image itself (`image`, `image_url`, `path`, `base64`, ...), or takes `images[index]`, or the next of `images`. Images
+without a part stand at `<image>` in the text, or before the first question; those that a turn lists, in that turn. An image is a path,
+bytes, base64 (bare or a data: URL), `{"bytes", "path"}` or a PIL image. Roles may carry the other names in turns.py; tool calls are
+`tool_calls` (OpenAI) or turns from `function_call` and `observation` (ShareGPT), results in any order if they name their call. A turn of
+the assistant's with `loss`, `weight`, `train` or the like at 0 or false is read and not learned. A row without the columns of any layout,
+and any row that breaks a rule of smvl/data/rules.py, is refused: so is one whose images, boxes or switches stand where they are not
+read. What else is not read, `python -m smvl.data check` names.
 """
 
 import difflib
@@ -36,7 +39,6 @@ from smvl.data.rules import SampleError
 from smvl.data.sources.turns import read_turn
 from smvl.data.sources.values import is_missing, list_of_column, text_of_column
 
-IMAGE_COLUMNS = tuple("images image image_bytes image_paths image_path image_files image_file img image_urls image_url".split())
 _INPUT_COLUMNS = ("input", "context")
 
 Messages = list[dict[str, Any]]
@@ -51,8 +53,8 @@ class RowLayout:
     """Those that a row of this layout must have."""
     read: Callable[[dict[str, Any]], Messages]
     """The messages of a row, roles and parts as `read_turn` gives them."""
-    images_first: bool = False
-    """Images that no text gives a place stand before the first question."""
+    beside: tuple[str, ...] = ()
+    """Those that it may have too, and that are read as part of it."""
 
     @cached_property
     def column_set(self) -> frozenset[str]:
@@ -109,11 +111,11 @@ _PAIRS = (
     ("query", "response"),
 )
 LAYOUTS = (
-    RowLayout("texts", ("images", "texts"), _read_texts, images_first=True),
+    RowLayout("texts", ("images", "texts"), _read_texts, beside=("source",)),
     RowLayout("messages", ("messages",), _turns_of("messages")),
     RowLayout("conversations", ("conversations",), _turns_of("conversations")),
     RowLayout("conversations", ("conversation",), _turns_of("conversation")),
-    *(RowLayout("pair", columns, _pair_of(*columns), images_first=True) for columns in _PAIRS),
+    *(RowLayout("pair", columns, _pair_of(*columns), beside=(*_INPUT_COLUMNS, "history")) for columns in _PAIRS),
 )
 LAYOUT_NAMES = tuple(dict.fromkeys(layout.name for layout in LAYOUTS))
 

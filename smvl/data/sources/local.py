@@ -1,10 +1,11 @@
 """Finding rows on this machine: which files of a path hold data, and what each is.
 
-    a.jsonl                 one object a line (.ndjson too)
-    a.json                  one list of rows; or one object a line, as some data sets name it
-    a.parquet, a.arrow      tables
-    folder/                 all of these below it, of one kind; the parquet files of one folder are one table
-    folder/state.json       what `save_to_disk` has written; folder/dataset_dict.json: the same, one folder a split
+a.jsonl                 one object a line (.ndjson too)
+a.json                  one list of rows; or one object a line, as some data sets name it
+a.csv, a.tsv            a table as text, whose first line names the columns; beside other data it is taken for a description of it
+a.parquet, a.arrow      tables
+folder/                 all of these below it, of one kind; the parquet files of one folder are one table
+folder/state.json       what `save_to_disk` has written; folder/dataset_dict.json: the same, one folder a split
 """
 
 import json
@@ -15,17 +16,30 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePath
 
 from smvl.data.sources.cauldron import SUBSETS, describe_unknown, leave_out_broken, refuse_broken
+from smvl.data.sources.csv_rows import CsvRows
 from smvl.data.sources.json_lines import JsonLines
 from smvl.data.sources.json_list import JsonList
 from smvl.data.sources.splits import files_of_split
 from smvl.data.sources.storage import Rows, Storage
 from smvl.data.sources.tables import open_arrow, open_parquet, open_saved
+from smvl.data.sources.text_files import check_text_file
 
 logger = logging.getLogger(__name__)
 
-SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet", ".arrow": "arrow"}
+SUFFIXES = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+}
+_TEXT = {"jsonl": JsonLines, "json": JsonList, "csv": CsvRows}
+"""What reads the files of each kind of text."""
 _SAVED, _SAVED_SPLITS = "state.json", "dataset_dict.json"
 _DESCRIPTIONS = ("dataset_info.json", "dataset_infos.json")
+_PACKED = (".gz", ".zst", ".bz2", ".xz", ".zip")
 _HOW = "Download the data (download_resource.sh), or mend the path."
 
 Found = list[tuple[Path, str]]
@@ -56,8 +70,10 @@ def open_local(path: Path, subsets: Sequence[str], split: str, *, kinds: Collect
 
 def check_local(path: Path, subsets: Sequence[str], *, is_cauldron: bool) -> None:
     """Raise `ValueError` when there is nothing at `path`, or a subset is not there, or is known to be broken."""
-    if not path.exists():
+    if not os.path.exists(path):  # which knows that no path has a name of 300 characters, where Path.exists raises
         raise ValueError(f"there is no data in {path}. {_HOW}")
+    if not path.is_dir():
+        _check_is_file(path)
     if is_cauldron:
         refuse_broken([*subsets, path.name], str(path))
     for subset in subsets:
@@ -76,6 +92,7 @@ def _storage(found: Found, root: Path, where: str, kinds: Collection[str]) -> St
         others = sorted({kind for _, kind in found})
         instead = f"; found {', '.join(others)}, which `source: auto` reads" if others else ""
         raise ValueError(f"{where}: there is no {' or '.join(sorted(set(kinds) - {'hub'}))} data here{instead}. {_HOW}")
+    usable = _without_descriptions(usable, where)
     present = sorted({kind for _, kind in usable})
     if len(present) > 1:
         raise ValueError(f"{where}: there is data of several kinds ({', '.join(present)}); set `source` to one of them, or give one file.")
@@ -83,6 +100,15 @@ def _storage(found: Found, root: Path, where: str, kinds: Collection[str]) -> St
     if not len(storage):
         raise ValueError(f"{where}: the data set is empty; expected at least one row.")
     return storage
+
+
+def _without_descriptions(usable: Found, where: str) -> Found:
+    """Without the .csv files that lie beside data of another kind, such as lists of its images and labels."""
+    others = [entry for entry in usable if entry[1] != "csv"]
+    if others and len(others) < len(usable):
+        names = ", ".join(path.name for path, kind in usable if kind == "csv")
+        logger.warning("%s: left aside %s, beside data of another kind; `source: csv` reads them alone.", where, names)
+    return others or usable
 
 
 def _open(found: Found, root: Path) -> Iterator[Rows]:
@@ -95,9 +121,9 @@ def _open(found: Found, root: Path) -> Iterator[Rows]:
         elif kind == "arrow":
             yield open_arrow(path, _name(path, root))
         else:
-            yield (JsonList if kind == "json" else JsonLines)(path, _name(path, root))
+            yield _TEXT[kind](path, _name(path, root))
     for folder, files in tables.items():
-        yield open_parquet(files, _name(files[0] if len(files) == 1 else folder, root), folder)
+        yield from open_parquet(files, _name(files[0] if len(files) == 1 else folder, root), folder)
 
 
 def _name(path: Path, root: Path) -> str:
@@ -116,9 +142,25 @@ def _data_below(folder: Path, split: str, skipped: Collection[str]) -> Found:
             folders.clear()
         elif _SAVED_SPLITS not in files:
             paths = [Path(parent, name) for name in files if PurePath(name).suffix.lower() in SUFFIXES and not name.startswith(".")]
+            _warn_of_packed(parent, files)
+            for path in paths:
+                _check_is_file(path)
             found.update({path.relative_to(folder): (path, _kind_of(path)) for path in paths if _holds_rows(path)})
     chosen = files_of_split(sorted(found), split, str(folder)) if found else []
     return [found[path] for path in chosen]
+
+
+def _warn_of_packed(parent: str, files: Sequence[str]) -> None:
+    """Rows that are packed are not read, which must not pass for having none."""
+    packed = [name for name in files if PurePath(name).suffix.lower() in _PACKED and SUFFIXES.keys() & set(PurePath(name).suffixes)]
+    if packed:
+        logger.warning("%s: left aside %s, which must be unpacked to be read.", parent, ", ".join(sorted(packed)))
+
+
+def _check_is_file(path: Path) -> None:
+    """Raise `ValueError` for a pipe or a device, which would be waited for, and for a link that leads nowhere."""
+    if not path.is_file():
+        raise ValueError(f"{path}: this is no file but a pipe, a device, or a link that leads nowhere. Write a file in its place.")
 
 
 def _kind_of(path: Path) -> str:
@@ -130,7 +172,10 @@ def _kind_of(path: Path) -> str:
 
 def _holds_rows(path: Path) -> bool:
     """Whether a file in a folder is data: a .json file that holds one object over many lines only describes some."""
-    line = _first_line(path) if path.suffix.lower() == ".json" else b"["
+    if path.suffix.lower() != ".json":
+        return True
+    check_text_file(path)
+    line = _first_line(path)
     if line.startswith(b"[") or (path.name not in _DESCRIPTIONS and _is_json(line)):
         return True
     logger.info("%s holds neither a list of rows nor one row a line: it is no data.", path)

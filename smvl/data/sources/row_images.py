@@ -5,16 +5,18 @@ import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from PIL import Image
 
 from smvl.data.rules import SampleError
-from smvl.data.sources.values import is_missing
+from smvl.data.sources.values import is_empty, is_missing
+from smvl.processing.data_url import is_data_url
 
 _BASE64_BEGINNINGS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "Qk", "SUkq", "TU0A")
 """How PNG, JPEG, GIF, WebP, BMP and TIFF (both byte orders) begin in base64. All but short names begin otherwise or hold a dot."""
 _SHORTEST_BASE64, _LONGEST_PATH = 64, 4096
+_PLACE_OF_FILE = re.compile(r"(?i)file://(localhost)?")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)://")
 
 
@@ -34,21 +36,21 @@ def find_image(value: Any, folder: Path, root: Path, name: str) -> Any:
         return _from_struct(value, folder, root, name)
     if isinstance(value, (bytes, Image.Image)):
         return value
-    if is_missing(value) or value == "":
+    if is_empty(value):
         raise SampleError("missing image", f"{name} is {value!r}; expected a path, bytes, base64 or a datasets image")
     if not isinstance(value, str):
         raise SampleError("image form", f"{name} is {type(value).__name__}; expected a path, bytes, base64 or a datasets image")
-    if value.startswith("data:"):
-        return value
+    if is_data_url(value.lstrip()):
+        return value.lstrip()
     if _is_base64(value):
-        return f"data:image;base64,{''.join(value.split())}"
+        return f"data:image;base64,{value}"
     return _confined(_without_scheme(value, name), folder, root, name)
 
 
 def _from_struct(value: dict[str, Any], folder: Path, root: Path, name: str) -> Any:
     content, path = value.get("bytes"), value.get("path", value.get("url"))
-    if isinstance(content, str):
-        return f"data:image;base64,{content}"
+    if isinstance(content, str) and content:
+        return content if is_data_url(content) else f"data:image;base64,{content}"
     if isinstance(content, bytes):
         return {"bytes": content, "path": path if isinstance(path, str) else None}
     if is_missing(content) and isinstance(path, str):
@@ -59,7 +61,8 @@ def _from_struct(value: dict[str, Any], folder: Path, root: Path, name: str) -> 
 def _is_base64(text: str) -> bool:
     if len(text) > _LONGEST_PATH:
         return True
-    return len(text) >= _SHORTEST_BASE64 and text.startswith(_BASE64_BEGINNINGS) and "." not in text
+    beginning = text[:_SHORTEST_BASE64].lstrip().replace("_", "/").replace("-", "+")  # in the alphabet for URLs too
+    return len(text) >= _SHORTEST_BASE64 and beginning.startswith(_BASE64_BEGINNINGS) and "." not in text
 
 
 def _without_scheme(text: str, name: str) -> str:
@@ -68,13 +71,13 @@ def _without_scheme(text: str, name: str) -> str:
     if scheme is None:
         return text
     if scheme[1].lower() == "file":
-        return unquote(urlsplit(text).path)
+        return unquote(_PLACE_OF_FILE.sub("", text))
     raise SampleError("image URL", f"{name} stands at {text[:80]}; nothing is fetched while training: download it and give its path")
 
 
 def _confined(text: str, folder: Path, root: Path, name: str) -> str:
-    if "\0" in text:
-        raise SampleError("image path", f"{name} has a NUL in its path {text[:80]!r}; expected a path in the data folder")
+    if not _can_be_a_name(text):
+        raise SampleError("image path", f"{name} has a NUL or half a surrogate pair in its path {text[:80]!r}; expected the path of a file")
     path = os.path.join(folder, text)
     real = _real_path(path)
     if not real.startswith(_inside_of(root)):
@@ -84,6 +87,13 @@ def _confined(text: str, folder: Path, root: Path, name: str) -> str:
             "both as the source's path",
         )
     return path
+
+
+def _can_be_a_name(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _real_path(path: str) -> str:

@@ -30,7 +30,7 @@ class Storage:
     """The parts of one source, as one sequence of rows.
 
     Args:
-        kind: what it is stored as: jsonl, json, parquet, arrow or hub.
+        kind: what it is stored as: jsonl, json, csv, parquet, arrow or hub.
         root: the data folder: no image may lie outside.
     """
 
@@ -39,7 +39,7 @@ class Storage:
         self._ends = list(itertools.accumulate(len(part) for part in self.parts))
 
     def __len__(self) -> int:
-        return self._ends[-1]
+        return self._ends[-1] if self._ends else 0
 
     def part_of(self, row: int) -> tuple[Rows, int]:
         """The part that holds a row, and the row's number in it.

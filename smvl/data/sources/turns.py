@@ -1,13 +1,18 @@
 """One turn of a conversation, in whichever form a data set writes it, as one message of ours.
 
 Image parts come out as `{"type": "image", "image": value or None, "index": number or None}`: whose image it is, placeholders.py decides.
+Beside role and content a message may have, until row_source.py has read them, the images that the turn lists (`images`) and the
+conversation's tools (`tools`).
 """
 
+import re
 from typing import Any
 
 from smvl.data.rules import SampleError
-from smvl.data.sources.values import is_missing
-from smvl.data.tool_calls import read_calls
+from smvl.data.sources.listed_images import image_column, listed_images
+from smvl.data.sources.loss_switches import SWITCHES, is_switched_off
+from smvl.data.sources.values import is_empty, is_missing, whole_number
+from smvl.data.tool_calls import CALL_ID_KEYS, read_calls
 
 CALL = "function_call"
 ROLE_NAMES = {
@@ -19,8 +24,25 @@ ROLE_NAMES = {
 }
 """What data sets call the roles; a function call is an assistant's message whose value is the call."""
 
+TOOL_KEYS = ("tools", "functions")
 _REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
-_IMAGE_KEYS = ("image", "image_url", "url", "path", "base64", "data")
+_ROLE_KEYS, _CONTENT_KEYS = ("role", "from"), ("content", "value")
+_READ_IN_ROLE = {
+    "system": TOOL_KEYS,
+    "user": (),
+    "assistant": ("tool_calls", "function_call", *_REASONING_KEYS),
+    "tool": (*CALL_ID_KEYS, "id", "name"),
+    CALL: (),
+}
+_MOST_PARTS = 100_000
+"""Of a message: more than twice the tokens that Qwen3-0.6B reads."""
+_NAMED_IMAGE = re.compile(r"<img>[^<>\n]{1,4096}</img>")
+_PARTS_AS_TEXT = re.compile(r'\s*\[\s*\{\s*"type"\s*:\s*"(text|image|image_url)"')
+_IMAGE_KEYS = ("image", "image_url", "url", "path", "base64", "data", "source")
+_IMAGE_ALONE = ("image", "image_url", "base64", "bytes")
+"""Those under which nothing but an image stands: a part of text has none of them."""
+READ_IN_PARTS = ("type", "text", "index", "bytes", "detail", *_IMAGE_KEYS)
+"""Keys of a part that are read; `detail` is a wish of OpenAI's about resolution, which the tiles decide here."""
 
 
 def read_turn(turn: Any, index: int) -> dict[str, Any]:
@@ -30,44 +52,88 @@ def read_turn(turn: Any, index: int) -> dict[str, Any]:
         SampleError: it is neither, its role is unknown, or a part of it cannot be read.
     """
     turn = turn if isinstance(turn, dict) else {}
-    name = turn.get("role", turn.get("from"))
-    if is_missing(name):
+    role = _role_of(turn, index)
+    content = _first_filled(turn, _CONTENT_KEYS)
+    if role == "user" and isinstance(content, str) and _PARTS_AS_TEXT.match(content):
+        raise SampleError("content form", f"the content of message {index} is a list of parts as JSON text; expected the list")
+    is_off = is_switched_off(turn, "assistant" if role == CALL else role, index)
+    if role == CALL:
+        message = {"role": "assistant", "content": "", "tool_calls": read_calls(content, index)}
+    else:
+        if content is None and role in ("system", "tool") and not any(key in turn for key in _CONTENT_KEYS):
+            raise SampleError("message form", f"message {index} has neither content nor value but {_keys(turn)}")
+        message = {"role": role, "content": "" if content is None else _read_content(content, index), **_extras(turn, role, index)}
+    return {**message, "weight": 0} if is_off else message
+
+
+def keys_read(turn: dict[str, Any]) -> set[str]:
+    """The keys of a turn that are read."""
+    role = ROLE_NAMES[_first_filled(turn, _ROLE_KEYS)]
+    content = next((key for key in _CONTENT_KEYS if not is_missing(turn.get(key))), None)
+    return {*_ROLE_KEYS, content, image_column(turn), *SWITCHES, *_READ_IN_ROLE[role]}
+
+
+def _role_of(turn: dict[str, Any], index: int) -> str:
+    name = _first_filled(turn, _ROLE_KEYS)
+    if name is None:
         raise SampleError(
             "message form", f'message {index} has no role but {_keys(turn)}; expected "role" and "content", or "from" and "value"'
         )
     role = ROLE_NAMES.get(name) if isinstance(name, str) else None
     if role is None:
         raise SampleError("unknown role", f"message {index} has the role {name!r}; expected one of {', '.join(ROLE_NAMES)}")
-    if turn.get("loss") is False or turn.get("weight") == 0:
-        raise SampleError("message switch", f"message {index} is switched off (loss: false or weight: 0); here every answer is learned")
-    content = turn.get("content", turn.get("value"))
-    if role == CALL:
-        return {"role": "assistant", "content": "", "tool_calls": read_calls(content, index)}
-    message = {"role": role, "content": "" if is_missing(content) else _read_content(content, index)}
-    return {**message, **_extras(turn, role)}
+    return role
 
 
-def _extras(turn: dict[str, Any], role: str) -> dict[str, Any]:
-    """Calls, reasoning, and which call a tool answers, where the turn has them."""
-    if role == "tool":
-        call_id = turn.get("tool_call_id")
-        return {} if is_missing(call_id) else {"tool_call_id": call_id}
-    if role != "assistant":
-        return {}
-    calls = turn.get("tool_calls")
-    calls = turn.get("function_call") if is_missing(calls) else calls
-    found = {} if is_missing(calls) or calls == [] else {"tool_calls": calls}
-    reasoning = next((turn[key] for key in _REASONING_KEYS if isinstance(turn.get(key), str)), None)
-    return found if reasoning is None else {**found, "reasoning_content": reasoning}
+def _extras(turn: dict[str, Any], role: str, index: int) -> dict[str, Any]:
+    """What a turn has beside its words: images, tools, calls, reasoning, and which call a tool answers."""
+    tools = _first_filled(turn, TOOL_KEYS)
+    if not is_empty(tools) and role != "system":
+        raise SampleError("tools form", f"message {index} is the {role}'s and holds tools; expected them in the row or in its system turn")
+    found = {
+        "images": listed_images(turn),
+        "tools": None if is_empty(tools) else tools,
+        "tool_calls": _calls_beside(turn) if role == "assistant" else None,
+        "reasoning_content": _reasoning(turn, index) if role == "assistant" else None,
+        "tool_call_id": _first_filled(turn, CALL_ID_KEYS) if role == "tool" else None,
+        "id": turn.get("id") if role == "tool" else None,
+        "name": turn.get("name") if role == "tool" else None,
+    }
+    return {key: value for key, value in found.items() if not is_missing(value) and value != []}
+
+
+def _calls_beside(turn: dict[str, Any]) -> Any:
+    """The calls of a turn; None where nothing stands in their place, also as JSON text."""
+    calls = _first_filled(turn, ("tool_calls", "function_call"))
+    return None if is_empty(calls) else calls
+
+
+def _reasoning(turn: dict[str, Any], index: int) -> str | None:
+    reasoning = _first_filled(turn, _REASONING_KEYS)
+    if not isinstance(reasoning, (str, type(None))):
+        raise SampleError("column type", f"the reasoning of message {index} is {type(reasoning).__name__}; expected text")
+    return reasoning
+
+
+def _first_filled(turn: dict[str, Any], keys: tuple[str, ...]) -> Any:
+    """What stands under the first of some keys that is not null; None where all are."""
+    return next((turn[key] for key in keys if not is_missing(turn.get(key))), None)
+
+
+# ---- content -------------------------------------------------------------------------------------------------------------------------
 
 
 def _read_content(content: Any, index: int) -> str | list[dict[str, Any]]:
     if isinstance(content, str):
+        if _NAMED_IMAGE.search(content):
+            raise SampleError("unread image", f"message {index} names an image in its words, as Qwen-VL does; expected an image part")
         return content
     if not isinstance(content, (list, tuple)):
         raise SampleError(
             "content form", f"the content of message {index} is {type(content).__name__}; expected a string or a list of parts"
         )
+    if len(content) > _MOST_PARTS:
+        raise SampleError("too long", f"message {index} has {len(content):,} parts; expected at most {_MOST_PARTS:,}")
     return [_read_part(part, index) for part in content]
 
 
@@ -75,13 +141,14 @@ def _read_part(part: Any, index: int) -> dict[str, Any]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     kind = _kind(part)
-    if kind == "text" and isinstance(part.get("text"), str):
+    if kind == "text" and isinstance(part.get("text"), str) and all(is_empty(part.get(key)) for key in _IMAGE_ALONE):
         return {"type": "text", "text": part["text"]}
-    if kind in ("image", "image_url"):
-        number = part.get("index")
-        return {"type": "image", "image": _image_of(part), "index": number if isinstance(number, int) else None}
+    if kind in ("image", "image_url") and is_empty(part.get("text")):
+        image = _image_of(part)
+        return {"type": "image", "image": None if is_empty(image) else image, "index": _index_of(part, index)}
     raise SampleError(
-        "content part", f"message {index} holds a part of type {kind!r} with {_keys(part)}; expected text, image or image_url"
+        "content part",
+        f"message {index} holds a part of type {kind!r} with {_keys(part)}; expected text, image or image_url; words or an image",
     )
 
 
@@ -95,11 +162,23 @@ def _kind(part: Any) -> str:
     return str(kind)
 
 
+def _index_of(part: dict[str, Any], index: int) -> int | None:
+    """Which of the row's images a part takes."""
+    number = whole_number(part.get("index"))
+    if is_missing(number):
+        return None
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise SampleError("content part", f"message {index} holds an image part with the index {number!r}; expected a number from 0 on")
+    return number
+
+
 def _image_of(part: dict[str, Any]) -> Any:
     if not is_missing(part.get("bytes")):
         return {"bytes": part["bytes"], "path": part.get("path")}
-    value = next((part[key] for key in _IMAGE_KEYS if not is_missing(part.get(key))), None)
-    return value.get("url") if isinstance(value, dict) and "url" in value else value
+    value = _first_filled(part, _IMAGE_KEYS)
+    if isinstance(value, dict):  # OpenAI's image_url, Anthropic's source
+        value = next((value[key] for key in ("url", "data") if not is_missing(value.get(key))), value)
+    return value
 
 
 def _keys(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Cells of a row: which of them say nothing, and which are text."""
+"""Cells of a row: which of them say nothing, and which are text, a list, a number or an id."""
 
 import json
 import math
@@ -6,10 +6,41 @@ from typing import Any
 
 from smvl.data.rules import SampleError
 
+_MOST_ENTRIES = 10_000
+"""Of a conversation: each message takes four tokens at the least, and Qwen3-0.6B reads 40,960."""
+_DEEPEST = 20
+"""Within so many lists and objects something stands."""
+_NOTHING_AS_JSON = ("", "[]", "{}", "null", '""', "[null]", '[""]')
+
 
 def is_missing(value: Any) -> bool:
     """Null, or the NaN that pandas writes for it."""
     return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def is_empty(value: Any, depth: int = 0) -> bool:
+    """Null, or a text, a list or an object in which nothing stands, also as JSON text."""
+    if depth > _DEEPEST:
+        return False
+    if isinstance(value, str):
+        return len(value) < 16 and value.strip() in _NOTHING_AS_JSON
+    if isinstance(value, (list, tuple)):
+        return all(is_empty(entry, depth + 1) for entry in value)
+    if isinstance(value, dict):
+        return all(is_empty(entry, depth + 1) for entry in value.values())
+    return is_missing(value)
+
+
+def id_text(value: Any) -> str | None:
+    """An id as text: 7, "7" and the 7.0 that a table makes of it are one; None where there is none, or where it is no id."""
+    if is_missing(value) or value == "" or isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    return str(whole_number(value))
+
+
+def whole_number(value: Any) -> Any:
+    """7 for the 7.0 that a table makes of it; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def text_of_column(row: dict[str, Any], column: str) -> str:
@@ -29,7 +60,7 @@ def text_of_column(row: dict[str, Any], column: str) -> str:
 def list_of_column(row: dict[str, Any], column: str) -> list[Any]:
     """The list in a column, also as JSON text; empty where there is none. Raises `SampleError` when it holds something else."""
     value = row.get(column)
-    if is_missing(value):
+    if is_missing(value) or (isinstance(value, str) and not value.strip()):
         return []
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
@@ -38,6 +69,8 @@ def list_of_column(row: dict[str, Any], column: str) -> list[Any]:
             raise SampleError("row form", f"the column {column} holds a list as text that is not JSON ({error})") from error
     if not isinstance(value, (list, tuple)):
         raise SampleError("row form", f"the column {column} holds {type(value).__name__} {str(value)[:40]!r}; expected a list")
+    if len(value) > _MOST_ENTRIES:
+        raise SampleError("too long", f"the column {column} holds {len(value):,} entries; expected at most {_MOST_ENTRIES:,}")
     return list(value)
 
 

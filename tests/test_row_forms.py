@@ -1,0 +1,502 @@
+"""How others write rows: each form gives the sample that is meant, or is refused by the name of what is not read."""
+
+import base64
+import datetime
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from smvl.data.rules import SampleError
+from smvl.data.sample import Sample
+from smvl.data.sources.row_source import RowSource
+from smvl.data.sources.storage import Storage
+from smvl.processing.images import read_image
+from tests.tiny_data import text_row
+
+ASKED, ANSWERED = {"role": "user", "content": "什么颜色?"}, {"role": "assistant", "content": "红色"}
+IMAGE, TEXT = {"type": "image"}, {"type": "text", "text": "什么颜色?"}
+SEEN = [{"role": "user", "content": [IMAGE, TEXT]}, ANSWERED]
+SCHEMA = {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+TOOLS = [{"type": "function", "function": SCHEMA}]
+
+
+class InMemory:
+    """Rows as a library holds them."""
+
+    name, folder, columns, files = "memory", Path("nowhere"), None, []
+
+    def __init__(self, rows: list):
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> Any:
+        return self.rows[row]
+
+
+def source_of(row: Any, **options: Any) -> RowSource:
+    """A source whose second row is `row`."""
+    return RowSource(Storage("memory", [InMemory([text_row(0), row])], Path("nowhere")), "memory", **options)
+
+
+def sample_of(row: Any, **options: Any) -> Sample:
+    return source_of(row, **options)[1]
+
+
+def refusal(row: Any, **options: Any) -> tuple[str, str]:
+    """The rule that a row breaks, and the reason."""
+    with pytest.raises(SampleError) as error:
+        sample_of(row, **options)
+    return error.value.rule, str(error.value)
+
+
+def chat(*messages: Any, **more: Any) -> dict[str, Any]:
+    return {"messages": list(messages), **more}
+
+
+# ---- images without a place of their own ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        chat(ASKED, ANSWERED, images=[b"1"]),
+        chat(ASKED, ANSWERED, image=b"1"),
+        chat({**ASKED, "images": [b"1"]}, ANSWERED),
+        chat({**ASKED, "image": b"1"}, ANSWERED),
+        chat({**ASKED, "content": [TEXT], "images": [b"1"]}, ANSWERED),
+        chat({**ASKED, "content": [IMAGE, TEXT], "images": [b"1"]}, ANSWERED),
+        chat({**ASKED, "content": "<image>\n什么颜色?", "images": [b"1", None]}, ANSWERED),
+        {"conversations": [{"from": "human", "value": "什么颜色?", "image": b"1"}, {"from": "gpt", "value": "红色"}]},
+        {"conversations": [{"from": "human", "value": "什么颜色?"}, {"from": "gpt", "value": "红色"}], "images": [b"1"]},
+        {"prompt": [ASKED], "completion": [ANSWERED], "images": [b"1"]},
+        {"query": "什么颜色?", "response": "红色", "images": [b"1"]},
+    ],
+)
+def test_images_without_a_place_stand_before_the_words_of_their_turn(row):
+    sample = sample_of(row)
+    assert (list(sample.messages), sample.images) == (SEEN, [b"1"])
+
+
+def test_images_of_turns_stay_in_their_turns():
+    again = {"role": "user", "content": "这张呢?", "images": [b"2", b"3"]}
+    sample = sample_of(chat(ASKED, ANSWERED, again, ANSWERED, {**ASKED, "images": []}, ANSWERED))
+    assert sample.images == [b"2", b"3"]
+    assert [message["content"] for message in sample.messages[::2]] == [
+        "什么颜色?",
+        [IMAGE, IMAGE, {"type": "text", "text": "这张呢?"}],
+        "什么颜色?",
+    ]
+    rule, _ = refusal(chat(ASKED, {**ANSWERED, "images": [b"1"]}))
+    assert rule == "image in answer"
+
+
+@pytest.mark.parametrize(
+    "nothing", [[None], [""], "", " ", None, [], [{"bytes": None, "path": None}], {"bytes": None, "path": None}, "[]", "[null]"]
+)
+@pytest.mark.parametrize("column", ["images", "image", "image_path"])
+def test_a_text_row_with_nothing_for_an_image_is_a_text_row(column, nothing):
+    for options in ({}, {"text": True}):
+        sample = sample_of(chat(ASKED, ANSWERED, **{column: nothing}), **options)
+        assert (list(sample.messages), sample.images) == ([ASKED, ANSWERED], [])
+    assert sample_of(chat({**ASKED, "images": nothing}, ANSWERED)).images == []
+    assert refusal(chat({**ASKED, "content": "<image>?"}, ANSWERED, **{column: nothing}))[0] in ("missing image", "image count")
+
+
+def test_of_columns_the_first_that_is_filled_is_read_and_the_same_image_in_another_form_is_no_other():
+    row = chat(
+        ASKED, ANSWERED, images=[None], image="", image_path="a/1.png", img={"bytes": b"\x89PNG", "path": None}, image_url="https://x/1.png"
+    )
+    sample, unread = source_of(row).read(1)
+    assert sample.images == ["nowhere/a/1.png"] and unread == ["img", "image_url"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "images"),
+    [
+        ('["a.png", "b.png"]', ["nowhere/a.png", "nowhere/b.png"]),
+        ('{"bytes": null, "path": "a.png"}', ["nowhere/a.png"]),
+        ('[{"path": "a.png", "bytes": null}]', ["nowhere/a.png"]),
+        ("[1].png", ["nowhere/[1].png"]),
+        ("a.png", ["nowhere/a.png"]),
+    ],
+)
+def test_a_list_of_images_may_be_json_text(listed, images):
+    assert sample_of(chat(ASKED, ANSWERED, images=listed)).images == images
+
+
+def test_a_row_of_fixed_width_may_have_images_that_are_null():
+    parts = [{"type": "image", "text": None, "image": {"bytes": None, "path": None}}, {**TEXT, "image": None}]
+    sample = sample_of(chat({"role": "user", "content": parts}, ANSWERED, images=["a.png", None]))
+    assert (list(sample.messages), sample.images) == (SEEN, ["nowhere/a.png"])
+
+
+def test_an_index_is_a_number_whatever_the_table_made_of_it():
+    def asked(*indices):
+        return {"role": "user", "content": [*({"type": "image", "index": index} for index in indices), TEXT]}
+
+    assert sample_of(chat(asked(1.0, 0.0), ANSWERED, images=[b"0", b"1"])).images == [b"1", b"0"]
+    assert sample_of(chat(asked(0, 1, 0), ANSWERED, images=[b"0", b"1"])).images == [b"0", b"1", b"0"]
+    for indices, rule in (((1, None), "image count"), ((1, 1), "image count"), ((0.5, 1), "content part"), (("0", "1"), "content part")):
+        assert refusal(chat(asked(*indices), ANSWERED, images=[b"0", b"1"]))[0] == rule
+
+
+@pytest.mark.parametrize("place", ["<IMAGE>", "<image 1>", "<|image_1|>", "<|image_pad|>", "<img>", "<ImageHere>", "<Image_2>", "[IMG]"])
+def test_a_place_in_other_words_is_no_word(place):
+    rule, reason = refusal(chat({**ASKED, "content": f"看{place}什么颜色?"}, ANSWERED, images=[b"1"]))
+    assert rule == "image count" and f"{place} stands in the text" in reason
+    assert sample_of(chat({**ASKED, "content": f"什么是{place}?"}, ANSWERED)).images == [], "without images it is a word"
+
+
+def test_an_image_that_is_named_in_the_words_is_not_learned_as_words():
+    asked = {**ASKED, "content": "Picture 1: <img>images/a.png</img>\n什么颜色?"}
+    assert refusal(chat(asked, ANSWERED))[0] == refusal(chat(asked, ANSWERED, images=[b"1"]))[0] == "unread image"
+
+
+def test_a_list_of_parts_as_text_is_not_learned_as_words():
+    assert refusal(chat({**ASKED, "content": json.dumps([TEXT, IMAGE])}, ANSWERED))[0] == "content form"
+    assert sample_of(chat(ASKED, {**ANSWERED, "content": json.dumps([TEXT])})).answer == json.dumps([TEXT]), "an answer may be JSON"
+
+
+@pytest.mark.parametrize("kind", ["bare", "url", "struct", "part", "openai", "anthropic"])
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        lambda text: text,
+        lambda text: "\n".join(text[start : start + 76] for start in range(0, len(text), 76)) + "\n",
+        lambda text: text.replace("+", "-").replace("/", "_"),
+        lambda text: text.rstrip("="),
+        lambda text: f" {text}",
+    ],
+)
+def test_base64_is_read_wherever_it_stands_and_however_it_is_written(kind, rewrite):
+    buffer = io.BytesIO()
+    picture = Image.effect_noise((24, 24), 90).convert("RGB")
+    picture.save(buffer, "JPEG")
+    text = rewrite(base64.b64encode(buffer.getvalue()).decode())
+    url = f"DATA:image/jpeg;base64,{text}"
+    asked = {
+        "bare": {**ASKED, "images": [text]},
+        "url": {**ASKED, "image": url},
+        "struct": {**ASKED, "image": {"bytes": text, "path": None}},
+        "part": {**ASKED, "content": [{"type": "image", "base64": text}, TEXT]},
+        "openai": {**ASKED, "content": [{"type": "image_url", "image_url": {"url": url}}, TEXT]},
+        "anthropic": {
+            **ASKED,
+            "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": text}}, TEXT],
+        },
+    }[kind]
+    sample = sample_of(chat(asked, ANSWERED))
+    assert list(sample.messages) == SEEN
+    assert np.array_equal(np.asarray(read_image(sample.images[0])), np.asarray(read_image(buffer.getvalue())))
+
+
+# ---- images that nobody reads ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("imgs", ["a.png"]),
+        ("image_cam_front", "front.jpg"),
+        ("image_1", {"bytes": b"\x89PNG\r\n", "path": None}),
+        ("screenshot", b"\xff\xd8\xff\xe0"),
+        ("file_name", "train/0001.JPEG"),
+        ("url", "https://example.com/a.webp?x=1"),
+        ("figure", "data:image/png;base64,iVBOR"),
+        ("pixels", "iVBORw0KGgoAAAANSUhEUg"),
+        ("pics", '["a.png"]'),
+        ("view", Image.new("RGB", (2, 2))),
+        ("imgs", "0001"),
+        ("photo", {"image": "a.png", "alt": "猫"}),
+        ("cams", [[["a.png"]]]),
+        ("files", [{"url": "a.png", "name": "x"}]),
+        ("attachments", '[{"contentType": "image/png", "url": "data:image/png;base64,iVBOR"}]'),
+        ("media", [{"bytes": b"\x89PNG", "path": "a.png"}]),
+    ],
+)
+def test_a_row_whose_images_stand_in_another_column_is_refused_by_its_name(column, value):
+    for options in ({}, {"text": True}):
+        rule, reason = refusal(chat(ASKED, ANSWERED, **{column: value}), **options)
+        assert rule == "unread image" and f"{column} holds 1 images" in reason
+    rule, reason = refusal(chat({**ASKED, column: value}, ANSWERED))
+    assert rule == "unread image" and f"messages[].{column} holds 1 images" in reason
+    assert refusal(chat({**ASKED, column: "x y"}, ANSWERED, ASKED | {column: value}, ANSWERED))[0] == "unread image", "in a later turn"
+
+
+def test_more_images_than_are_read_are_refused_and_facts_about_them_are_not():
+    seen = chat(ASKED, ANSWERED, image="a/1.png")
+    for more in (
+        {"image_2": "a/2.png"},
+        {"images": ["a/2.png", "a/3.png"]},
+        {"depth_image": "d/1-depth.png"},
+        {"frames": ["a/2.png", "a/3.png"]},
+    ):
+        assert refusal(seen | more)[0] == "unread image"
+    facts = {
+        "image_id": "1.png",
+        "image_width": 640,
+        "file_name": "2.png",
+        "mask": {"bytes": b"\x89PNG", "path": None},
+        "image_source": "coco",
+    }
+    assert source_of(seen | facts).read(1)[1] == list(facts)
+
+
+@pytest.mark.parametrize("column", ["video", "audios", "video_path", "clip", "media"])
+def test_video_and_sound_are_refused_by_the_name_of_their_column(column):
+    assert refusal(chat(ASKED, ANSWERED, **{column: ["a.mp4"]})) == (
+        "content part",
+        f"memory:1: the column {column} is filled; expected text and images, other media are not read",
+    )
+    assert sample_of(chat(ASKED, ANSWERED, has_audio=False, video=None, videos=[], audio="")).images == []
+
+
+# ---- tools ----------------------------------------------------------------------------------------------------------------------
+
+CALL = {"function": {"name": "get_weather", "arguments": {"city": "北京"}}}
+CALLED = [
+    ASKED,
+    {"role": "assistant", "content": "", "tool_calls": [CALL]},
+    {"role": "tool", "content": "晴"},
+    {"role": "assistant", "content": "晴天"},
+]
+
+
+@pytest.mark.parametrize("tools", [TOOLS, json.dumps(TOOLS), [SCHEMA], json.dumps([SCHEMA], ensure_ascii=False)])
+@pytest.mark.parametrize("key", ["tools", "functions"])
+def test_tools_of_the_system_turn_are_the_conversations(key, tools):
+    sample = sample_of(chat({"role": "system", "content": "你是助手", key: tools}, *CALLED))
+    assert sample.tools == TOOLS and [message["role"] for message in sample.messages] == [
+        "system",
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+    ]
+    assert sample.messages[0] == {"role": "system", "content": "你是助手"}
+    turns = [{"from": "system", "value": "", key: tools}, {"from": "human", "value": "?"}, {"from": "gpt", "value": "!"}]
+    sample = sample_of({"conversations": turns})
+    assert sample.tools == TOOLS and sample.messages[0]["role"] == "user", "a system turn that only brings tools says nothing"
+
+
+def test_tools_that_stand_in_two_places_must_be_the_same():
+    row = chat({"role": "system", "content": "s", "tools": TOOLS}, *CALLED, tools=json.dumps([SCHEMA]), functions=[])
+    assert sample_of(row).tools == TOOLS
+    assert refusal(row | {"functions": [{"name": "other"}]})[0] == "tools form"
+    assert refusal(chat({**ASKED, "tools": TOOLS}, ANSWERED))[0] == "tools form"
+
+
+@pytest.mark.parametrize("value", [TOOLS, [SCHEMA], SCHEMA, json.dumps(TOOLS)])
+@pytest.mark.parametrize("name", ["available_tools", "tool_list", "function", "api_list"])
+def test_tools_under_another_name_are_refused_by_it(name, value):
+    expected = f"{name} holds tools, which are not read from there; expected them in `tools`"
+    assert refusal(chat(*CALLED, **{name: value})) == ("tools form", f"memory:1: {expected}")
+    assert refusal(chat({"role": "system", "content": "s", name: value}, *CALLED))[1] == f"memory:1: messages[].{expected}"
+    for word in ("get_weather", "[get_weather]", ["get_weather"], {"count": 1}):
+        assert source_of(chat(*CALLED, **{name: word})).read(1)[1] == [name], "without a schema it is a fact about the row"
+
+
+@pytest.mark.parametrize("nothing", ["", "[]", "null", [], [None]])
+def test_where_nothing_stands_in_the_place_of_calls_there_are_none(nothing):
+    for key in ("tool_calls", "function_call"):
+        assert sample_of(chat(ASKED, {**ANSWERED, key: nothing})).messages == [ASKED, ANSWERED]
+
+
+def two_calls(**ids: Any) -> dict[str, Any]:
+    names = ids.pop("names", ("first", "second"))
+    calls = [{"function": {"name": name, "arguments": {}}} for name in names]
+    for call, value in zip(calls, ids.get("ids", ())):
+        call[ids.get("key", "id")] = value
+    return {"role": "assistant", "content": None, "tool_calls": calls}
+
+
+def result(content: str, **more: Any) -> dict[str, Any]:
+    return {"role": "tool", "content": content, **more}
+
+
+@pytest.mark.parametrize(
+    ("calls", "results"),
+    [
+        (two_calls(ids=("a", "b")), [result("2", tool_call_id="b"), result("1", tool_call_id="a")]),
+        (two_calls(ids=(1, 2)), [result("2", tool_call_id=2.0), result("1", tool_call_id="1")]),
+        (two_calls(ids=("a",)), [result("2", tool_call_id="b"), result("1", tool_call_id="a")]),
+        (two_calls(), [result("2", name="second"), result("1", name="first")]),
+        (two_calls(ids=("a", "b")), [result("2", name="second"), result("1", tool_call_id="a")]),
+        (two_calls(ids=("a", "b")), [result("2", call_id="b"), result("1", tool_use_id="a")]),
+        (two_calls(ids=("a", "b")), [result("2", id="b"), result("1", id="a")]),
+        (two_calls(ids=("a", "b"), key="call_id"), [result("2", tool_call_id="b"), result("1", tool_call_id="a")]),
+        (two_calls(ids=("a", "b")), [result("1", id="message-2"), result("2", id="message-3")]),
+        (two_calls(ids=("a", "b")), [result("1"), result("2")]),
+        (two_calls(), [result("1", tool_call_id="x"), result("2", tool_call_id="y")]),
+    ],
+)
+def test_results_stand_in_the_order_of_the_calls_that_they_name(calls, results):
+    messages = sample_of(chat(ASKED, calls, *results, ANSWERED)).messages
+    assert messages[2:4] == [{"role": "tool", "content": "1"}, {"role": "tool", "content": "2"}]
+
+
+def test_a_result_that_names_no_call_is_refused():
+    for results in ([result("1", tool_call_id="c")], [result("1", tool_call_id="a")] * 2):
+        assert refusal(chat(ASKED, two_calls(ids=("a", "b")), *results, ANSWERED))[0] == "tool result"
+
+
+# ---- switches of the loss -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["loss", "weight", "loss_weight", "loss_scale", "train", "training", "trainable", "learn", "train_on_turn", "with_loss"]
+)
+@pytest.mark.parametrize("value", [0, 0.0, False, "false", "0"])
+def test_a_turn_that_is_switched_off_is_marked_and_the_others_are_not(name, value):
+    messages = sample_of(chat(ASKED, {**ANSWERED, name: value}, ASKED, {**ANSWERED, name: 1})).messages
+    assert messages == [ASKED, {**ANSWERED, "weight": 0}, ASKED, ANSWERED]
+    turns = [{"from": "human", "value": "?"}, {"from": "function_call", "value": '{"name": "f"}', name: value}]
+    assert (
+        sample_of({"conversations": [*turns, {"from": "observation", "value": "1"}, {"from": "gpt", "value": "!"}]}).messages[1]["weight"]
+        == 0
+    )
+
+
+@pytest.mark.parametrize("name", ["mask", "masked", "ignore", "ignore_loss"])
+def test_a_mask_is_a_switch_the_other_way_round(name):
+    assert sample_of(chat(ASKED, {**ANSWERED, name: True}, ASKED, {**ANSWERED, name: False})).messages[1]["weight"] == 0
+
+
+def test_a_switch_of_another_turn_may_say_what_is_so_anyway():
+    messages = chat({**ASKED, "weight": 0, "train": False, "masked": True}, {**ANSWERED, "weight": 1, "train": True, "loss": None})[
+        "messages"
+    ]
+    assert sample_of(chat(*messages)).messages == [ASKED, ANSWERED]
+
+
+@pytest.mark.parametrize("value", [0.5, 2, -1, "half", [1, 0], {"a": 1}])
+def test_a_switch_that_is_neither_on_nor_off_is_refused(value):
+    rule, reason = refusal(chat(ASKED, {**ANSWERED, "loss_weight": value}))
+    assert rule == "message switch" and "the switch loss_weight of message 1 is" in reason
+
+
+@pytest.mark.parametrize(
+    ("more", "rule"),
+    [
+        ({"loss_weight": 0}, "message switch"),
+        ({"train": False}, "message switch"),
+        ({"mask_history": True}, "message switch"),
+        ({"train_on_last_only": 1}, "message switch"),
+        ({"weight": 0.0}, "message switch"),
+        ({"label": False}, "rejected answer"),
+        ({"kto_tag": False}, "rejected answer"),
+    ],
+)
+def test_a_row_that_is_not_to_be_learned_is_refused(more, rule):
+    assert refusal(chat(ASKED, ANSWERED, **more))[0] == rule
+
+
+@pytest.mark.parametrize("name", ["output_with_loss", "compute_loss", "is_train", "is_masked", "no_learning", "supervise", "train_this"])
+@pytest.mark.parametrize("value", [False, True, 0, 1.0, "false"])
+def test_a_switch_of_another_name_is_refused_by_it(name, value):
+    rule, reason = refusal(chat(ASKED, {**ANSWERED, name: None}, ASKED, {**ANSWERED, name: value}))
+    assert rule == "message switch" and f"messages[].{name} is {value!r}, which seems to switch the loss" in reason
+    assert source_of(chat(ASKED, {**ANSWERED, name: "x"}, trained_on="2024", split_train=True)).read(1)[1]
+
+
+# ---- boxes ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        {"objects": {"ref": ["猫"], "bbox": [[1, 2, 3, 4]]}},
+        {"objects": '{"ref": [], "bbox": [[1, 2, 3, 4]]}'},
+        {"bboxes": [[1, 2, 3, 4]]},
+        {"gt_box": [1, 2, 3, 4]},
+        {"coordinates": [[1, 2], [3, 4]]},
+    ],
+)
+@pytest.mark.parametrize("asked", ["<ref-object>在哪里?", "圈出 <bbox>"])
+def test_places_for_boxes_are_not_learned_as_words(boxes, asked):
+    row = {"question": asked, "answer": "<bbox>", "image": "a.png"}
+    assert refusal(row | boxes)[0] == "grounding boxes"
+    assert sample_of(row | {"objects": {"ref": [], "bbox": []}, "bboxes": "[]"}).answer == "<bbox>", "without boxes it is a word"
+    assert source_of({**row, "question": "?", "answer": "!"} | boxes).read(1)[1] == list(boxes)
+    assert refusal(chat({**ASKED, "content": asked, **boxes}, ANSWERED))[0] == "grounding boxes", "in a turn"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (chat({**ASKED, "content": "<image>" * 10_001}, ANSWERED), "the row has 10,001 <image>; expected at most 10,000"),
+        (chat({**ASKED, "content": [TEXT] * 100_001}, ANSWERED), "message 0 has 100,001 parts; expected at most 100,000"),
+        (chat(ASKED, ANSWERED, images=["a.png"] * 10_001), "the row has 10,001 images; expected at most 10,000"),
+        (chat(*[ASKED] * 10_000, ANSWERED), "the column messages holds 10,001 entries; expected at most 10,000"),
+    ],
+)
+def test_what_no_model_could_read_is_refused_before_it_is_taken_apart(row, reason):
+    assert refusal(row) == ("too long", f"memory:1: {reason}")
+
+
+def test_no_depth_of_a_row_ends_the_reading():
+    deep: list = []
+    for _ in range(5000):
+        deep = [deep]
+    assert source_of(chat(ASKED, ANSWERED, meta=deep)).read(1)[1] == ["meta"]
+    for row in (deep, chat(ASKED, ANSWERED, images=deep), chat(ASKED, ANSWERED, tools=deep), chat({**ASKED, "content": deep}, ANSWERED)):
+        assert refusal(row)[0] in ("row form", "image form", "content part", "tools form")
+
+
+@pytest.mark.parametrize("value", [datetime.date(2026, 1, 1), b"1", Decimal("1.5"), float("inf"), {(1, 2): 3}])
+def test_what_a_table_holds_and_json_does_not_is_no_argument_and_no_schema(value):
+    call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f", "arguments": {"x": value}}}]}
+    assert refusal(chat(ASKED, call))[0] == "tool call arguments"
+    assert refusal(chat(ASKED, ANSWERED, tools=[{"name": "f", "parameters": {"x": value}}]))[0] == "tools form"
+
+
+# ---- ids, system prompts, what is left ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(7, "7"), (7.0, "7"), ("7", "7"), (1.5, "1.5"), (float("nan"), "memory:1"), (None, "memory:1"), ("", "memory:1")]
+)
+def test_an_id_is_the_same_whatever_the_table_made_of_it(value, text):
+    assert sample_of(chat(ASKED, ANSWERED, id=value)).id == text
+
+
+def test_a_system_prompt_is_read_under_either_name():
+    for column in ("system", "system_prompt"):
+        assert sample_of(chat(ASKED, ANSWERED, **{column: "简短。"})).messages[0] == {"role": "system", "content": "简短。"}
+        system = {"role": "system", "content": "简短。", "tools": TOOLS}
+        assert len(sample_of(chat(system, ASKED, ANSWERED, **{column: "简短。"})).messages) == 3
+
+
+def test_of_content_and_value_the_one_that_is_filled_is_read():
+    turns = [{"role": "user", "content": None, "value": "?", "from": None}, {"from": "gpt", "role": None, "value": "!", "content": None}]
+    assert [message["content"] for message in sample_of({"conversations": turns}).messages] == ["?", "!"]
+
+
+def test_all_that_nobody_reads_is_named_by_its_place():
+    asked = {**ASKED, "name": "小明", "content": [{**TEXT, "caption": "c", "index": None}, "?"]}
+    answered = {**ANSWERED, "score": 5, "value": "其他", "refusal": None, "annotations": []}
+    row = chat(asked, answered, source="x", meta={"a": 1}, empty={"a": None}, conversations=[ASKED], tools=None)
+    assert source_of(row).read(1)[1] == [
+        "source",
+        "meta",
+        "conversations",
+        "messages[].name",
+        "messages[].content[].caption",
+        "messages[].score",
+        "messages[].value",
+    ]
+    pairs = {"images": [], "texts": [{"user": "?", "assistant": "!", "source": "s", "rating": 4}], "relevance_min": 4, "source": "s"}
+    assert source_of(pairs).read(1)[1] == ["relevance_min", "texts[].rating"]
+    assert source_of({"prompt": [ASKED], "completion": [{**ANSWERED, "score": 1}], "history": [], "x": 1}).read(1)[1] == [
+        "x",
+        "completion[].score",
+    ]
+    assert source_of({"question": "[?]", "answer": "[!]", "context": "c", "history": [["a", "b"]]}).read(1)[1] == []

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from smvl.strict_yaml import ConfigError, apply_override, build, describe, dump_yaml, parse_yaml
+from smvl.strict_yaml import ConfigError, apply_override, build, dump_yaml, kind_of, read_yaml, shorten
 
 OWNED_TRAINER_KEYS = {
     "output_dir": "set `output_dir` at the top level",
@@ -35,7 +35,7 @@ OWNED_TRAINER_KEYS = {
 
 def check(correct: bool, name: str, found: object, expected: str) -> None:
     if not correct:
-        raise ConfigError(f"{name}: found {found!r}, expected {expected}")
+        raise ConfigError(f"{name}: found {shorten(found)}, expected {expected}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -365,23 +365,13 @@ class Config:
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Reads `path`, applies overrides of the form `dotted.key=value`, and checks the whole."""
-    advice = "give the path of a YAML file such as train.yaml"
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}; {advice}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"cannot read {path}: it is not UTF-8 text; {advice}") from error
-    tree = parse_yaml(text, str(path))
+    tree = read_yaml(path, example="train.yaml")
     if not isinstance(tree, dict):
-        found = "nothing" if tree is None else describe(tree)
+        found = "nothing" if tree is None else kind_of(tree)
         raise ConfigError(f"{path}: found {found}, expected the keys model, stages and output_dir; see train.yaml")
     for override in overrides:
         apply_override(tree, override)
-    try:
-        return build(Config, tree)
-    except RecursionError as error:
-        raise ConfigError(f"{path}: an alias (*name) holds itself; write the value out") from error
+    return build(Config, tree)
 
 
 def dump_config(config: Config) -> str:

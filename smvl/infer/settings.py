@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from smvl.strict_yaml import ConfigError, build, parse_yaml
+from smvl.strict_yaml import ConfigError, build, kind_of, read_yaml
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,10 @@ def read_settings(path: str | Path) -> Settings:
     Raises:
         ConfigError: it cannot be read, or a key or value is wrong; the message names it.
     """
+    tree = read_yaml(path, example="configs/infer/edge.yaml")
+    if tree is not None and not isinstance(tree, dict):
+        raise ConfigError(f"{path}: found {kind_of(tree)}, expected options of infer.py; see configs/infer/edge.yaml")
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); give a YAML file, such as configs/infer/edge.yaml.") from error
-    try:
-        return build(Settings, parse_yaml(text, str(path)) or {})
+        return build(Settings, tree or {})
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None

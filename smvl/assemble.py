@@ -6,9 +6,9 @@ import torch
 from transformers import AutoModelForImageTextToText, SmolVLMForConditionalGeneration
 
 import smvl.model.modeling_smvl  # noqa: F401  (makes the `smvl` model type known to the Auto classes)
-from smvl.model.donors import DonorError, check_donor_folder, check_text_donor, read_vision_donor
+from smvl.model.donors import DonorError, VisionDonor, check_donor_folder, check_text_donor, read_vision_donor
 from smvl.model.loading import load_whole
-from smvl.model.splice import Projector, splice_model
+from smvl.model.splice import Projector, outline_model, splice_model
 from smvl.model.torchao_quantization import torchao_config
 from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor
@@ -45,19 +45,7 @@ def splice(
     Raises:
         ValueError: a donor is missing, damaged or of the wrong kind, or the settings do not fit it; the message says which and why.
     """
-    donor = read_vision_donor(vision)
-    check_text_donor(text)
-    side = donor.config.image_size
-    if tile not in (None, side):
-        raise DonorError(f"the tile is {tile} pixels, but the vision encoder in {vision} reads {side}. Set data.image.tile: {side}.")
-    shuffle = donor.scale_factor(scale_factor)
-    processor, unseen_ids = build_processor(
-        text,
-        vision,
-        tile=side,
-        longest_edge=longest_edge or 2 * side,
-        image_seq_len=(donor.patches_per_side // shuffle) ** 2,
-    )
+    donor, processor, unseen_ids = _donor_and_processor(vision, text, scale_factor, tile, longest_edge)
     tokenizer = processor.tokenizer
     markers = marker_ids(tokenizer)
     model = splice_model(
@@ -69,12 +57,57 @@ def splice(
         stop_ids=[tokenizer.eos_token_id, tokenizer.pad_token_id],
         pad_token_id=tokenizer.pad_token_id,
         projector=projector,
-        scale_factor=shuffle,
+        scale_factor=donor.scale_factor(scale_factor),
         attention=attention,
         dtype=dtype,
         seed=seed,
     )
     return model, processor
+
+
+def outline(
+    vision: str | Path,
+    text: str | Path,
+    *,
+    projector: Projector = "linear",
+    scale_factor: int | None = None,
+    tile: int | None = None,
+    longest_edge: int | None = None,
+    attention: str = "sdpa",
+    dtype: torch.dtype = torch.float32,
+) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
+    """What `splice` makes, in a second: the model in its shapes alone, whose tensors have no storage, and the processor.
+
+    Args, Raises: as `splice`, but that nothing is known of the weights.
+    """
+    donor, processor, unseen_ids = _donor_and_processor(vision, text, scale_factor, tile, longest_edge)
+    markers = marker_ids(processor.tokenizer)
+    model = outline_model(
+        donor,
+        text,
+        image_token_id=markers.image,
+        highest_id=max([markers.image, *markers.trained, *unseen_ids]),
+        pad_token_id=processor.tokenizer.pad_token_id,
+        projector=projector,
+        scale_factor=donor.scale_factor(scale_factor),
+        attention=attention,
+        dtype=dtype,
+    )
+    return model, processor
+
+
+def _donor_and_processor(
+    vision: str | Path, text: str | Path, scale_factor: int | None, tile: int | None, longest_edge: int | None
+) -> tuple[VisionDonor, SmVLMProcessor, list[int]]:
+    """What is read of two donors before their weights, and the ids of the tokens that the text donor's tokenizer did not have."""
+    donor = read_vision_donor(vision)
+    check_text_donor(text)
+    side = donor.config.image_size
+    if tile not in (None, side):
+        raise DonorError(f"the tile is {tile} pixels, but the vision encoder in {vision} reads {side}. Set data.image.tile: {side}.")
+    image_seq_len = (donor.patches_per_side // donor.scale_factor(scale_factor)) ** 2
+    processor, unseen_ids = build_processor(text, vision, tile=side, longest_edge=longest_edge or 2 * side, image_seq_len=image_seq_len)
+    return donor, processor, unseen_ids
 
 
 def load_checkpoint(

@@ -1,8 +1,8 @@
 """The configuration of a run: dataclasses, read from strict YAML with dotted overrides.
 
 The only way in for YAML (its rules are in strict_yaml.py). A misspelt key that is ignored costs a training run, so every
-key, type and range is checked before anything heavy is imported. A stage's `trainer` alone is open: it goes to Hugging
-Face's TrainingArguments.
+key, type and range is checked before anything heavy is imported. A stage's `trainer` goes to Hugging Face's TrainingArguments;
+trainer_keys.py says which keys and values do.
 
     config = load_config("train.yaml", ["stages.0.trainer.max_steps=20", "model.projector=mlp"])
 """
@@ -16,26 +16,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from smvl.strict_yaml import ConfigError, apply_override, build, dump_yaml, kind_of, read_yaml, shorten
+from smvl.trainer_keys import MAX_RATE, check_trainer
 
-OWNED_TRAINER_KEYS = {
-    "output_dir": "set `output_dir` at the top level",
-    "logging_dir": "set `output_dir` at the top level, logs go below it",
-    "seed": "set `seed` at the top level",
-    "data_seed": "set `seed` at the top level",
-    "dataloader_num_workers": "set `data.workers`",
-    "report_to": "set `tracking.mode`",
-    "run_name": "set `tracking.project`; a run is named after `output_dir` and the stage's `name`",
-    "resume_from_checkpoint": "give `--resume` on the command line of train.py",
-    "fsdp": "launch with accelerate and configs/accelerate/fsdp2.yaml",
-    "fsdp_config": "launch with accelerate and configs/accelerate/fsdp2.yaml",
-    "deepspeed": "launch with accelerate and configs/accelerate/deepspeed_zero2.yaml",
-    "remove_unused_columns": "remove it, smvl always keeps its columns",
-}
+MAX_RANK = 4096
+"""Of a LoRA; more than any matrix of a small model has."""
 
 
 def check(correct: bool, name: str, found: object, expected: str) -> None:
     if not correct:
         raise ConfigError(f"{name}: found {shorten(found)}, expected {expected}")
+
+
+def check_rate(name: str, rate: float) -> None:
+    check(0 < rate < math.inf, name, rate, "a finite rate above 0")
+    check(rate <= MAX_RATE, name, rate, f"a rate up to {MAX_RATE:g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +201,8 @@ class UnfreezeConfig:
     def __post_init__(self) -> None:
         check(0 < self.at < 1, "at", self.at, "a share above 0 and below 1 (what learns from the start is in `train`)")
         check(bool(self.add), "add", self.add, "at least one part")
-        check(self.lr is None or 0 < self.lr < math.inf, "lr", self.lr, "a finite rate above 0")
+        if self.lr is not None:
+            check_rate("lr", self.lr)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +222,7 @@ class LoraConfig:
 
     def __post_init__(self) -> None:
         check(self.rank > 0, "rank", self.rank, "at least 1")
+        check(self.rank <= MAX_RANK, "rank", self.rank, f"at most {MAX_RANK:,}")
         check(0 < self.alpha < math.inf, "alpha", self.alpha, "a finite number above 0")
         check(0 <= self.dropout < 1, "dropout", self.dropout, "a share from 0 to below 1")
         check(bool(self.modules), "modules", self.modules, "at least one linear map of a text layer, for example q_proj")
@@ -260,8 +256,7 @@ class StageConfig:
         check(bool(self.train), "train", self.train, "at least one part, for example [connector, markers]")
         self._check_parts()
         self._check_text_share()
-        for key in sorted(OWNED_TRAINER_KEYS.keys() & self.trainer.keys()):
-            raise ConfigError(f"trainer.{key}: smvl sets this one itself; {OWNED_TRAINER_KEYS[key]}")
+        check_trainer(self.trainer)
 
     @property
     def parts(self) -> list[str]:
@@ -291,7 +286,7 @@ class StageConfig:
             check("lora" not in parts, "lora", self.lora, "settings, for example {rank: 16} (lora is a part of this stage)")
         for part, rate in self.lr.items():
             check(part in parts, "lr", part, f"a part that this stage trains: {', '.join(parts)}")
-            check(0 < rate < math.inf, f"lr.{part}", rate, "a finite rate above 0")
+            check_rate(f"lr.{part}", rate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,7 +355,7 @@ class Config:
         for stage in self.stages:
             mixed = self.model.dtype == "float32" or stage.trainer.get("bf16") is True
             check(mixed, "model.dtype", self.model.dtype, f"float32, or trainer.bf16: true in stage {stage.name} (what learns is float32)")
-        check(self.seed >= 0, "seed", self.seed, "0 or more")
+        check(0 <= self.seed < 2**32, "seed", self.seed, "0 or more, below 4,294,967,296")
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:

@@ -13,6 +13,7 @@ import pytest
 from smvl import config as config_module
 from smvl import strict_yaml
 from smvl.config import Config, ConfigError, dump_config, load_config
+from smvl.trainer_keys import OWNED_TRAINER_KEYS
 
 ROOT = Path(__file__).parents[1]
 RECIPES = [ROOT / "train.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]
@@ -154,9 +155,9 @@ def test_a_wrong_override_gives_one_clear_message(minimal: Path, override: str) 
     assert message_of(minimal, "seed=7", override) == WRONG_OVERRIDES[override]
 
 
-@pytest.mark.parametrize("key", config_module.OWNED_TRAINER_KEYS)
+@pytest.mark.parametrize("key", OWNED_TRAINER_KEYS)
 def test_trainer_keys_that_smvl_sets_are_refused_with_the_way_out(minimal: Path, key: str) -> None:
-    advice = config_module.OWNED_TRAINER_KEYS[key]
+    advice = OWNED_TRAINER_KEYS[key]
     expected = f"stages.0.trainer.{key}: smvl sets this one itself; {advice}"
     assert message_of(minimal, f"stages.0.trainer.{key}=1") == expected
 

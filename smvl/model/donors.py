@@ -79,13 +79,25 @@ def read_vision_donor(folder: str | Path) -> VisionDonor:
     return VisionDonor(Path(folder), config.model_type, tower, own_scale_factor)
 
 
+def make_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> SmolVLMVisionTransformer:
+    """The vision encoder before its weights are loaded.
+
+    Raises:
+        DonorError: it cannot be made; what the attention needs may not be installed.
+    """
+    try:
+        return SmolVLMVisionTransformer._from_config(donor.config, dtype=dtype, attn_implementation=attention)
+    except (ImportError, ValueError) as error:
+        raise DonorError(f"the vision encoder in {donor.folder} cannot be made with attention {attention}: {error}") from error
+
+
 def load_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> SmolVLMVisionTransformer:
     """Load the vision encoder, every tensor of it and nothing else.
 
     Raises:
-        DonorError: a tensor is missing, unknown or of another shape.
+        DonorError: a tensor is missing, unknown or of another shape, or the encoder cannot be made.
     """
-    tower = SmolVLMVisionTransformer._from_config(donor.config, dtype=dtype, attn_implementation=attention)
+    tower = make_tower(donor, dtype=dtype, attention=attention)
     found = _read_tensors(donor.folder, _TOWER_PREFIXES[donor.kind])
     if donor.kind.startswith("siglip"):
         found = {name: tensor for name, tensor in found.items() if not name.startswith(_POOLING_HEAD)}
@@ -100,6 +112,19 @@ def load_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> Smo
     tower.load_state_dict(found, strict=True)
     logger.info("Vision encoder: all %d tensors loaded from %s.", len(found), donor.folder)
     return tower
+
+
+def make_text(folder: str | Path, *, dtype: torch.dtype, attention: str) -> PreTrainedModel:
+    """The text model before its weights are loaded.
+
+    Raises:
+        DonorError: the folder is no text donor, or the model cannot be made; what the attention needs may not be installed.
+    """
+    config = check_text_donor(folder)
+    try:
+        return AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=attention)
+    except (ImportError, ValueError) as error:
+        raise DonorError(f"the text model in {folder} cannot be made with attention {attention}: {error}") from error
 
 
 def load_text(folder: str | Path, *, dtype: torch.dtype, attention: str) -> PreTrainedModel:
@@ -117,13 +142,14 @@ def load_text(folder: str | Path, *, dtype: torch.dtype, attention: str) -> PreT
     return model
 
 
-def check_text_donor(folder: str | Path) -> None:
-    """Raise `DonorError` unless the folder holds a decoder-only language model; its weights are not read."""
+def check_text_donor(folder: str | Path) -> PreTrainedConfig:
+    """The configuration of a decoder-only language model; its weights are not read. Raises `DonorError` for any other folder."""
     config = _read_config(folder)
     if config.is_encoder_decoder or type(config) not in AutoModelForCausalLM._model_mapping:
         raise DonorError(
             f"{folder} holds a {config.model_type} model; the text donor must be a decoder-only language model. Set model.text."
         )
+    return config
 
 
 def check_donor_folder(folder: str | Path) -> None:

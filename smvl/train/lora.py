@@ -10,7 +10,7 @@ import copy
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,9 @@ def attach_lora(model: SmolVLMForConditionalGeneration, settings: LoraConfig, se
     if settings.quantize is not None:
         quantize_text_layers(model)
     config = peft.LoraConfig(r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=pattern, bias="none")
+    place = model.device if model.device.type == "meta" else nullcontext()  # of a model without weights, adapters have none either
     # peft draws its own start from the global generator; that is put back, and the start replaced.
-    with torch.random.fork_rng(devices=[]), _announced_to_peft(model):
+    with torch.random.fork_rng(devices=[]), _announced_to_peft(model), place:
         peft.inject_adapter_in_model(config, model, adapter_name=ADAPTER)
     _start(model, seed)
     return list(lora_parameters(model).values())

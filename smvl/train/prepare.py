@@ -1,4 +1,4 @@
-"""Before a run: is everything there, is the folder free, is the data drawn. Answers come in seconds, before anything heavy loads."""
+"""Before a run: is everything there, is the folder free, is the data drawn. Answers come in seconds, before weights are loaded."""
 
 import logging
 import warnings
@@ -16,6 +16,7 @@ from smvl.train.checkpoint import claim_run_folder
 from smvl.train.parts import check_part_name
 from smvl.train.processes import check_launch, process_state
 from smvl.train.progress import BarHandler
+from smvl.train.stage_checks import check_stages
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +27,10 @@ WAYS_ON = (
 
 
 def prepare(config: Config, *, resume: bool) -> Path:
-    """Check, claim the run folder, and draw the data that the configuration asks to draw.
+    """Check, claim the run folder, draw the data that the configuration asks to draw, and look at every stage.
 
     Raises:
-        ValueError: weights or data are missing, a `trainer` key is unknown, or the run folder is in use.
+        ValueError: weights or data are missing, a `trainer` key is unknown, the run folder is in use, or a stage cannot be trained.
     """
     prepare_checks(config)
     state = process_state()
@@ -38,6 +39,7 @@ def prepare(config: Config, *, resume: bool) -> Path:
         folder = claim_run_folder(config, resume=resume)
         draw_scenes(config)
     state.wait_for_everyone()
+    check_stages(config, folder)
     return folder
 
 

@@ -7,7 +7,7 @@ tests/test_trainer_keys.py names it.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from smvl.strict_yaml import ConfigError, describe, shorten
@@ -24,9 +24,11 @@ class Values:
     accepts: Callable[[Any], bool]
     expected: str
     """The same in words."""
+    convert: Callable[[Any], Any] = lambda value: value
+    """To the type in which a value is handed on: optimizers take 0.0 and refuse 0."""
 
     def or_null(self) -> "Values":
-        return Values(lambda value: value is None or self.accepts(value), f"{self.expected}, or null")
+        return replace(self, accepts=lambda value: value is None or self.accepts(value), expected=f"{self.expected}, or null")
 
 
 def whole(low: int, high: int) -> Values:
@@ -34,15 +36,15 @@ def whole(low: int, high: int) -> Values:
 
 
 def number(low: float, high: float) -> Values:
-    return Values(lambda value: is_number(value) and low <= value <= high, f"a number from {low:g} to {high:g}")
+    return Values(lambda value: is_number(value) and low <= value <= high, f"a number from {low:g} to {high:g}", float)
 
 
 def above(low: float, high: float) -> Values:
-    return Values(lambda value: is_number(value) and low < value <= high, f"a number above {low:g}, up to {high:g}")
+    return Values(lambda value: is_number(value) and low < value <= high, f"a number above {low:g}, up to {high:g}", float)
 
 
 def share(high: float) -> Values:
-    return Values(lambda value: is_number(value) and 0 <= value < high, f"a number from 0 to below {high:g}")
+    return Values(lambda value: is_number(value) and 0 <= value < high, f"a number from 0 to below {high:g}", float)
 
 
 def steps(*, from_zero: bool = False) -> Values:
@@ -75,6 +77,10 @@ def is_number(value: Any) -> bool:
 
 MAX_STEPS = 1_000_000_000
 FLAG = Values(lambda value: type(value) is bool, "true or false")
+CHECKPOINTING = mapping(
+    use_reentrant=Values(lambda value: value is False, "false, as with true a part whose input has no gradient learns nothing"),
+    preserve_rng_state=Values(lambda value: value is True, "true, as else dropout differs from one pass to the next"),
+).or_null()
 BITSANDBYTES_OPTIMIZERS = (
     "adamw_bnb_8bit adamw_8bit paged_adamw_32bit paged_adamw_8bit lion_32bit lion_8bit paged_lion_32bit paged_lion_8bit".split()
 )
@@ -107,9 +113,9 @@ USED_TRAINER_KEYS: dict[str, Values] = {
     "tf32": FLAG.or_null(),
     "full_determinism": FLAG,
     "activation_checkpointing": FLAG.or_null(),
-    "activation_checkpointing_kwargs": mapping(use_reentrant=FLAG, preserve_rng_state=FLAG).or_null(),
+    "activation_checkpointing_kwargs": CHECKPOINTING,
     "gradient_checkpointing": FLAG.or_null(),
-    "gradient_checkpointing_kwargs": mapping(use_reentrant=FLAG, preserve_rng_state=FLAG).or_null(),
+    "gradient_checkpointing_kwargs": CHECKPOINTING,
     "torch_empty_cache_steps": whole(1, MAX_STEPS).or_null(),
     # logging, evaluation, checkpoints
     "logging_strategy": one_of("no", "steps"),

@@ -290,6 +290,7 @@ def test_two_processes_of_which_one_has_only_text_do_not_hang(tmp_path):
         f"stages.0.mixture=[{{source: jsonl, path: {text_only}, weight: 3}}, {images}]",
         "data.packing=false",
         "evaluation.generate=false",
+        *(f"stages.1.trainer.{key}" for key in ("ddp_find_unused_parameters=true", "ddp_bucket_cap_mb=5", "ddp_broadcast_buffers=false")),
     ]
     process = run_in_process(*LAUNCH_TWO, str(path), *overrides)
     try:

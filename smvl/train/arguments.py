@@ -86,7 +86,7 @@ def training_arguments(config: Config, stage: StageConfig, folder: Path, *, max_
         "accelerator_config": {"dispatch_batches": False, "split_batches": False},
         "use_cpu": not has_card(),
         "ddp_find_unused_parameters": False,  # every step reaches every learning weight: see packed_model.py
-        **{key: value for key, value in stage.trainer.items() if key not in (*DURATION_KEYS, SAVE_TOTAL_LIMIT)},
+        **{key: _converted(key, value) for key, value in stage.trainer.items() if key not in (*DURATION_KEYS, SAVE_TOTAL_LIMIT)},
         "output_dir": str(folder),
         "max_steps": max_steps,
         "seed": config.seed,
@@ -103,10 +103,14 @@ def training_arguments(config: Config, stage: StageConfig, folder: Path, *, max_
         raise ConfigError(f"stage {stage.name}: TrainingArguments refuses its `trainer` keys: {error}") from error
 
 
+def _converted(key: str, value: Any) -> Any:
+    return value if value is None or key not in USED_TRAINER_KEYS else USED_TRAINER_KEYS[key].convert(value)
+
+
 def activation_checkpointing(arguments: TrainingArguments) -> dict[str, Any] | None:
     """How activations are computed again in the backward pass; None where they are kept. transformers 5.23 has renamed both keys."""
     name = "activation_checkpointing" if hasattr(arguments, "activation_checkpointing") else "gradient_checkpointing"
-    return (getattr(arguments, f"{name}_kwargs", None) or {"use_reentrant": False}) if getattr(arguments, name) else None
+    return {"use_reentrant": False, **(getattr(arguments, f"{name}_kwargs") or {})} if getattr(arguments, name) else None
 
 
 def count_steps(stage: StageConfig, sampler: PackSampler, *, num_processes: int, steps_done: int = 0, packs_done: int = 0) -> int:

@@ -13,6 +13,7 @@ from smvl.model.torchao_quantization import torchao_config
 from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import marker_ids
+from smvl.settings_files import MODEL_FILES, check_objects, read_object
 
 
 class CheckpointError(ValueError):
@@ -130,6 +131,8 @@ def load_checkpoint(
     """
     try:
         check_donor_folder(folder)
+        check_objects(folder, MODEL_FILES)
+        _check_described(Path(folder))
         processor = SmVLMProcessor.from_pretrained(folder)
         quantization = torchao_config(quantize, folder, device or torch.device("cpu")) if quantize else None
         model = load_whole(AutoModelForImageTextToText, folder, dtype=dtype, attention=attention, quantization=quantization)
@@ -140,4 +143,31 @@ def load_checkpoint(
             f"{folder}: config.json says that {model.config.image_token_id} is the image token, but the tokenizer says "
             f"{processor.image_token_id}. The model would not see; take the tokenizer and config.json of one checkpoint."
         )
+    _check_fits(Path(folder), model, processor)
     return model.eval(), processor
+
+
+def _check_fits(folder: Path, model: SmolVLMForConditionalGeneration, processor: SmVLMProcessor) -> None:
+    """Raise `CheckpointError` where the files of a checkpoint are not of one model: it would be asked what it was not trained on."""
+    vision, generation = model.config.vision_config, model.generation_config
+    features = (vision.image_size // vision.patch_size // model.config.scale_factor) ** 2
+    tile = processor.image_processor.max_image_size["longest_edge"]
+    if (features, vision.image_size) != (processor.image_seq_len, tile):
+        raise CheckpointError(
+            f"{folder}: config.json says that a tile has {vision.image_size} pixels and {features} features, but processor_config.json "
+            f"says {tile} and {processor.image_seq_len}. Take both of one checkpoint."
+        )
+    for name, is_needed in (("eos_token_id", True), ("suppress_tokens", False)):
+        ids = getattr(generation, name)
+        ids = ids if isinstance(ids, list) else [] if ids is None else [ids]
+        right = all(type(token) is int and 0 <= token < model.config.text_config.vocab_size for token in ids)
+        if not right or (is_needed and not ids):
+            raise CheckpointError(f"{folder / 'generation_config.json'}: {name} is {ids!r}; expected ids of tokens. Copy the folder whole.")
+
+
+def _check_described(folder: Path) -> None:
+    """Raise `CheckpointError` where config.json leaves a part out: transformers would make one of its own, of seven billion parameters."""
+    config = read_object(folder / "config.json")
+    for part in ("text_config", "vision_config"):
+        if not isinstance(config.get(part), dict) or not config[part]:
+            raise CheckpointError(f"{folder / 'config.json'} has no {part}; expected a checkpoint of train.py, or of smvl.splice.")

@@ -15,14 +15,15 @@ ALLOWED = {
     "strict_yaml": set(),
     "trainer_keys": {"strict_yaml"},
     "config": {"strict_yaml", "trainer_keys"},
-    "processing": set(),
-    "model": set(),
-    "assemble": {"model", "processing"},
+    "settings_files": set(),
+    "processing": {"settings_files"},
+    "model": {"settings_files"},
+    "assemble": {"model", "processing", "settings_files"},
     "data": {"config", "processing"},
-    "infer": {"assemble", "model", "processing", "strict_yaml"},
+    "infer": {"assemble", "model", "processing", "settings_files", "strict_yaml"},
     "eval": {"data", "infer"},
-    "export": {"assemble", "config", "data", "eval", "infer", "model", "processing"},
-    "train": {"assemble", "config", "data", "eval", "infer", "model", "processing"},
+    "export": {"assemble", "config", "data", "eval", "infer", "model", "processing", "settings_files"},
+    "train": {"assemble", "config", "data", "eval", "infer", "model", "processing", "strict_yaml", "trainer_keys"},
 }
 
 

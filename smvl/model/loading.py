@@ -1,11 +1,14 @@
 """Loading a model whole: every tensor that its configuration asks for, and no other."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import PreTrainedModel
+
+from smvl.model.finite_weights import check_finite
+from smvl.settings_files import reading
 
 
 class WeightsError(ValueError):
@@ -22,8 +25,9 @@ def load_whole(
 
     Raises:
         WeightsError: the weights are missing or cut short, or a tensor is missing, unknown or of another shape.
+        NotFiniteError: a tensor holds numbers that are none.
     """
-    try:
+    with reading(f"the model in {folder} cannot be loaded", WeightsError):
         model, report = auto_class.from_pretrained(
             folder,
             dtype=dtype,
@@ -34,9 +38,8 @@ def load_whole(
             ignore_mismatched_sizes=True,  # they are reported, and refused below with their names
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:  # ImportError: of what quantized weights need
-        raise WeightsError(f"the model in {folder} cannot be loaded: {error}") from error
     faults = {name: sorted(map(str, report[name])) for name in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[name]}
     if faults:
         raise WeightsError(f"the weights in {folder} do not match its config.json: {faults}.")
+    check_finite(chain(model.state_dict().items(), model.named_buffers()), f"the model in {folder}")
     return model

@@ -29,6 +29,7 @@ from smvl.processing.layout import (
 )
 from smvl.processing.tiles import TileGrid, check_image_settings, cut_byte_tiles, cut_tiles, longest_edges, plan_grid, scale_to_grid
 from smvl.processing.tokens import IMAGE_TOKEN, STOCK_ATTRIBUTES, check_tokens, marker_ids
+from smvl.settings_files import PROCESSOR_FILES, SettingsFileError, check_objects, reading
 
 
 class SmVLMProcessor(ProcessorMixin):
@@ -53,6 +54,8 @@ class SmVLMProcessor(ProcessorMixin):
     ):
         check_tokens(tokenizer)
         check_image_settings(image_processor)
+        if type(image_seq_len) is not int or image_seq_len < 1:
+            raise ValueError(f"image_seq_len is {image_seq_len!r}; expected the number of features of one tile.")
         self.image_seq_len = image_seq_len
         self.image_token = IMAGE_TOKEN
         self.image_token_id = marker_ids(tokenizer).image
@@ -246,13 +249,38 @@ class SmVLMProcessor(ProcessorMixin):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **kwargs: Any) -> Self:
-        """Read what `save_pretrained` wrote, or an export made of it. Nothing is downloaded."""
-        if not has_smolvlm_names(folder):
-            return super().from_pretrained(folder, local_files_only=True, **kwargs)
-        with with_own_names(folder) as copy:
-            processor = super().from_pretrained(copy, local_files_only=True, **kwargs)
-        processor.tokenizer.name_or_path = str(folder)
+        """Read what `save_pretrained` wrote, or an export made of it. Nothing is downloaded.
+
+        Raises:
+            ValueError: a file is missing or damaged, or does not fit the others; the message names the folder.
+        """
+        with reading(f"the processor in {folder} cannot be loaded"):
+            check_objects(folder, PROCESSOR_FILES)
+            _check_files(Path(folder))
+            if not has_smolvlm_names(folder):
+                processor = super().from_pretrained(folder, local_files_only=True, **kwargs)
+            else:
+                with with_own_names(folder) as copy:
+                    processor = super().from_pretrained(copy, local_files_only=True, **kwargs)
+                processor.tokenizer.name_or_path = str(folder)
+            _check_template(processor)
         return processor
+
+
+def _check_template(processor: SmVLMProcessor) -> None:
+    """Raise `ValueError` unless the chat template shows a picture where it stands; a damaged one may leave it out and say nothing."""
+    tile = processor.image_processor.max_image_size["longest_edge"]
+    asked = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "?"}]}
+    layout = processor.lay_out([asked], [(tile, tile)], add_generation_prompt=True)
+    if layout.input_ids.count(processor.image_token_id) != layout.num_tiles * processor.image_seq_len:
+        raise ValueError("chat_template.jinja leaves out the images of a conversation; take the template of the checkpoint")
+
+
+def _check_files(folder: Path) -> None:
+    """Raise `SettingsFileError` for a file whose lack transformers does not tell."""
+    for name in ("processor_config.json", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise SettingsFileError(f"{folder} has no {name}; copy the folder whole.")
 
 
 def default_chat_template() -> str:

@@ -26,11 +26,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from smvl.config import Config, SourceConfig, dump_config
 from smvl.data.registry import open_source, reads_from_hub
+from smvl.model.saving import save_tensors
 
 CONFIG_FILE = "config.yaml"
 PROVENANCE_FILE = "provenance.json"
@@ -200,7 +201,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 def save_learning(parameters: Mapping[str, torch.Tensor], folder: Path) -> None:
     """Write what learns, exactly as it is in memory: the model's own file may hold it in a shorter type."""
-    save_file({name: parameter.detach().contiguous().cpu() for name, parameter in parameters.items()}, folder / LEARNING_FILE)
+    save_tensors({name: parameter.detach().contiguous().cpu() for name, parameter in parameters.items()}, folder / LEARNING_FILE)
 
 
 @torch.no_grad()

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
 from smvl.config import LoraConfig
 from smvl.model.marker_rows import ATTRIBUTE
+from smvl.model.saving import save_tensors
 from smvl.train.nf4 import is_quantized, quantize_text_layers
 from smvl.train.parts import part_parameters
 
@@ -157,7 +157,7 @@ def save_adapter(model: SmolVLMForConditionalGeneration, folder: str | Path) -> 
     path.mkdir(parents=True, exist_ok=True)
     config.save_pretrained(path)
     written = {_PEFT_PREFIX + name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(written, path / "adapter_model.safetensors", metadata={"format": "pt"})
+    save_tensors(written, path / "adapter_model.safetensors")
 
 
 def _check_all_learned_is_in(model: nn.Module, tensors: dict[str, torch.Tensor]) -> None:

@@ -143,6 +143,23 @@ def read_yaml(path: str | Path, example: str) -> Any:
     return parse_yaml(text, str(path))
 
 
+def where_looked(path: str, file: str | Path | None) -> str:
+    """For the message that a path of a YAML file leads nowhere: which folder a relative one counts from, and whether another is meant.
+
+    Args:
+        file: the YAML file; None where it is not known.
+    """
+    if Path(path).is_absolute():
+        return ""
+    here = Path.cwd()
+    text = f" Relative paths count from the current folder, {here}"
+    if file is not None and (folder := Path(file).resolve().parent) != here:
+        text += f", not from that of the YAML file, {folder}"
+        found = next((parent for parent in (folder, *folder.parents) if (parent / path).exists()), None)
+        text += f"; {path} is in {found}: start there" if found else ""
+    return f"{text}."
+
+
 def parse_yaml(text: str, where: str) -> Any:
     """The tree in a text. What an alias stands for is there as often as it is named, so that one may be changed alone."""
     try:

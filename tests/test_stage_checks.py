@@ -161,6 +161,15 @@ def test_lora_in_the_first_stage_leaves_the_second_to_be_looked_at(folder, capsy
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "path"), [("model.vision", "vision"), ("model.text", "text"), ("stages.1.mixture.1.path", "data/text.jsonl")]
+)
+def test_a_relative_path_that_leads_nowhere_names_both_folders(folder, tmp_path, capsys, monkeypatch, key, path):
+    monkeypatch.chdir(tmp_path)
+    counted = f"Relative paths count from the current folder, {tmp_path}, not from that of the YAML file, {folder}; "
+    assert f"{counted}{path} is in {folder}: start there." in refusal(folder, capsys, f"{key}={path}")
+
+
 # ---- the model without weights ---------------------------------------------------------------------------------------------------
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from smvl.infer.settings import Settings, read_settings
-from smvl.strict_yaml import MAX_CHARACTERS, ConfigError, apply_override, build, describe, parse_yaml, read_yaml
+from smvl.infer.settings import Settings, check_paths, read_settings
+from smvl.strict_yaml import MAX_CHARACTERS, ConfigError, apply_override, build, describe, parse_yaml, read_yaml, where_looked
 
 ACCOUNTS = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
 
@@ -110,3 +110,34 @@ def test_a_file_without_end_is_refused_by_its_size(tmp_path: Path) -> None:
 def test_a_path_that_can_be_none_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"cannot read 'a\\x00b': embedded null byte; give the path of a YAML file such as train.yaml"):
         read_yaml("a\0b", "train.yaml")
+
+
+# ---- relative paths ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_path_that_is_not_there_is_looked_for_from_the_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as `model/qwen` of a recipe in configs/, read by someone who started in another folder than the project's."""
+    (tmp_path / "project/configs").mkdir(parents=True)
+    (tmp_path / "project/model").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    recipe = tmp_path / "project/configs/a.yaml"
+    counted = f" Relative paths count from the current folder, {tmp_path}/elsewhere, not from that of the YAML file, {recipe.parent}"
+    assert where_looked("model", recipe) == f"{counted}; model is in {tmp_path}/project: start there."
+    assert where_looked("no_model", recipe) == f"{counted}."
+    assert where_looked("model", None) == f" Relative paths count from the current folder, {tmp_path}/elsewhere."
+    assert where_looked("/model", recipe) == ""
+
+
+def test_beside_the_file_one_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert where_looked("model", "a.yaml") == f" Relative paths count from the current folder, {tmp_path}."
+
+
+def test_what_infer_is_told_by_its_file_must_be_there(tmp_path: Path) -> None:
+    settings = Settings(model=str(tmp_path / "none"), image=[str(tmp_path / "none.png")])
+    for model, images, key, path in [(settings.model, [], "model", "none"), ("other", settings.image, "image", "none.png")]:
+        with pytest.raises(ConfigError) as error:
+            check_paths(settings, "a.yaml", model=model, images=images)
+        assert str(error.value) == f"a.yaml: {key}: there is no {tmp_path}/{path}."
+    check_paths(settings, "a.yaml", model="other", images=[])

@@ -1,10 +1,11 @@
 """The settings of infer.py, which a YAML file may hold and the command line overrides."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from smvl.strict_yaml import ConfigError, build, kind_of, read_yaml
+from smvl.strict_yaml import ConfigError, build, kind_of, read_yaml, where_looked
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,16 @@ def read_settings(path: str | Path) -> Settings:
         return build(Settings, tree or {})
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def check_paths(settings: Settings, file: str | Path, *, model: str | None, images: Sequence[str]) -> None:
+    """Raise `ConfigError` for a path of the file that leads nowhere; the command line may have put another in its place.
+
+    Args:
+        model, images: what is asked for in the end.
+    """
+    named = [("model", path) for path in [settings.model] if path is not None and path == model]
+    named += [("image", path) for path in settings.image if path in images]
+    for key, path in named:
+        if not Path(path).exists():
+            raise ConfigError(f"{file}: {key}: there is no {path}.{where_looked(path, file)}")

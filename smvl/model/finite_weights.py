@@ -17,7 +17,9 @@ def check_finite(tensors: Iterable[tuple[str, torch.Tensor]], where: str) -> Non
     for name, tensor in tensors:
         if tensor.dtype not in _TYPES or not tensor.numel() or tensor.is_meta:
             continue
-        if not all(math.isfinite(bound) for bound in map(float, tensor.detach().aminmax())):
+        is_plain = type(tensor) in (torch.Tensor, torch.nn.Parameter)  # torchao's are of classes of their own, which compare nothing
+        bounds = (tensor.detach() if is_plain else tensor.dequantize()).aminmax()
+        if not all(math.isfinite(bound) for bound in map(float, bounds)):
             raise NotFiniteError(
                 f"{where} holds numbers that are none (NaN or infinite) in {name}, and would answer nothing sensible. Download the folder "
                 "again, or take an earlier checkpoint."

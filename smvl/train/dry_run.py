@@ -50,17 +50,18 @@ NUM_TIMED = 2
 BAR_WIDTH, NUM_BINS = 40, 8
 
 
-def dry_run(config: Config, *, budget: float | None = None) -> None:
+def dry_run(config: Config, *, budget: float | None = None, recipe: str | Path | None = None) -> None:
     """Log the report of every stage.
 
     Args:
         budget: memory to plan for in GB, in place of what this machine has now.
+        recipe: the YAML file of the configuration, for messages.
 
     Raises:
         MemoryPlanError: a stage cannot fit.
         ValueError: what `prepare` raises.
     """
-    prepare_checks(config)
+    prepare_checks(config, recipe=recipe)
     refusals = []
     with tempfile.TemporaryDirectory() as folder:
         config = _with_data_drawn(config, Path(folder))

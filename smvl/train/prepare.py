@@ -11,6 +11,7 @@ from smvl.config import Config
 from smvl.data.demo_scenes.draw import write_demo_data
 from smvl.data.registry import check_source, reads_from_hub, source_format
 from smvl.model.donors import DonorError, check_donor_folder
+from smvl.strict_yaml import where_looked
 from smvl.train.arguments import check_trainer_keys
 from smvl.train.checkpoint import claim_run_folder
 from smvl.train.parts import check_part_name
@@ -26,13 +27,16 @@ WAYS_ON = (
 )
 
 
-def prepare(config: Config, *, resume: bool) -> Path:
+def prepare(config: Config, *, resume: bool, recipe: str | Path | None = None) -> Path:
     """Check, claim the run folder, draw the data that the configuration asks to draw, and look at every stage.
+
+    Args:
+        recipe: the YAML file of the configuration, for messages.
 
     Raises:
         ValueError: weights or data are missing, a `trainer` key is unknown, the run folder is in use, or a stage cannot be trained.
     """
-    prepare_checks(config)
+    prepare_checks(config, recipe=recipe)
     state = process_state()
     folder = Path(config.output_dir)
     if state.is_main_process:
@@ -43,7 +47,7 @@ def prepare(config: Config, *, resume: bool) -> Path:
     return folder
 
 
-def prepare_checks(config: Config) -> None:
+def prepare_checks(config: Config, *, recipe: str | Path | None = None) -> None:
     """All that `prepare` checks, for a run that shall leave nothing behind.
 
     Raises:
@@ -55,17 +59,17 @@ def prepare_checks(config: Config) -> None:
     for stage in config.stages:
         for part in stage.parts:
             check_part_name(part)
-    check_resources(config)
+    check_resources(config, recipe)
     logging.getLogger("smvl").setLevel(logging.INFO if process_state().is_main_process else logging.ERROR)
 
 
-def check_resources(config: Config) -> None:
+def check_resources(config: Config, recipe: str | Path | None = None) -> None:
     """Raise `ValueError` unless both donors and all data are there; it names the folder and the ways on."""
     for key, donor in (("vision", config.model.vision), ("text", config.model.text)):
         try:
             check_donor_folder(donor)
         except DonorError as error:
-            raise DonorError(f"model.{key}: {error} {WAYS_ON}") from None
+            raise DonorError(f"model.{key}: {error}{_if_missing(donor, recipe)} {WAYS_ON}") from None
     drawn = Path(config.data.scenes.folder) if config.data.scenes else None
     heldout = [config.evaluation.heldout] if config.evaluation.heldout else []
     for source in [*(source for stage in config.stages for source in stage.mixture), *heldout]:
@@ -73,9 +77,16 @@ def check_resources(config: Config) -> None:
         if drawn is not None and drawn in path.parents:
             source_format(source.source)
         elif reads_from_hub(source) or path.exists():
-            check_source(source)
+            try:
+                check_source(source)
+            except ValueError as error:
+                raise ValueError(f"{error}{_if_missing(source.path, recipe)}") from error
         else:
-            raise ValueError(f"there is no data in {path}. {WAYS_ON}")
+            raise ValueError(f"there is no data in {path}.{_if_missing(source.path, recipe)} {WAYS_ON}")
+
+
+def _if_missing(path: str, recipe: str | Path | None) -> str:
+    return "" if Path(path).exists() else where_looked(path, recipe)
 
 
 def draw_scenes(config: Config) -> None:

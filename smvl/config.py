@@ -15,16 +15,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from smvl.strict_yaml import ConfigError, apply_override, build, dump_yaml, kind_of, read_yaml, shorten
+from smvl.strict_yaml import ConfigError, apply_override, build, dump_yaml, kind_of, read_yaml, shorten, shown_key
 from smvl.trainer_keys import MAX_RATE, check_trainer
 
 MAX_RANK = 4096
 """Of a LoRA; more than any matrix of a small model has."""
+MAX_COUNT, MAX_ROWS = 1_000_000, 1_000_000_000
+"""Bounds of what is counted in tokens or samples, and in rows of data; what is above is a slip of the hand."""
+MAX_WORKERS, MAX_NAME = 1000, 64
+MIN_WEIGHT, MAX_WEIGHT = 1e-9, 1e12
+"""Between which a share is a number that can be mixed by."""
 
 
 def check(correct: bool, name: str, found: object, expected: str) -> None:
     if not correct:
         raise ConfigError(f"{name}: found {shorten(found)}, expected {expected}")
+
+
+def check_count(name: str, found: int, *, low: int = 1, high: int = MAX_COUNT) -> None:
+    check(found >= low, name, found, f"at least {low}")
+    check(found <= high, name, found, f"at most {high:,}")
 
 
 def check_rate(name: str, rate: float) -> None:
@@ -50,6 +60,8 @@ class ModelConfig:
     """Compile each layer of both towers with torch.compile: slower to start, faster after."""
 
     def __post_init__(self) -> None:
+        for name in ("vision", "text"):
+            check(bool(getattr(self, name)), name, getattr(self, name), "a folder")
         check(self.scale_factor is None or self.scale_factor > 0, "scale_factor", self.scale_factor, "at least 1")
 
 
@@ -78,7 +90,7 @@ class ScenesConfig:
 
     def __post_init__(self) -> None:
         for name in ("num_align", "num_finetune", "num_heldout"):
-            check(getattr(self, name) > 0, name, getattr(self, name), "at least 1")
+            check_count(name, getattr(self, name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +113,10 @@ class DataConfig:
     """Data to draw before the run, so that it needs no download; null draws nothing."""
 
     def __post_init__(self) -> None:
-        check(self.max_length > 0, "max_length", self.max_length, "at least 1")
+        check_count("max_length", self.max_length)
         check(self.max_tiles is None or self.max_tiles > 0, "max_tiles", self.max_tiles, "at least 1, or null")
-        check(self.look_ahead > 0, "look_ahead", self.look_ahead, "at least 1")
-        check(self.workers >= 0, "workers", self.workers, "0 or more")
+        check_count("look_ahead", self.look_ahead)
+        check_count("workers", self.workers, low=0, high=MAX_WORKERS)
         check(0 <= self.max_drop_share <= 1, "max_drop_share", self.max_drop_share, "a share from 0 to 1")
 
 
@@ -185,8 +197,11 @@ class SourceConfig:
     """Changes to the images of its samples, others in each epoch; null leaves them as they are."""
 
     def __post_init__(self) -> None:
+        check(bool(self.path), "path", self.path, "a folder, a file, or the id of a data set on the hub")
         check(0 < self.weight < math.inf, "weight", self.weight, "a finite number above 0")
-        check(self.stream is None or self.stream > 0, "stream", self.stream, "at least 1 row, or null")
+        check(MIN_WEIGHT <= self.weight <= MAX_WEIGHT, "weight", self.weight, f"a number from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}")
+        if self.stream is not None:
+            check_count("stream", self.stream, high=MAX_ROWS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,10 +236,11 @@ class LoraConfig:
     """Hold the text layers' frozen matrices in four bits (QLoRA); needs a CUDA card and bitsandbytes."""
 
     def __post_init__(self) -> None:
-        check(self.rank > 0, "rank", self.rank, "at least 1")
-        check(self.rank <= MAX_RANK, "rank", self.rank, f"at most {MAX_RANK:,}")
+        check_count("rank", self.rank, high=MAX_RANK)
         check(0 < self.alpha < math.inf, "alpha", self.alpha, "a finite number above 0")
         check(0 <= self.dropout < 1, "dropout", self.dropout, "a share from 0 to below 1")
+        is_slice = re.fullmatch(r"\[(-?\d+)?:?(-?\d+)?\]", self.layers) is not None
+        check(is_slice, "layers", self.layers, "a slice of the text layers in brackets, for example '[-4:]'")
         check(bool(self.modules), "modules", self.modules, "at least one linear map of a text layer, for example q_proj")
 
 
@@ -252,6 +268,7 @@ class StageConfig:
     def __post_init__(self) -> None:
         valid_name = re.fullmatch(r"[A-Za-z0-9_-]+", self.name) is not None
         check(valid_name, "name", self.name, "letters, digits, - and _ (it becomes a folder)")
+        check(len(self.name) <= MAX_NAME, "name", self.name, f"at most {MAX_NAME} characters")
         check(bool(self.mixture), "mixture", self.mixture, "at least one source")
         check(bool(self.train), "train", self.train, "at least one part, for example [connector, markers]")
         self._check_parts()
@@ -266,7 +283,8 @@ class StageConfig:
     def _check_text_share(self) -> None:
         if self.text_share is None:
             return
-        check(0 < self.text_share < 1, "text_share", self.text_share, "a share above 0 and below 1, or null")
+        in_range = MIN_WEIGHT <= self.text_share <= 1 - MIN_WEIGHT
+        check(in_range, "text_share", self.text_share, "a share above 0 and below 1, or null")
         kinds = [source.text for source in self.mixture]
         expected = "a mixture with at least one source of `text: true` and one without"
         check(len(set(kinds)) == 2, "text_share", self.text_share, expected)
@@ -286,7 +304,7 @@ class StageConfig:
             check("lora" not in parts, "lora", self.lora, "settings, for example {rank: 16} (lora is a part of this stage)")
         for part, rate in self.lr.items():
             check(part in parts, "lr", part, f"a part that this stage trains: {', '.join(parts)}")
-            check_rate(f"lr.{part}", rate)
+            check_rate(f"lr.{shown_key(part)}", rate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,7 +324,7 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         for name in ("max_samples", "max_new_tokens", "batch_size", "max_scored"):
-            check(getattr(self, name) > 0, name, getattr(self, name), "at least 1")
+            check_count(name, getattr(self, name), high=MAX_ROWS if name.startswith("max_s") else MAX_COUNT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -349,8 +367,9 @@ class Config:
     def __post_init__(self) -> None:
         names = [stage.name for stage in self.stages]
         check(bool(names), "stages", self.stages, "at least one stage")
+        folders = [name.lower() for name in names]  # some disks hold no two that differ in case alone
         for name in names:
-            check(names.count(name) == 1, "stages", name, "each stage's `name` once")
+            check(folders.count(name.lower()) == 1, "stages", name, "each stage's `name` once")
         check(bool(self.output_dir), "output_dir", self.output_dir, "a folder")
         for stage in self.stages:
             mixed = self.model.dtype == "float32" or stage.trainer.get("bf16") is True

@@ -11,6 +11,8 @@ import difflib
 import re
 import types
 import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -32,6 +34,15 @@ FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.
 
 class ConfigError(ValueError):
     """A mistake in a YAML file or in an override: what was found, what was expected, what to do."""
+
+
+@contextmanager
+def at_key(key: str) -> Iterator[None]:
+    """Within, a message begins with the key whose mistake it tells."""
+    try:
+        yield
+    except ValueError as error:
+        raise ConfigError(f"{key}: {error}") from error
 
 
 class _Extent(NamedTuple):
@@ -78,7 +89,7 @@ class _Loader(yaml.SafeLoader):
     def _check(self, correct: bool, found: str) -> None:
         if not correct:
             key = ".".join(filter(None, self._keys))
-            raise ConfigError(f"{f'{_shown_key(key)}: ' if key else ''}found {found}; write it shorter")
+            raise ConfigError(f"{f'{shown_key(key)}: ' if key else ''}found {found}; write it shorter")
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -226,7 +237,7 @@ def _descend(node: Any, part: str, path: str, following: str) -> Any:
 def _list_index(node: list, part: str, path: str) -> int:
     if not (part.isdecimal() and len(part) <= MAX_DIGITS and int(part) < len(node)):
         expected = f"an index from 0 to {len(node) - 1}" if node else f"no index, the list is empty; set {path}=[...]"
-        raise ConfigError(f"{_join(path, _shown_key(part))}: found {shorten(part)}, expected {expected}")
+        raise ConfigError(f"{_join(path, shown_key(part))}: found {shorten(part)}, expected {expected}")
     return int(part)
 
 
@@ -265,7 +276,7 @@ def _build_dataclass(kind: type[T], value: Any, key: str) -> T:
 
 def _unknown_key(name: Any, valid: list[str], key: str) -> str:
     near = difflib.get_close_matches(str(name)[:_MAX_SHOWN], valid, n=1, cutoff=0.0)[0]
-    return f"{_join(key, _shown_key(name))}: unknown key; did you mean {_join(key, near)}? Valid here: {', '.join(valid)}"
+    return f"{_join(key, shown_key(name))}: unknown key; did you mean {_join(key, near)}? Valid here: {', '.join(valid)}"
 
 
 def _build_choice(choices: tuple, value: Any, key: str) -> Any:
@@ -277,8 +288,8 @@ def _build_choice(choices: tuple, value: Any, key: str) -> Any:
 def _build_dict(kind: Any, value: Any, key: str) -> dict:
     for name in _expect(dict, value, key):
         if not isinstance(name, str):
-            raise ConfigError(f"{_join(key, _shown_key(name))}: found {describe(name)} as a key, expected text; quote it")
-    return {name: build(kind, item, _join(key, name)) for name, item in value.items()}
+            raise ConfigError(f"{_join(key, shown_key(name))}: found {describe(name)} as a key, expected text; quote it")
+    return {name: build(kind, item, _join(key, shown_key(name))) for name, item in value.items()}
 
 
 def _build_any(value: Any, key: str) -> Any:
@@ -296,7 +307,16 @@ def _expect(kind: type, value: Any, key: str) -> Any:
         return float(value)
     if type(value) is not kind:  # not isinstance: true is an int to Python, never to a user
         raise ConfigError(f"{key or 'the file'}: found {describe(value)}, expected {KIND_NAMES[kind]}")
+    if kind is str and not _can_be_written(value):
+        raise ConfigError(f"{key}: found {describe(value)}, expected text without zero bytes and halves of characters")
     return value
+
+
+def _can_be_written(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode("utf-8")
+    except UnicodeEncodeError:  # "\ud800" is a half of a character
+        return False
 
 
 def describe(value: Any) -> str:
@@ -319,7 +339,7 @@ def shorten(value: object) -> str:
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}... ({len(text):,} characters)"
 
 
-def _shown_key(name: object) -> str:
+def shown_key(name: object) -> str:
     """A key as it stands in the file, or shortened where it would fill the screen or break the line."""
     text = str(name)
     return text if len(text) <= _MAX_SHOWN and text.isprintable() else shorten(text)

@@ -87,19 +87,39 @@ BITSANDBYTES_OPTIMIZERS = (
 OTHER_OPTIMIZERS = ("adafactor", "sgd", "adagrad", "rmsprop")
 """Which have no use for `adam_beta1` and its like."""
 
+_CYCLES = {"num_cycles": above(0, 10_000)}
+_LEAST_RATE = {"min_lr": number(0, MAX_RATE).or_null(), "min_lr_rate": number(0, 1).or_null()}
+SCHEDULES: dict[str, dict[str, Values]] = {
+    "linear": {},
+    "cosine": _CYCLES,
+    "cosine_with_restarts": {"num_cycles": whole(1, 10_000)},
+    "polynomial": {"lr_end": number(0, MAX_RATE), "power": above(0, 100)},
+    "constant": {},
+    "constant_with_warmup": {},
+    "inverse_sqrt": {"timescale": whole(1, MAX_STEPS).or_null()},
+    "cosine_with_min_lr": _CYCLES | _LEAST_RATE,
+    "cosine_warmup_with_min_lr": _CYCLES | _LEAST_RATE | {"warmup_lr_rate": number(0, 1).or_null()},
+    "warmup_stable_decay": {
+        "num_decay_steps": whole(0, MAX_STEPS),
+        "num_stable_steps": whole(0, MAX_STEPS).or_null(),
+        "warmup_type": one_of("linear", "cosine", "1-sqrt"),
+        "decay_type": one_of("linear", "cosine", "1-sqrt"),
+        "min_lr_ratio": number(0, 1),
+        **_CYCLES,
+    },
+}
+"""Schedules of the learning rate, each with the `lr_scheduler_kwargs` that it takes."""
+
 USED_TRAINER_KEYS: dict[str, Values] = {
     # duration and batches
     "max_steps": whole(1, MAX_STEPS),
     "num_train_epochs": above(0, 10_000),
     "per_device_train_batch_size": whole(1, 10_000),
-    "gradient_accumulation_steps": whole(1, 100_000),
+    "gradient_accumulation_steps": whole(1, 10_000),
     "average_tokens_across_devices": FLAG,
     # rates and optimizer
     "learning_rate": above(0, MAX_RATE),
-    "lr_scheduler_type": one_of(
-        *"linear cosine cosine_with_restarts polynomial constant constant_with_warmup inverse_sqrt".split(),
-        *"cosine_with_min_lr cosine_warmup_with_min_lr warmup_stable_decay".split(),
-    ),
+    "lr_scheduler_type": one_of(*SCHEDULES),
     "lr_scheduler_kwargs": mapping().or_null(),
     "warmup_steps": steps(from_zero=True),
     "optim": one_of("adamw_torch", "adamw_torch_fused", *OTHER_OPTIMIZERS, *BITSANDBYTES_OPTIMIZERS),

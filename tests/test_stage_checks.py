@@ -73,6 +73,18 @@ MISTAKES = {
         [*LORA, "stages.1.lora={{modules: [input_layernorm]}}"],
         "stage finetune: lora: input_layernorm is a Qwen3RMSNorm; only a Linear can have an adapter.",
     ),
+    "a LoRA beside no name": (
+        [*LORA, "stages.1.lora={{modules: ['']}}"],
+        "stage finetune: lora: no module of a text layer is named ''; its Linears are q_proj, k_proj,",
+    ),
+    "a part that no model has": (["stages.1.train=[conector]"], "stages.1.train: there is no part 'conector' to train; parts are "),
+    "a part that no model has, later": (
+        ["stages.1.unfreeze=[{{at: 0.4, add: [texts]}}]"],
+        "stages.1.unfreeze: there is no part 'texts' to train; parts are ",
+    ),
+    "a format that nobody knows": (["stages.1.mixture.1.source=lmdb"], "stages.1.mixture.1: the source 'lmdb' is unknown; expected one"),
+    "data that is not there": (["stages.1.mixture.1.path=/none"], "stages.1.mixture.1: there is no data in /none. Either run "),
+    "held-out data that is not there": (["evaluation.heldout.path=/none"], "evaluation.heldout: there is no data in /none. Either run "),
     "LoRA layers that are not there": (
         [*LORA, "stages.1.lora={{layers: '[9:]'}}"],
         "stage finetune: text.layers[9:] holds no layer: the text model has 2.",
@@ -132,6 +144,14 @@ def test_a_second_stage_that_does_not_fit_is_refused_before_the_first(folder, ca
     assert "stage finetune needs " in refusal(folder, capsys)
 
 
+@pytest.mark.parametrize("within", ["run.yaml/out", "x" * 300])
+@pytest.mark.parametrize("key", ["output_dir", "data.scenes.folder"])
+def test_a_folder_that_cannot_be_made_is_named_with_its_key(folder, capsys, key, within):
+    scenes = ["data.scenes={{folder: a, num_align: 1, num_finetune: 1, num_heldout: 1}}"] if key != "output_dir" else []
+    error = refusal(folder, capsys, *scenes, f"{key}={{folder}}/{within}")
+    assert error.startswith(f"train.py: {key}: '{folder}/") and error.endswith(" Give another folder.\n") and error.count("\n") == 1
+
+
 @pytest.mark.parametrize("package", ["opencc", "rjieba"])
 def test_a_package_that_only_some_samples_need_is_asked_for_at_once(folder, capsys, monkeypatch, package):
     monkeypatch.setattr(stage_checks, "find_spec", lambda name: None if name == package else True)
@@ -167,7 +187,7 @@ def test_lora_in_the_first_stage_leaves_the_second_to_be_looked_at(folder, capsy
 def test_a_relative_path_that_leads_nowhere_names_both_folders(folder, tmp_path, capsys, monkeypatch, key, path):
     monkeypatch.chdir(tmp_path)
     counted = f"Relative paths count from the current folder, {tmp_path}, not from that of the YAML file, {folder}; "
-    assert f"{counted}{path} is in {folder}: start there." in refusal(folder, capsys, f"{key}={path}")
+    assert f" {counted}{path} is in {folder}: start there." in refusal(folder, capsys, f"{key}={path}")
 
 
 # ---- the model without weights ---------------------------------------------------------------------------------------------------

@@ -16,8 +16,16 @@ from transformers.utils import is_bitsandbytes_available
 
 from smvl.config import Config, ConfigError, StageConfig
 from smvl.data.packing import Pack, PackSampler
+from smvl.strict_yaml import describe, shorten, shown_key
 from smvl.train.processes import has_card
-from smvl.trainer_keys import BITSANDBYTES_OPTIMIZERS, DURATION_KEYS, OTHER_OPTIMIZERS, REFUSED_TRAINER_KEYS, USED_TRAINER_KEYS
+from smvl.trainer_keys import (
+    BITSANDBYTES_OPTIMIZERS,
+    DURATION_KEYS,
+    OTHER_OPTIMIZERS,
+    REFUSED_TRAINER_KEYS,
+    SCHEDULES,
+    USED_TRAINER_KEYS,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +43,9 @@ def check_trainer_keys(config: Config) -> None:
         where = f"stages.{number}.trainer"
         for key in stage.trainer:
             if key not in known:
-                near = difflib.get_close_matches(key, sorted(known), n=1)
-                raise ConfigError(f"{where}.{key}: TrainingArguments has no such key{f'; did you mean {near[0]}?' if near else '.'}")
+                near = difflib.get_close_matches(shown_key(key), sorted(known), n=1)
+                hint = f"; did you mean {near[0]}?" if near else "."
+                raise ConfigError(f"{where}.{shown_key(key)}: TrainingArguments has no such key{hint}")
             if key not in USED_TRAINER_KEYS and key not in REFUSED_TRAINER_KEYS:
                 raise ConfigError(f"{where}.{key}: this version of smvl does not know what it would do; take it out.")
         given = [key for key in DURATION_KEYS if key in stage.trainer]
@@ -62,12 +71,20 @@ def _conflicts(trainer: Mapping[str, Any], config: Config) -> Iterator[tuple[str
         yield "dataloader_prefetch_factor", "there are no workers that could fetch ahead; set data.workers, or take it out."
     if trainer.get("tf32") and not torch.cuda.is_available():
         yield "tf32", "found true, but there is no CUDA card; take it out."
+    yield from _schedule_conflicts(trainer)
+    yield from _optimizer_conflicts(trainer)
+
+
+def _schedule_conflicts(trainer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     schedule = trainer.get("lr_scheduler_type", "linear")
     if schedule == "constant" and trainer.get("warmup_steps"):
         yield "warmup_steps", "a constant schedule has no warmup; take lr_scheduler_type: constant_with_warmup, or take it out."
-    if schedule in ("constant", "constant_with_warmup") and trainer.get("lr_scheduler_kwargs"):
-        yield "lr_scheduler_kwargs", f"the schedule {schedule} takes none; take it out."
-    yield from _optimizer_conflicts(trainer)
+    taken = SCHEDULES[schedule]
+    for key, value in (trainer.get("lr_scheduler_kwargs") or {}).items():
+        if key not in taken:
+            yield "lr_scheduler_kwargs", f"the schedule {schedule} takes {', '.join(taken) or 'none'}; found {shorten(key)}, take it out."
+        elif not taken[key].accepts(value):
+            yield f"lr_scheduler_kwargs.{key}", f"found {describe(value)}, expected {taken[key].expected}"
 
 
 def _optimizer_conflicts(trainer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -91,7 +91,7 @@ def _target_pattern(model: SmolVLMForConditionalGeneration, settings: LoraConfig
     layers = model.get_submodule(TEXT_LAYERS)
     indices = [index for index, layer in enumerate(layers) if id(next(layer.parameters())) in chosen]
     for leaf in settings.modules:
-        found = {name: module for name, module in layers[indices[0]].named_modules() if name.rpartition(".")[2] == leaf}
+        found = {name: module for name, module in layers[indices[0]].named_modules() if name and name.rpartition(".")[2] == leaf}
         if not found:
             linears = [name.rpartition(".")[2] for name, module in layers[indices[0]].named_modules() if isinstance(module, nn.Linear)]
             raise ValueError(f"lora: no module of a text layer is named {leaf!r}; its Linears are {', '.join(linears)}. Mend modules.")

@@ -2,16 +2,18 @@
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import transformers
 from transformers.utils import is_datasets_available
 
-from smvl.config import Config
+from smvl.config import Config, SourceConfig
 from smvl.data.demo_scenes.draw import write_demo_data
 from smvl.data.registry import check_source, reads_from_hub, source_format
 from smvl.model.donors import DonorError, check_donor_folder
-from smvl.strict_yaml import where_looked
+from smvl.strict_yaml import at_key, shorten, where_looked
 from smvl.train.arguments import check_trainer_keys
 from smvl.train.checkpoint import claim_run_folder
 from smvl.train.parts import check_part_name
@@ -40,7 +42,8 @@ def prepare(config: Config, *, resume: bool, recipe: str | Path | None = None) -
     state = process_state()
     folder = Path(config.output_dir)
     if state.is_main_process:
-        folder = claim_run_folder(config, resume=resume)
+        with _writing("output_dir", config.output_dir):
+            folder = claim_run_folder(config, resume=resume)
         draw_scenes(config)
     state.wait_for_everyone()
     check_stages(config, folder)
@@ -56,9 +59,10 @@ def prepare_checks(config: Config, *, recipe: str | Path | None = None) -> None:
     quieten()
     check_launch(config)
     check_trainer_keys(config)
-    for stage in config.stages:
+    for number, stage in enumerate(config.stages):
         for part in stage.parts:
-            check_part_name(part)
+            with at_key(f"stages.{number}.{'train' if part in stage.train else 'unfreeze'}"):
+                check_part_name(part)
     check_resources(config, recipe)
     logging.getLogger("smvl").setLevel(logging.INFO if process_state().is_main_process else logging.ERROR)
 
@@ -69,20 +73,32 @@ def check_resources(config: Config, recipe: str | Path | None = None) -> None:
         try:
             check_donor_folder(donor)
         except DonorError as error:
-            raise DonorError(f"model.{key}: {error}{_if_missing(donor, recipe)} {WAYS_ON}") from None
+            raise DonorError(f"model.{key}: {error} {WAYS_ON}{_if_missing(donor, recipe)}") from None
     drawn = Path(config.data.scenes.folder) if config.data.scenes else None
-    heldout = [config.evaluation.heldout] if config.evaluation.heldout else []
-    for source in [*(source for stage in config.stages for source in stage.mixture), *heldout]:
-        path = Path(source.path)
-        if drawn is not None and drawn in path.parents:
-            source_format(source.source)
-        elif reads_from_hub(source) or path.exists():
-            try:
-                check_source(source)
-            except ValueError as error:
-                raise ValueError(f"{error}{_if_missing(source.path, recipe)}") from error
-        else:
-            raise ValueError(f"there is no data in {path}.{_if_missing(source.path, recipe)} {WAYS_ON}")
+    for key, source in _sources(config):
+        with at_key(key):
+            _check_source(source, drawn, recipe)
+
+
+def _sources(config: Config) -> Iterator[tuple[str, SourceConfig]]:
+    """Every source of a run, with the key that it stands at."""
+    for number, stage in enumerate(config.stages):
+        yield from ((f"stages.{number}.mixture.{index}", source) for index, source in enumerate(stage.mixture))
+    if config.evaluation.heldout is not None:
+        yield "evaluation.heldout", config.evaluation.heldout
+
+
+def _check_source(source: SourceConfig, drawn: Path | None, recipe: str | Path | None) -> None:
+    path = Path(source.path)
+    if drawn is not None and drawn in path.parents:
+        source_format(source.source)
+    elif reads_from_hub(source) or path.exists():
+        try:
+            check_source(source)
+        except ValueError as error:
+            raise ValueError(f"{error}{_if_missing(source.path, recipe)}") from error
+    else:
+        raise ValueError(f"there is no data in {path}. {WAYS_ON}{_if_missing(source.path, recipe)}")
 
 
 def _if_missing(path: str, recipe: str | Path | None) -> str:
@@ -93,13 +109,23 @@ def draw_scenes(config: Config) -> None:
     """Draw the data of `data.scenes`, if any; nothing to do when it was drawn before."""
     if scenes := config.data.scenes:
         logger.info("Drawing pictures with questions and answers into %s.", scenes.folder)
-        write_demo_data(
-            Path(scenes.folder),
-            seed=config.seed,
-            num_align=scenes.num_align,
-            num_finetune=scenes.num_finetune,
-            num_heldout=scenes.num_heldout,
-        )
+        with _writing("data.scenes.folder", scenes.folder):
+            write_demo_data(
+                Path(scenes.folder),
+                seed=config.seed,
+                num_align=scenes.num_align,
+                num_finetune=scenes.num_finetune,
+                num_heldout=scenes.num_heldout,
+            )
+
+
+@contextmanager
+def _writing(key: str, folder: str) -> Iterator[None]:
+    """Within, a folder is made; what the disk has against it is told with its key."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(f"{key}: {shorten(folder)} cannot be written ({error.strerror or error}). Give another folder.") from error
 
 
 def quieten() -> None:

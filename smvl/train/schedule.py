@@ -8,6 +8,8 @@ from smvl.trainer_keys import is_number
 
 MAX_FACTOR = 1 + 1e-6
 _NUM_LOOKED_AT = 200
+_LEAST_PEAK = 0.5
+"""Of the rate that was asked for; a warmup that is longer than the stage comes to less."""
 
 
 def check_schedule(arguments: TrainingArguments, stage_name: str) -> None:
@@ -19,8 +21,9 @@ def check_schedule(arguments: TrainingArguments, stage_name: str) -> None:
     for factor in factors:
         if not (is_number(factor) and 0 <= factor <= MAX_FACTOR):
             raise ConfigError(f"{_schedule_of(arguments, stage_name)} multiplies rates by {shorten(factor)}; expected 0 to 1.")
-    if not any(factors):
-        raise ConfigError(f"{_schedule_of(arguments, stage_name)} leaves every step without a rate; give more steps, or less warmup.")
+    if max(factors) < _LEAST_PEAK:
+        reached = f"never comes above {max(factors):.2g} of the rate" if any(factors) else "leaves every step without a rate"
+        raise ConfigError(f"{_schedule_of(arguments, stage_name)} {reached}; give more steps, or less warmup or decay.")
 
 
 def schedule_factors(arguments: TrainingArguments) -> list[float]:

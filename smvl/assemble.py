@@ -169,5 +169,7 @@ def _check_described(folder: Path) -> None:
     """Raise `CheckpointError` where config.json leaves a part out: transformers would make one of its own, of seven billion parameters."""
     config = read_object(folder / "config.json")
     for part in ("text_config", "vision_config"):
-        if not isinstance(config.get(part), dict) or not config[part]:
-            raise CheckpointError(f"{folder / 'config.json'} has no {part}; expected a checkpoint of train.py, or of smvl.splice.")
+        if not isinstance(config.get(part), dict) or "model_type" not in config[part]:
+            raise CheckpointError(
+                f"{folder / 'config.json'} has no {part} with a model_type; expected a checkpoint of train.py, or of smvl.splice."
+            )

@@ -45,18 +45,20 @@ def check_objects(folder: str | Path, names: Sequence[str]) -> None:
 def reading(what: str, error_class: type[ValueError] = SettingsFileError) -> Iterator[None]:
     """Within, a library reads files of a user: whatever it raises becomes an `error_class` of one line that begins with `what`.
 
-    No narrower class would do: a wrong type makes TypeError, AttributeError or IndexError, and huggingface_hub and tokenizers raise
-    classes that have Exception alone in common.
+    No narrower class would do: a wrong type makes TypeError, AttributeError or IndexError, huggingface_hub and tokenizers raise classes
+    that have Exception alone in common, and where tokenizers' Rust gives up, it has not even that.
     """
     try:
         yield
     except error_class:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise error_class(f"{what}: {one_line(error)}") from error
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """What an error says, or of which class it is where it says nothing."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."

@@ -12,7 +12,7 @@ from transformers.models.smolvlm.configuration_smolvlm import SmolVLMVisionConfi
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
 from smvl.model.finite_weights import check_finite
-from smvl.model.loading import WeightsError, load_whole
+from smvl.model.loading import WeightsError, first_names, load_whole
 from smvl.settings_files import MODEL_FILES, SettingsFileError, check_objects, read_object, reading
 
 logger = logging.getLogger(__name__)
@@ -117,8 +117,8 @@ def load_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> Smo
     reshaped = sorted(name for name in expected.keys() & found.keys() if expected[name].shape != found[name].shape)
     if missing or unknown or reshaped:
         raise DonorError(
-            f"the vision encoder in {donor.folder} does not match its config.json: missing {_first(missing)}, unknown {_first(unknown)}, "
-            f"of another shape {_first(reshaped)}. Download the folder again."
+            f"the vision encoder in {donor.folder} does not match its config.json: missing {first_names(missing)}, unknown "
+            f"{first_names(unknown)}, of another shape {first_names(reshaped)}. Download the folder again."
         )
     check_finite(found.items(), f"the vision encoder in {donor.folder}")
     tower.load_state_dict(found, strict=True)
@@ -223,8 +223,3 @@ def _weight_files(folder: Path) -> list[Path]:
     if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
         raise DonorError(f"{index} names no files in its weight_map. Download the folder again.")
     return [folder / name for name in sorted(set(shards.values()))]
-
-
-def _first(names: list[str]) -> str:
-    """At most three names and how many more there are."""
-    return "none" if not names else ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

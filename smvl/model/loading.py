@@ -1,5 +1,6 @@
 """Loading a model whole: every tensor that its configuration asks for, and no other."""
 
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,13 @@ def load_whole(
             ignore_mismatched_sizes=True,  # they are reported, and refused below with their names
             output_loading_info=True,
         )
-    faults = {name: sorted(map(str, report[name])) for name in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[name]}
-    if faults:
-        raise WeightsError(f"the weights in {folder} do not match its config.json: {faults}.")
+    kinds = ("missing_keys", "unexpected_keys", "mismatched_keys")
+    if faults := [f"{kind} {first_names(sorted(map(str, report[kind])))}" for kind in kinds if report[kind]]:
+        raise WeightsError(f"the weights in {folder} do not match its config.json: {'; '.join(faults)}.")
     check_finite(chain(model.state_dict().items(), model.named_buffers()), f"the model in {folder}")
     return model
+
+
+def first_names(names: Sequence[str]) -> str:
+    """At most three names and how many more there are."""
+    return "none" if not names else ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

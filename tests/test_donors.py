@@ -17,7 +17,7 @@ import infer
 import smvl
 import train
 from smvl.assemble import CheckpointError, load_checkpoint
-from smvl.model.donors import DonorError, check_donor_folder, load_text, load_tower, read_vision_donor
+from smvl.model.donors import DonorError, check_donor_folder, check_text_donor, load_text, load_tower, read_vision_donor
 from smvl.model.finite_weights import NotFiniteError
 from smvl.model.saving import save_model, save_tensors
 from tests.donors import PATCH, TILE, save_text_donor, save_vision_donor
@@ -105,14 +105,21 @@ def test_an_index_that_names_no_files_is_refused(tmp_path, text, index):
         smvl.splice(folder, text)
 
 
-@pytest.mark.parametrize("size", [0, -1])
+@pytest.mark.parametrize("size", [0, -1, 10**12])
 @pytest.mark.parametrize("name", ["patch_size", "num_hidden_layers", "hidden_size"])
 def test_a_size_of_the_vision_encoder_that_is_none_is_refused(tmp_path, name, size):
     folder = save_vision_donor(tmp_path)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     edit(folder, vision_config={**config["vision_config"], name: size})
-    with pytest.raises(DonorError, match=f"{name} of the vision encoder is {size}; expected 1 or more|does not describe|cannot be read"):
+    with pytest.raises(DonorError, match=f"{name} of the vision encoder is {size}; expected 1 to 1,000|does not describe|cannot be read"):
         read_vision_donor(folder)
+
+
+def test_a_text_model_of_a_trillion_layers_is_refused_at_once(tmp_path):
+    folder = save_text_donor(tmp_path, kind="llama")  # Qwen3 lists its layers besides
+    edit(folder, num_hidden_layers=10**12)
+    with pytest.raises(DonorError, match="asks for 1,000,000,000,000 layers; expected at most 1,000."):
+        check_text_donor(folder)
 
 
 def test_a_negative_scale_factor_is_refused(tmp_path, text):

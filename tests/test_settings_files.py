@@ -100,7 +100,7 @@ WRONG_VALUES = [
     ("vision/config.json", "scale_factor", "scale_factor"),
     ("vision/preprocessor_config.json", "image_mean", "image_mean is {value}; expected three numbers"),
     ("vision/preprocessor_config.json", "image_std", "image_std is {value}; expected three numbers above 0"),
-    ("vision/preprocessor_config.json", "resample", "resample is {value}; expected a number from 0 to 5"),
+    ("vision/preprocessor_config.json", "resample", "resample is {value}; expected 0 to 5"),
     ("text/config.json", "model_type", ""),
     ("text/config.json", "hidden_size", "hidden_size"),
     ("text/config.json", "rope_parameters.rope_theta", ""),
@@ -111,6 +111,9 @@ WRONG_VALUES = [
     ("checkpoint/config.json", "vision_config", "config.json has no vision_config with a model_type"),
     ("checkpoint/generation_config.json", "eos_token_id", "generation_config.json: eos_token_id is "),
     ("checkpoint/processor_config.json", "image_seq_len", "image_seq_len"),
+    ("checkpoint/processor_config.json", "image_processor.image_mean", "image_mean is "),
+    ("checkpoint/processor_config.json", "image_processor.rescale_factor", "rescale_factor is {value}; expected a number above 0."),
+    ("checkpoint/processor_config.json", "image_processor.do_normalize", "do_normalize is {value}; expected true, as in training."),
     ("checkpoint/tokenizer.json", "model.vocab", "processor"),
 ]
 

@@ -29,6 +29,8 @@ _PATCHES = "embeddings.patch_embedding.weight"
 """A tensor that every vision encoder has."""
 
 _SIZES = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_channels", "image_size", "patch_size")
+MAX_LAYERS, _MAX_SIZE = 1000, 1_000_000
+"""More than any model has; to build a million layers takes minutes, and all memory."""
 _OTHER_FIELDS = ("hidden_act", "layer_norm_eps", "attention_dropout")
 
 _QUANTIZATION_KEYS = ("quantization_config", "quantization", "compression_config")
@@ -84,8 +86,9 @@ def read_vision_donor(folder: str | Path) -> VisionDonor:
     with reading(f"{folder}/config.json does not describe a vision encoder", DonorError):
         tower = SmolVLMVisionConfig(**{name: getattr(vision, name) for name in (*_SIZES, *_OTHER_FIELDS)})
     for name in _SIZES:
-        if type(getattr(tower, name)) is not int or getattr(tower, name) < 1:
-            raise DonorError(f"{folder}/config.json: {name} of the vision encoder is {getattr(tower, name)!r}; expected 1 or more.")
+        most = MAX_LAYERS if name == "num_hidden_layers" else _MAX_SIZE
+        if type(getattr(tower, name)) is not int or not 1 <= getattr(tower, name) <= most:
+            raise DonorError(f"{folder}/config.json: {name} of the vision encoder is {getattr(tower, name)!r}; expected 1 to {most:,}.")
     if tower.image_size // tower.patch_size < 1:
         raise DonorError(f"{folder}: image_size {tower.image_size} is smaller than one patch of {tower.patch_size} pixels.")
     own_scale_factor = config.scale_factor if config.model_type in ("smolvlm", "idefics3") else None
@@ -159,6 +162,9 @@ def check_text_donor(folder: str | Path) -> PreTrainedConfig:
         raise DonorError(
             f"{folder} holds a {config.model_type} model; the text donor must be a decoder-only language model. Set model.text."
         )
+    depth = vars(config).get(config.attribute_map.get("num_hidden_layers", "num_hidden_layers"))  # some kinds have another name for it
+    if type(depth) is int and depth > MAX_LAYERS:
+        raise DonorError(f"{folder}/config.json asks for {depth:,} layers; expected at most {MAX_LAYERS:,}.")
     return config
 
 

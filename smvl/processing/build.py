@@ -1,7 +1,5 @@
 """Making a processor from two donor folders: the text model's tokenizer, with markers, and the vision encoder's image settings."""
 
-import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +7,13 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.image_processing_base import ImageProcessingMixin
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
+from smvl.processing.pixel_settings import PIXEL_SETTINGS, check_pixel_settings
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import END_OF_TEXT, END_OF_TURN, add_missing_tokens
 from smvl.settings_files import PROCESSOR_FILES, check_objects, reading
 
 _FEWEST_TOKENS = 256
 """A vocabulary that holds every byte has as many."""
-_KEPT_IMAGE_SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "image_mean": (lambda value: _are_three(value), "three numbers"),
-    "image_std": (lambda value: _are_three(value, above=0), "three numbers above 0"),
-    "rescale_factor": (lambda value: _is_number(value) and value > 0, "a number above 0"),
-    "resample": (lambda value: type(value) is int and value in range(6), "a number from 0 to 5, one of Pillow's filters"),
-}
-"""What a vision donor was trained with, and which values can be; the tiles are this project's."""
 
 
 def build_processor(
@@ -76,17 +68,7 @@ def _image_settings(folder: str | Path) -> dict[str, Any]:
         settings, _ = ImageProcessingMixin.get_image_processor_dict(folder, local_files_only=True)
     except OSError:
         return {}
-    kept = {name: settings[name] for name in _KEPT_IMAGE_SETTINGS if name in settings}
-    for name, value in kept.items():
-        is_right, expected = _KEPT_IMAGE_SETTINGS[name]
-        if not is_right(value):
-            raise ValueError(f"{folder}: the image processor's {name} is {value!r}; expected {expected}. Download the folder again.")
+    kept = {name: settings[name] for name in PIXEL_SETTINGS if name in settings}
+    with reading(str(folder)):
+        check_pixel_settings(kept)
     return kept
-
-
-def _are_three(value: Any, *, above: float = -math.inf) -> bool:
-    return isinstance(value, list) and len(value) == 3 and all(_is_number(entry) and entry > above for entry in value)
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)

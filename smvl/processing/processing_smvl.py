@@ -27,6 +27,7 @@ from smvl.processing.layout import (
     count_images,
     without_first_turn,
 )
+from smvl.processing.pixel_settings import check_pixel_scale
 from smvl.processing.tiles import TileGrid, check_image_settings, cut_byte_tiles, cut_tiles, longest_edges, plan_grid, scale_to_grid
 from smvl.processing.tokens import IMAGE_TOKEN, STOCK_ATTRIBUTES, check_tokens, marker_ids
 from smvl.settings_files import PROCESSOR_FILES, SettingsFileError, check_objects, reading
@@ -54,6 +55,7 @@ class SmVLMProcessor(ProcessorMixin):
     ):
         check_tokens(tokenizer)
         check_image_settings(image_processor)
+        check_pixel_scale(image_processor)
         if type(image_seq_len) is not int or image_seq_len < 1:
             raise ValueError(f"image_seq_len is {image_seq_len!r}; expected the number of features of one tile.")
         self.image_seq_len = image_seq_len

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from smvl.infer.budget.plan import BudgetError, Plan, plan_budget
-from smvl.infer.settings import Settings, read_settings
+from smvl.infer.settings import Settings, check_paths, read_settings
 from smvl.infer.without_torch import is_export, without_torch
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("the following arguments are required: --model")
     if arguments.json and arguments.question is None:
         parser.error("--json needs a question")
+    if config is not None:
+        check_paths(settings, config, model=arguments.model, images=arguments.image)
     return arguments
 
 

@@ -30,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.dry_run:
             from smvl.train.dry_run import dry_run
 
-            dry_run(config, budget=options.memory_budget)
+            dry_run(config, budget=options.memory_budget, recipe=options.config)
         else:
-            run(config, resume=options.resume)
+            run(config, resume=options.resume, recipe=options.config)
     except ValueError as error:  # the user's mistakes; anything else is ours and keeps its traceback
         print(f"train.py: {error}", file=sys.stderr)
         return 1
@@ -54,12 +54,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def run(config: Config, *, resume: bool) -> None:
+def run(config: Config, *, resume: bool, recipe: str | None = None) -> None:
     from smvl.train.prepare import prepare
     from smvl.train.report import report
     from smvl.train.run import Run
 
-    folder = prepare(config, resume=resume)
+    folder = prepare(config, resume=resume, recipe=recipe)
     training = Run(config, folder)
     for stage in config.stages:
         training.train_stage(stage)

@@ -1,22 +1,22 @@
 """Two donors in, a model and its processor out; and a checkpoint in, the same two out."""
 
-import json
 from pathlib import Path
 
 import torch
 from transformers import AutoModelForImageTextToText, SmolVLMConfig, SmolVLMForConditionalGeneration
 
 import smvl.model.modeling_smvl  # noqa: F401  (makes the `smvl` model type known to the Auto classes)
-from smvl.model.donors import DonorError, check_donor_folder, check_text_donor, read_vision_donor
+from smvl.model.donors import DonorError, VisionDonor, check_donor_folder, check_text_donor, read_vision_donor
 from smvl.model.flavours import as_smolvlm, is_idefics3
 from smvl.model.loading import load_whole
 from smvl.model.position_table import narrow_positions
-from smvl.model.splice import Projector, splice_model
+from smvl.model.splice import Projector, outline_model, splice_model
 from smvl.model.torchao_quantization import torchao_config
 from smvl.model_folder import ModelFolderError
 from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import marker_ids
+from smvl.settings_files import MODEL_FILES, check_objects, check_sizes, read_object
 
 
 class CheckpointError(ValueError):
@@ -49,19 +49,7 @@ def splice(
     Raises:
         ValueError: a donor is missing, damaged or of the wrong kind, or the settings do not fit it; the message says which and why.
     """
-    donor = read_vision_donor(vision)
-    check_text_donor(text)
-    side = donor.config.image_size
-    if tile not in (None, side):
-        raise DonorError(f"the tile is {tile} pixels, but the vision encoder in {vision} reads {side}. Set data.image.tile: {side}.")
-    shuffle = donor.scale_factor(scale_factor)
-    processor, unseen_ids = build_processor(
-        text,
-        vision,
-        tile=side,
-        longest_edge=longest_edge or 2 * side,
-        image_seq_len=(donor.patches_per_side // shuffle) ** 2,
-    )
+    donor, processor, unseen_ids = _donor_and_processor(vision, text, scale_factor, tile, longest_edge)
     tokenizer = processor.tokenizer
     markers = marker_ids(tokenizer)
     model = splice_model(
@@ -73,12 +61,57 @@ def splice(
         stop_ids=[tokenizer.eos_token_id, tokenizer.pad_token_id],
         pad_token_id=tokenizer.pad_token_id,
         projector=projector,
-        scale_factor=shuffle,
+        scale_factor=donor.scale_factor(scale_factor),
         attention=attention,
         dtype=dtype,
         seed=seed,
     )
     return model, processor
+
+
+def outline(
+    vision: str | Path,
+    text: str | Path,
+    *,
+    projector: Projector = "linear",
+    scale_factor: int | None = None,
+    tile: int | None = None,
+    longest_edge: int | None = None,
+    attention: str = "sdpa",
+    dtype: torch.dtype = torch.float32,
+) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
+    """What `splice` makes, in a second: the model in its shapes alone, whose tensors have no storage, and the processor.
+
+    Args, Raises: as `splice`, but that nothing is known of the weights.
+    """
+    donor, processor, unseen_ids = _donor_and_processor(vision, text, scale_factor, tile, longest_edge)
+    markers = marker_ids(processor.tokenizer)
+    model = outline_model(
+        donor,
+        text,
+        image_token_id=markers.image,
+        highest_id=max([markers.image, *markers.trained, *unseen_ids]),
+        pad_token_id=processor.tokenizer.pad_token_id,
+        projector=projector,
+        scale_factor=donor.scale_factor(scale_factor),
+        attention=attention,
+        dtype=dtype,
+    )
+    return model, processor
+
+
+def _donor_and_processor(
+    vision: str | Path, text: str | Path, scale_factor: int | None, tile: int | None, longest_edge: int | None
+) -> tuple[VisionDonor, SmVLMProcessor, list[int]]:
+    """What is read of two donors before their weights, and the ids of the tokens that the text donor's tokenizer did not have."""
+    donor = read_vision_donor(vision)
+    check_text_donor(text)
+    side = donor.config.image_size
+    if tile not in (None, side):
+        raise DonorError(f"the tile is {tile} pixels, but the vision encoder in {vision} reads {side}. Set data.image.tile: {side}.")
+    image_seq_len = (donor.patches_per_side // donor.scale_factor(scale_factor)) ** 2
+    processor, unseen_ids = build_processor(text, vision, tile=side, longest_edge=longest_edge or 2 * side, image_seq_len=image_seq_len)
+    return donor, processor, unseen_ids
 
 
 def load_checkpoint(
@@ -103,11 +136,16 @@ def load_checkpoint(
     """
     try:
         check_donor_folder(folder)
+        check_sizes(folder)
+        check_objects(folder, MODEL_FILES)
+        _check_described(Path(folder))
         processor = SmVLMProcessor.from_pretrained(folder)
         quantization = torchao_config(quantize, folder, device or torch.device("cpu")) if quantize else None
-        options = dict(dtype=dtype, attention=attention, quantization=quantization, config=_other_flavour(folder))
+        config = _other_flavour(folder)
+        options = dict(dtype=dtype, attention=attention, quantization=quantization, config=config)
         model = load_whole(AutoModelForImageTextToText, folder, **options)
-        narrow_positions(model, processor.image_processor.max_image_size["longest_edge"])
+        if config is not None:
+            narrow_positions(model, processor.image_processor.max_image_size["longest_edge"])
     except ModelFolderError as error:
         raise CheckpointError(str(error)) from error
     except (OSError, ValueError, KeyError) as error:
@@ -117,10 +155,39 @@ def load_checkpoint(
             f"{folder}: config.json says that {model.config.image_token_id} is the image token, but the tokenizer says "
             f"{processor.image_token_id}. The model would not see; take the tokenizer and config.json of one checkpoint."
         )
+    _check_fits(Path(folder), model, processor)
     return model.eval(), processor
 
 
 def _other_flavour(folder: str | Path) -> SmolVLMConfig | None:
     """The configuration of an idefics3 folder as `smolvlm` has it; None for any other."""
-    config = json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
+    config = read_object(Path(folder, "config.json"))
     return SmolVLMConfig(**as_smolvlm(config)) if is_idefics3(config) else None
+
+
+def _check_fits(folder: Path, model: SmolVLMForConditionalGeneration, processor: SmVLMProcessor) -> None:
+    """Raise `CheckpointError` where the files of a checkpoint are not of one model: it would be asked what it was not trained on."""
+    vision, generation = model.config.vision_config, model.generation_config
+    features = (vision.image_size // vision.patch_size // model.config.scale_factor) ** 2
+    tile = processor.image_processor.max_image_size["longest_edge"]
+    if (features, vision.image_size) != (processor.image_seq_len, tile):
+        raise CheckpointError(
+            f"{folder}: config.json says that a tile has {vision.image_size} pixels and {features} features, but processor_config.json "
+            f"says {tile} and {processor.image_seq_len}. Take both of one checkpoint."
+        )
+    for name, is_needed in (("eos_token_id", True), ("suppress_tokens", False)):
+        ids = getattr(generation, name)
+        ids = ids if isinstance(ids, list) else [] if ids is None else [ids]
+        right = all(type(token) is int and 0 <= token < model.config.text_config.vocab_size for token in ids)
+        if not right or (is_needed and not ids):
+            raise CheckpointError(f"{folder / 'generation_config.json'}: {name} is {ids!r}; expected ids of tokens. Copy the folder whole.")
+
+
+def _check_described(folder: Path) -> None:
+    """Raise `CheckpointError` where config.json leaves a part out: transformers would make one of its own, of seven billion parameters."""
+    config = read_object(folder / "config.json")
+    for part in ("text_config", "vision_config"):
+        if not isinstance(config.get(part), dict) or "model_type" not in config[part]:
+            raise CheckpointError(
+                f"{folder / 'config.json'} has no {part} with a model_type; expected a checkpoint of train.py, or of smvl.splice."
+            )

@@ -1,8 +1,8 @@
 """The configuration of a run: dataclasses, read from strict YAML with dotted overrides.
 
 The only way in for YAML (its rules are in strict_yaml.py). A misspelt key that is ignored costs a training run, so every
-key, type and range is checked before anything heavy is imported. A stage's `trainer` alone is open: it goes to Hugging
-Face's TrainingArguments.
+key, type and range is checked before anything heavy is imported. A stage's `trainer` goes to Hugging Face's TrainingArguments;
+trainer_keys.py says which keys and values do.
 
     config = load_config("train.yaml", ["stages.0.trainer.max_steps=20", "model.projector=mlp"])
 """
@@ -15,27 +15,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from smvl.strict_yaml import ConfigError, apply_override, build, describe, dump_yaml, parse_yaml
+from smvl.strict_yaml import ConfigError, apply_override, build, dump_yaml, kind_of, read_yaml, shorten, shown_key
+from smvl.trainer_keys import MAX_RATE, check_trainer
 
-OWNED_TRAINER_KEYS = {
-    "output_dir": "set `output_dir` at the top level",
-    "logging_dir": "set `output_dir` at the top level, logs go below it",
-    "seed": "set `seed` at the top level",
-    "data_seed": "set `seed` at the top level",
-    "dataloader_num_workers": "set `data.workers`",
-    "report_to": "set `tracking.mode`",
-    "run_name": "set `tracking.project`; a run is named after `output_dir` and the stage's `name`",
-    "resume_from_checkpoint": "give `--resume` on the command line of train.py",
-    "fsdp": "launch with accelerate and configs/accelerate/fsdp2.yaml",
-    "fsdp_config": "launch with accelerate and configs/accelerate/fsdp2.yaml",
-    "deepspeed": "launch with accelerate and configs/accelerate/deepspeed_zero2.yaml",
-    "remove_unused_columns": "remove it, smvl always keeps its columns",
-}
+MAX_RANK = 4096
+"""Of a LoRA; more than any matrix of a small model has."""
+MAX_COUNT, MAX_ROWS = 1_000_000, 1_000_000_000
+"""Bounds of what is counted in tokens or samples, and in rows of data; what is above is a slip of the hand."""
+MAX_WORKERS, MAX_NAME = 1000, 64
+MIN_WEIGHT, MAX_WEIGHT = 1e-9, 1e12
+"""Between which a share is a number that can be mixed by."""
 
 
 def check(correct: bool, name: str, found: object, expected: str) -> None:
     if not correct:
-        raise ConfigError(f"{name}: found {found!r}, expected {expected}")
+        raise ConfigError(f"{name}: found {shorten(found)}, expected {expected}")
+
+
+def check_count(name: str, found: int, *, low: int = 1, high: int = MAX_COUNT) -> None:
+    check(found >= low, name, found, f"at least {low}")
+    check(found <= high, name, found, f"at most {high:,}")
+
+
+def check_rate(name: str, rate: float) -> None:
+    check(0 < rate < math.inf, name, rate, "a finite rate above 0")
+    check(rate <= MAX_RATE, name, rate, f"a rate up to {MAX_RATE:g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,8 @@ class ModelConfig:
     """Compile each layer of both towers with torch.compile: slower to start, faster after."""
 
     def __post_init__(self) -> None:
+        for name in ("vision", "text"):
+            check(bool(getattr(self, name)), name, getattr(self, name), "a folder")
         check(self.scale_factor is None or self.scale_factor > 0, "scale_factor", self.scale_factor, "at least 1")
 
 
@@ -84,7 +90,7 @@ class ScenesConfig:
 
     def __post_init__(self) -> None:
         for name in ("num_align", "num_finetune", "num_heldout"):
-            check(getattr(self, name) > 0, name, getattr(self, name), "at least 1")
+            check_count(name, getattr(self, name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +113,10 @@ class DataConfig:
     """Data to draw before the run, so that it needs no download; null draws nothing."""
 
     def __post_init__(self) -> None:
-        check(self.max_length > 0, "max_length", self.max_length, "at least 1")
+        check_count("max_length", self.max_length)
         check(self.max_tiles is None or self.max_tiles > 0, "max_tiles", self.max_tiles, "at least 1, or null")
-        check(self.look_ahead > 0, "look_ahead", self.look_ahead, "at least 1")
-        check(self.workers >= 0, "workers", self.workers, "0 or more")
+        check_count("look_ahead", self.look_ahead)
+        check_count("workers", self.workers, low=0, high=MAX_WORKERS)
         check(0 <= self.max_drop_share <= 1, "max_drop_share", self.max_drop_share, "a share from 0 to 1")
 
 
@@ -191,8 +197,11 @@ class SourceConfig:
     """Changes to the images of its samples, others in each epoch; null leaves them as they are."""
 
     def __post_init__(self) -> None:
+        check(bool(self.path), "path", self.path, "a folder, a file, or the id of a data set on the hub")
         check(0 < self.weight < math.inf, "weight", self.weight, "a finite number above 0")
-        check(self.stream is None or self.stream > 0, "stream", self.stream, "at least 1 row, or null")
+        check(MIN_WEIGHT <= self.weight <= MAX_WEIGHT, "weight", self.weight, f"a number from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}")
+        if self.stream is not None:
+            check_count("stream", self.stream, high=MAX_ROWS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +216,8 @@ class UnfreezeConfig:
     def __post_init__(self) -> None:
         check(0 < self.at < 1, "at", self.at, "a share above 0 and below 1 (what learns from the start is in `train`)")
         check(bool(self.add), "add", self.add, "at least one part")
-        check(self.lr is None or 0 < self.lr < math.inf, "lr", self.lr, "a finite rate above 0")
+        if self.lr is not None:
+            check_rate("lr", self.lr)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,9 +236,11 @@ class LoraConfig:
     """Hold the text layers' frozen matrices in four bits (QLoRA); needs a CUDA card and bitsandbytes."""
 
     def __post_init__(self) -> None:
-        check(self.rank > 0, "rank", self.rank, "at least 1")
+        check_count("rank", self.rank, high=MAX_RANK)
         check(0 < self.alpha < math.inf, "alpha", self.alpha, "a finite number above 0")
         check(0 <= self.dropout < 1, "dropout", self.dropout, "a share from 0 to below 1")
+        is_slice = re.fullmatch(r"\[(-?\d+)?:?(-?\d+)?\]", self.layers) is not None
+        check(is_slice, "layers", self.layers, "a slice of the text layers in brackets, for example '[-4:]'")
         check(bool(self.modules), "modules", self.modules, "at least one linear map of a text layer, for example q_proj")
 
 
@@ -276,12 +288,12 @@ class StageConfig:
     def __post_init__(self) -> None:
         valid_name = re.fullmatch(r"[A-Za-z0-9_-]+", self.name) is not None
         check(valid_name, "name", self.name, "letters, digits, - and _ (it becomes a folder)")
+        check(len(self.name) <= MAX_NAME, "name", self.name, f"at most {MAX_NAME} characters")
         check(bool(self.mixture), "mixture", self.mixture, "at least one source")
         check(bool(self.train), "train", self.train, "at least one part, for example [connector, markers]")
         self._check_parts()
         self._check_text_share()
-        for key in sorted(OWNED_TRAINER_KEYS.keys() & self.trainer.keys()):
-            raise ConfigError(f"trainer.{key}: smvl sets this one itself; {OWNED_TRAINER_KEYS[key]}")
+        check_trainer(self.trainer)
 
     @property
     def parts(self) -> list[str]:
@@ -291,7 +303,8 @@ class StageConfig:
     def _check_text_share(self) -> None:
         if self.text_share is None:
             return
-        check(0 < self.text_share < 1, "text_share", self.text_share, "a share above 0 and below 1, or null")
+        in_range = MIN_WEIGHT <= self.text_share <= 1 - MIN_WEIGHT
+        check(in_range, "text_share", self.text_share, "a share above 0 and below 1, or null")
         kinds = [source.text for source in self.mixture]
         expected = "a mixture with at least one source of `text: true` and one without"
         check(len(set(kinds)) == 2, "text_share", self.text_share, expected)
@@ -311,7 +324,7 @@ class StageConfig:
             check("lora" not in parts, "lora", self.lora, "settings, for example {rank: 16} (lora is a part of this stage)")
         for part, rate in self.lr.items():
             check(part in parts, "lr", part, f"a part that this stage trains: {', '.join(parts)}")
-            check(0 < rate < math.inf, f"lr.{part}", rate, "a finite rate above 0")
+            check_rate(f"lr.{shown_key(part)}", rate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,7 +344,7 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         for name in ("max_samples", "max_new_tokens", "batch_size", "max_scored"):
-            check(getattr(self, name) > 0, name, getattr(self, name), "at least 1")
+            check_count(name, getattr(self, name), high=MAX_ROWS if name.startswith("max_s") else MAX_COUNT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -374,34 +387,25 @@ class Config:
     def __post_init__(self) -> None:
         names = [stage.name for stage in self.stages]
         check(bool(names), "stages", self.stages, "at least one stage")
+        folders = [name.lower() for name in names]  # some disks hold no two that differ in case alone
         for name in names:
-            check(names.count(name) == 1, "stages", name, "each stage's `name` once")
+            check(folders.count(name.lower()) == 1, "stages", name, "each stage's `name` once")
         check(bool(self.output_dir), "output_dir", self.output_dir, "a folder")
         for stage in self.stages:
             mixed = self.model.dtype == "float32" or stage.trainer.get("bf16") is True
             check(mixed, "model.dtype", self.model.dtype, f"float32, or trainer.bf16: true in stage {stage.name} (what learns is float32)")
-        check(self.seed >= 0, "seed", self.seed, "0 or more")
+        check(0 <= self.seed < 2**32, "seed", self.seed, "0 or more, below 4,294,967,296")
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Reads `path`, applies overrides of the form `dotted.key=value`, and checks the whole."""
-    advice = "give the path of a YAML file such as train.yaml"
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}; {advice}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"cannot read {path}: it is not UTF-8 text; {advice}") from error
-    tree = parse_yaml(text, str(path))
+    tree = read_yaml(path, example="train.yaml")
     if not isinstance(tree, dict):
-        found = "nothing" if tree is None else describe(tree)
+        found = "nothing" if tree is None else kind_of(tree)
         raise ConfigError(f"{path}: found {found}, expected the keys model, stages and output_dir; see train.yaml")
     for override in overrides:
         apply_override(tree, override)
-    try:
-        return build(Config, tree)
-    except RecursionError as error:
-        raise ConfigError(f"{path}: an alias (*name) holds itself; write the value out") from error
+    return build(Config, tree)
 
 
 def dump_config(config: Config) -> str:

@@ -4,32 +4,28 @@ transformers runs the code that a folder names in `auto_map`, or asks on standar
 runs: a model is of a kind that transformers or this package knows, or it is refused.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
 
-_READ = (".json", ".jinja", ".txt")
-"""What a folder's settings, tokenizers and templates end with; weights are read piece by piece."""
-_MOST_BYTES, _MOST_BYTES_OF_TOKENIZER = 64 << 20, 256 << 20
+from smvl.settings_files import SettingsFileError, check_sizes, object_in, one_line, reading
 
 
-class ModelFolderError(ValueError):
-    """A model folder that asks for more than being read; the message names it."""
+class ModelFolderError(SettingsFileError):
+    """A model folder that cannot be read as data alone; the message names it."""
 
 
 @contextmanager
-def reading(folder: str | Path) -> Iterator[None]:
+def refusing_code(folder: str | Path) -> Iterator[None]:
     """For a load that is given `trust_remote_code=False`: what it refuses then is said in words that fit.
 
     Raises:
-        ModelFolderError: a file is larger than any of its kind, or the folder cannot be loaded without running its code, or without a
-            package that is not installed.
+        SettingsFileError: a file is larger than any of its kind.
+        ModelFolderError: the folder cannot be loaded without running its code, or without a package that is not installed.
     """
-    _check_sizes(Path(folder))
+    check_sizes(folder)
     try:
         yield
     except ValueError as error:
@@ -40,7 +36,7 @@ def reading(folder: str | Path) -> Iterator[None]:
             "model whose model_type, tokenizer_class and image_processor_type transformers itself knows."
         ) from error
     except ImportError as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ModelFolderError(f"{folder} needs a package that is not installed, or is not what its config.json says: {reason}") from error
 
 
@@ -48,10 +44,9 @@ def read_config(folder: str | Path) -> PreTrainedConfig:
     """config.json, without the `auto_map` of the model and of its parts: building a part would ask whether that code may run.
 
     Raises:
-        ModelFolderError: as `reading`.
-        OSError, ValueError, KeyError: it is missing or damaged, or of a kind that transformers does not know.
+        ModelFolderError: it is missing, damaged or too large, or of a kind that transformers does not know.
     """
-    with reading(folder):
+    with reading(f"{folder}/config.json cannot be read", ModelFolderError), refusing_code(folder):
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     _forget_code(config)
     return config
@@ -60,17 +55,8 @@ def read_config(folder: str | Path) -> PreTrainedConfig:
 def refuse_other_models(folder: str | Path) -> None:
     """Raise `ModelFolderError` for a processor with an audio tokenizer: transformers would fetch the model that it names."""
     folder = Path(folder)
-    if (folder / "audio_tokenizer_config.json").exists() or "audio_tokenizer" in settings_in(folder / "processor_config.json"):
+    if (folder / "audio_tokenizer_config.json").exists() or "audio_tokenizer" in object_in(folder / "processor_config.json"):
         raise ModelFolderError(f"{folder} names an audio tokenizer, a model of its own that nothing here uses. Take it out of the folder.")
-
-
-def settings_in(path: Path) -> dict[str, Any]:
-    """What a JSON file says; nothing where it is missing or damaged: whoever needs it says so."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _forget_code(config: PreTrainedConfig) -> None:
@@ -79,12 +65,3 @@ def _forget_code(config: PreTrainedConfig) -> None:
         part = vars(config).get(name)
         if isinstance(part, PreTrainedConfig):
             _forget_code(part)
-
-
-def _check_sizes(folder: Path) -> None:
-    for path in folder.iterdir() if folder.is_dir() else ():
-        limit = _MOST_BYTES_OF_TOKENIZER if path.name == "tokenizer.json" else _MOST_BYTES
-        if path.suffix in _READ and path.is_file() and path.stat().st_size > limit:
-            raise ModelFolderError(
-                f"{path} has {path.stat().st_size:,} bytes; at most {limit:,} of such a file are read. Take the file as it was published."
-            )

@@ -2,6 +2,8 @@
 
 Strict means that nothing is guessed or dropped: an unknown or doubled key, a value of another type, or a missing key is
 an error with the full dotted key. Types follow YAML 1.2, where `1e-3` is a number and `on` is a word.
+
+A file of another kind that is given by mistake is not shown: messages hold keys, and of a value its first characters.
 """
 
 import dataclasses
@@ -9,7 +11,10 @@ import difflib
 import re
 import types
 import typing
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
@@ -17,6 +22,13 @@ T = TypeVar("T")
 
 KIND_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
 ANY_SCALAR = (bool, int, float, str, type(None))
+MAX_CHARACTERS = 1_000_000
+"""Of a file, and of what its aliases expand to; a recipe has some thousands."""
+MAX_DEPTH = 32
+"""Lists and mappings within each other."""
+MAX_DIGITS = 18
+"""Of a whole number: as many as always fit into 64 bits."""
+_MAX_SHOWN, _MAX_PROBLEM = 60, 200
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -24,10 +36,67 @@ class ConfigError(ValueError):
     """A mistake in a YAML file or in an override: what was found, what was expected, what to do."""
 
 
+@contextmanager
+def at_key(key: str) -> Iterator[None]:
+    """Within, a message begins with the key whose mistake it tells."""
+    try:
+        yield
+    except ValueError as error:
+        raise ConfigError(f"{key}: {error}") from error
+
+
+class _Extent(NamedTuple):
+    """What a value holds when its aliases are written out."""
+
+    characters: int
+    depth: int
+
+
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with YAML 1.2's types (PyYAML has 1.1's) and without doubled keys."""
+    """SafeLoader with YAML 1.2's types (PyYAML has 1.1's), without doubled keys, and with bounds that no recipe comes near."""
 
     yaml_implicit_resolvers: dict = {}
+
+    def __init__(self, text: str):
+        super().__init__(text)
+        self._keys: list[str] = []
+        self._extents: dict[int, _Extent] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+        self._keys.append(str(index.value if isinstance(index, yaml.ScalarNode) else "" if index is None else index))
+        self._check(len(self._keys) <= MAX_DEPTH, f"lists and mappings within each other, deeper than {MAX_DEPTH}")
+        is_alias = self.check_event(yaml.AliasEvent)
+        node = super().compose_node(parent, index)
+        if id(node) not in self._extents:
+            if is_alias:
+                raise ConfigError("an alias (*name) holds itself; write the value out")
+            self._extents[id(node)] = self._measure(node)
+        self._keys.pop()
+        return node
+
+    def _measure(self, node: yaml.Node) -> _Extent:
+        if isinstance(node, yaml.ScalarNode):
+            num_digits = len(node.value.lstrip("+-")) if node.tag == "tag:yaml.org,2002:int" else 0
+            self._check(num_digits <= MAX_DIGITS, f"a whole number of {num_digits} digits, expected at most {MAX_DIGITS}")
+            return _Extent(1 + len(node.value), 0)
+        parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        extents = [self._extents[id(part)] for part in parts]
+        extent = _Extent(1 + sum(part.characters for part in extents), 1 + max((part.depth for part in extents), default=0))
+        self._check(extent.characters <= MAX_CHARACTERS, f"aliases (*name) that expand to more than {MAX_CHARACTERS:,} characters")
+        self._check(extent.depth <= MAX_DEPTH, f"aliases (*name) within each other, deeper than {MAX_DEPTH}")
+        return extent
+
+    def _check(self, correct: bool, found: str) -> None:
+        if not correct:
+            key = ".".join(filter(None, self._keys))
+            raise ConfigError(f"{f'{shown_key(key)}: ' if key else ''}found {found}; write it shorter")
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, KeyError, AttributeError) as error:  # what a tag such as !!int makes of a text that is none
+            problem = f"{shorten(node.value)} cannot be read as {node.tag.rpartition(':')[2]}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -35,7 +104,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} occurs twice", problem_mark=key.start_mark)
+                    raise yaml.MarkedYAMLError(problem=f"the key {shorten(key.value)} occurs twice", problem_mark=key.start_mark)
                 seen.add(key.value)
         return node
 
@@ -61,14 +130,64 @@ for _tag, _pattern, _first in (
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
 
 
-def parse_yaml(text: str, where: str) -> Any:
+def read_yaml(path: str | Path, example: str) -> Any:
+    """The tree in a file.
+
+    Args:
+        example: a file of the kind that is meant, for messages.
+
+    Raises:
+        ConfigError: it cannot be read, or is no YAML.
+    """
+    advice = f"give the path of a YAML file such as {example}"
     try:
-        return yaml.load(text, Loader=_Loader)
+        with open(path, encoding="utf-8") as file:
+            text = file.read(MAX_CHARACTERS + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}; {advice}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"cannot read {path}: it is not UTF-8 text; {advice}") from error
+    except ValueError as error:  # a path with a zero byte
+        raise ConfigError(f"cannot read {shorten(str(path))}: {error}; {advice}") from error
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigError(f"cannot read {path}: it has more than {MAX_CHARACTERS:,} characters; {advice}")
+    return parse_yaml(text, str(path))
+
+
+def where_looked(path: str, file: str | Path | None) -> str:
+    """For the message that a path of a YAML file leads nowhere: which folder a relative one counts from, and whether another is meant.
+
+    Args:
+        file: the YAML file; None where it is not known.
+    """
+    if Path(path).is_absolute():
+        return ""
+    here = Path.cwd()
+    text = f" Relative paths count from the current folder, {here}"
+    if file is not None and (folder := Path(file).resolve().parent) != here:
+        text += f", not from that of the YAML file, {folder}"
+        found = next((parent for parent in (folder, *folder.parents) if (parent / path).exists()), None)
+        text += f"; {path} is in {found}: start there" if found else ""
+    return f"{text}."
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """The tree in a text. What an alias stands for is there as often as it is named, so that one may be changed alone."""
+    try:
+        return _unshared(yaml.load(text, Loader=_Loader))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error)
+        problem = " ".join((getattr(error, "problem", None) or str(error)).split())[:_MAX_PROBLEM]
         raise ConfigError(f"{where}{line}: not valid YAML: {problem}; correct this line") from error
+
+
+def _unshared(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _unshared(value) for key, value in tree.items()}
+    return [_unshared(value) for value in tree] if isinstance(tree, list) else tree
 
 
 def dump_yaml(tree: Any) -> str:
@@ -78,10 +197,13 @@ def dump_yaml(tree: Any) -> str:
 def apply_override(tree: dict, override: str) -> None:
     """Sets one `dotted.key=value` in the tree; whether the key exists in the schema is checked when it is built."""
     dotted, equals, text = override.partition("=")
+    where = f"override {shorten(override)}"
     if not equals or not dotted:
-        raise ConfigError(f"override {override!r}: expected key=value, for example stages.0.trainer.max_steps=20")
-    value = parse_yaml(text, f"override {override!r}")
+        raise ConfigError(f"{where}: expected key=value, for example stages.0.trainer.max_steps=20")
+    value = parse_yaml(text, where)
     *parents, last = split_key(dotted)
+    if len(parents) > MAX_DEPTH:
+        raise ConfigError(f"{where}: found a key of {len(parents) + 1} parts, expected at most {MAX_DEPTH}")
     node, path = tree, ""
     for part, following in zip(parents, [*parents[1:], last]):
         node, path = _descend(node, part, path, following), _join(path, part)
@@ -90,7 +212,7 @@ def apply_override(tree: dict, override: str) -> None:
     elif isinstance(node, dict):
         node[last] = value
     else:
-        raise ConfigError(f"override {override!r}: {path} is {describe(node)}, which has no keys")
+        raise ConfigError(f"{where}: {path} is {describe(node)}, which has no keys")
 
 
 def split_key(dotted: str) -> list[str]:
@@ -113,9 +235,9 @@ def _descend(node: Any, part: str, path: str, following: str) -> Any:
 
 
 def _list_index(node: list, part: str, path: str) -> int:
-    if not (part.isdecimal() and int(part) < len(node)):
+    if not (part.isdecimal() and len(part) <= MAX_DIGITS and int(part) < len(node)):
         expected = f"an index from 0 to {len(node) - 1}" if node else f"no index, the list is empty; set {path}=[...]"
-        raise ConfigError(f"{_join(path, part)}: found {part!r}, expected {expected}")
+        raise ConfigError(f"{_join(path, shown_key(part))}: found {shorten(part)}, expected {expected}")
     return int(part)
 
 
@@ -153,8 +275,8 @@ def _build_dataclass(kind: type[T], value: Any, key: str) -> T:
 
 
 def _unknown_key(name: Any, valid: list[str], key: str) -> str:
-    near = difflib.get_close_matches(str(name), valid, n=1, cutoff=0.0)[0]
-    return f"{_join(key, name)}: unknown key; did you mean {_join(key, near)}? Valid here: {', '.join(valid)}"
+    near = difflib.get_close_matches(str(name)[:_MAX_SHOWN], valid, n=1, cutoff=0.0)[0]
+    return f"{_join(key, shown_key(name))}: unknown key; did you mean {_join(key, near)}? Valid here: {', '.join(valid)}"
 
 
 def _build_choice(choices: tuple, value: Any, key: str) -> Any:
@@ -166,8 +288,8 @@ def _build_choice(choices: tuple, value: Any, key: str) -> Any:
 def _build_dict(kind: Any, value: Any, key: str) -> dict:
     for name in _expect(dict, value, key):
         if not isinstance(name, str):
-            raise ConfigError(f"{_join(key, name)}: found {describe(name)} as a key, expected text; quote it")
-    return {name: build(kind, item, _join(key, name)) for name, item in value.items()}
+            raise ConfigError(f"{_join(key, shown_key(name))}: found {describe(name)} as a key, expected text; quote it")
+    return {name: build(kind, item, _join(key, shown_key(name))) for name, item in value.items()}
 
 
 def _build_any(value: Any, key: str) -> Any:
@@ -185,7 +307,16 @@ def _expect(kind: type, value: Any, key: str) -> Any:
         return float(value)
     if type(value) is not kind:  # not isinstance: true is an int to Python, never to a user
         raise ConfigError(f"{key or 'the file'}: found {describe(value)}, expected {KIND_NAMES[kind]}")
+    if kind is str and not _can_be_written(value):
+        raise ConfigError(f"{key}: found {describe(value)}, expected text without zero bytes and halves of characters")
     return value
+
+
+def _can_be_written(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode("utf-8")
+    except UnicodeEncodeError:  # "\ud800" is a half of a character
+        return False
 
 
 def describe(value: Any) -> str:
@@ -194,8 +325,24 @@ def describe(value: Any) -> str:
         return "nothing (null)"
     if isinstance(value, bool):
         return str(value).lower()
-    kind = KIND_NAMES.get(type(value), type(value).__name__)
-    return kind if isinstance(value, (list, dict)) else f"{value!r} ({kind})"
+    return kind_of(value) if isinstance(value, (list, dict)) else f"{shorten(value)} ({kind_of(value)})"
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, without what is in it."""
+    return KIND_NAMES.get(type(value), type(value).__name__)
+
+
+def shorten(value: object) -> str:
+    """A value on one line, of its characters the first."""
+    text = repr(value)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}... ({len(text):,} characters)"
+
+
+def shown_key(name: object) -> str:
+    """A key as it stands in the file, or shortened where it would fill the screen or break the line."""
+    text = str(name)
+    return text if len(text) <= _MAX_SHOWN and text.isprintable() else shorten(text)
 
 
 def _join(path: str, name: object) -> str:

@@ -13,6 +13,7 @@ import pytest
 from smvl import config as config_module
 from smvl import strict_yaml
 from smvl.config import Config, ConfigError, dump_config, load_config
+from smvl.trainer_keys import OWNED_TRAINER_KEYS
 
 ROOT = Path(__file__).parents[1]
 RECIPES = [ROOT / "train.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]
@@ -138,6 +139,25 @@ WRONG_OVERRIDES = {
     "expected strictly increasing `at`; steps at the same share are one entry",
     "stages=[]": "stages: found [], expected at least one stage",
     "evaluation.batch_size=0": "evaluation.batch_size: found 0, expected at least 1",
+    "evaluation.max_new_tokens=10000000000": "evaluation.max_new_tokens: found 10000000000, expected at most 1,000,000",
+    "data.max_length=100000000000000": "data.max_length: found 100000000000000, expected at most 1,000,000",
+    "data.look_ahead=2000000": "data.look_ahead: found 2000000, expected at most 1,000,000",
+    "data.workers=-1": "data.workers: found -1, expected at least 0",
+    "data.workers=100000": "data.workers: found 100000, expected at most 1,000",
+    "data.scenes={folder: a, num_align: 1, num_finetune: 1, num_heldout: 10000000}": "data.scenes.num_heldout: found 10000000, "
+    "expected at most 1,000,000",
+    "stages.0.mixture.0.stream=0": "stages.0.mixture.0.stream: found 0, expected at least 1",
+    "stages.0.mixture.0.weight=1e300": "stages.0.mixture.0.weight: found 1e+300, expected a number from 1e-09 to 1e+12",
+    "stages.0.mixture.0.weight=1e-300": "stages.0.mixture.0.weight: found 1e-300, expected a number from 1e-09 to 1e+12",
+    "stages.0.mixture.0.path=''": "stages.0.mixture.0.path: found '', expected a folder, a file, or the id of a data set on the hub",
+    "model.text=''": "model.text: found '', expected a folder",
+    'model.text="a\\0b"': "model.text: found 'a\\x00b' (text), expected text without zero bytes and halves of characters",
+    'output_dir="\\ud800"': "output_dir: found '\\ud800' (text), expected text without zero bytes and halves of characters",
+    f"stages.0.name={'a' * 65}": f"stages.0.name: found '{'a' * 59}... (67 characters), expected at most 64 characters",
+    'stages.0={name: a, mixture: [{path: a}], train: ["x\\ny"], lr: {"x\\ny": 0}}': "stages.0.lr.'x\\ny': found 0.0, "
+    "expected a finite rate above 0",
+    "stages.0={name: a, mixture: [{path: a}], train: [lora], lora: {layers: x}}": "stages.0.lora.layers: found 'x', "
+    "expected a slice of the text layers in brackets, for example '[-4:]'",
     "max_steps": "override 'max_steps': expected key=value, for example stages.0.trainer.max_steps=20",
     "=3": "override '=3': expected key=value, for example stages.0.trainer.max_steps=20",
     "stages.1.name=b": "stages.1: found '1', expected an index from 0 to 0",
@@ -154,9 +174,9 @@ def test_a_wrong_override_gives_one_clear_message(minimal: Path, override: str) 
     assert message_of(minimal, "seed=7", override) == WRONG_OVERRIDES[override]
 
 
-@pytest.mark.parametrize("key", config_module.OWNED_TRAINER_KEYS)
+@pytest.mark.parametrize("key", OWNED_TRAINER_KEYS)
 def test_trainer_keys_that_smvl_sets_are_refused_with_the_way_out(minimal: Path, key: str) -> None:
-    advice = config_module.OWNED_TRAINER_KEYS[key]
+    advice = OWNED_TRAINER_KEYS[key]
     expected = f"stages.0.trainer.{key}: smvl sets this one itself; {advice}"
     assert message_of(minimal, f"stages.0.trainer.{key}=1") == expected
 

@@ -13,16 +13,18 @@ PACKAGE = ROOT / "smvl"
 # What each room may import. Rooms that do not know each other stay so: the entry scripts and the rooms above bring them together.
 ALLOWED = {
     "strict_yaml": set(),
-    "config": {"strict_yaml"},
-    "model_folder": set(),
-    "processing": {"model_folder"},
-    "model": {"model_folder"},
-    "assemble": {"model", "model_folder", "processing"},
+    "trainer_keys": {"strict_yaml"},
+    "config": {"strict_yaml", "trainer_keys"},
+    "settings_files": set(),
+    "model_folder": {"settings_files"},
+    "processing": {"model_folder", "settings_files"},
+    "model": {"model_folder", "settings_files"},
+    "assemble": {"model", "model_folder", "processing", "settings_files"},
     "data": {"config", "model_folder", "processing"},
-    "infer": {"assemble", "model", "processing", "strict_yaml"},
+    "infer": {"assemble", "model", "processing", "settings_files", "strict_yaml"},
     "eval": {"data", "infer"},
-    "export": {"assemble", "config", "data", "eval", "infer", "model", "processing"},
-    "train": {"assemble", "config", "data", "eval", "infer", "model", "processing"},
+    "export": {"assemble", "config", "data", "eval", "infer", "model", "processing", "settings_files"},
+    "train": {"assemble", "config", "data", "eval", "infer", "model", "processing", "strict_yaml", "trainer_keys"},
 }
 
 

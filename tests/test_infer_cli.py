@@ -108,6 +108,18 @@ def test_a_mistake_is_one_line_on_stderr_and_status_1(folder: Path, ask: Callabl
     assert err.startswith("infer.py: ") and complaint in err and err.count("\n") == 1
 
 
+def test_a_path_of_the_settings_file_that_leads_nowhere_names_both_folders(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "edge.yaml").write_text("model: checkpoint\nimage: [a.png]\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert infer.main(["--config", str(folder / "edge.yaml"), "?"]) == 1
+    assert capsys.readouterr().err == (
+        f"infer.py: {folder}/edge.yaml: model: there is no checkpoint. Relative paths count from the current folder, {tmp_path}, not from "
+        f"that of the YAML file, {folder}; checkpoint is in {folder}: start there.\n"
+    )
+
+
 def with_weights_cut_short(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1000])

@@ -298,7 +298,7 @@ def test_a_mixture_of_nothing_but_bad_rows_is_an_error(encoder, tmp_path):
     quarantine = Quarantine(None, max_share=1.0)
     sampler = PackSampler(Mixture([source], [1], seed=0), encoder, max_length=256, packing=True, seed=0, quarantine=quarantine)
     for first in (lambda: next(iter(sampler)), sampler.first_epoch, lambda: sampler.first_epoch(first_rows=2)):
-        with pytest.raises(ValueError, match="no row of the mixture can be used: row form: 3. Mend the rows, or take a source"):
+        with pytest.raises(ValueError, match="no row of the mixture can be used: row form: 3. Mend the rows, raise data.max_length, or"):
             first()
 
 

@@ -145,25 +145,30 @@ def change(checkpoint: Path):
 
 def test_a_template_that_is_too_large_is_refused_when_it_is_loaded(checkpoint, change):
     change("chat_template.jinja", "字" * 30_000)
-    with pytest.raises(
-        ChatTemplateError, match="the chat template has 90,000 bytes; expected at most 65,536. Restore chat_template.jinja."
-    ):
+    with pytest.raises(ValueError, match="the chat template has 90,000 bytes; expected at most 65,536. Restore chat_template.jinja."):
         SmVLMProcessor.from_pretrained(checkpoint)
 
 
 def test_several_templates_are_refused_when_they_are_loaded(checkpoint, change):
     (checkpoint / "additional_chat_templates").mkdir()
     change("additional_chat_templates/tools.jinja", "好")
-    with pytest.raises(ChatTemplateError, match="the chat template is of the type dict; expected one text. Keep one template"):
+    with pytest.raises(ValueError, match="the chat template is of the type dict; expected one text. Keep one template"):
         SmVLMProcessor.from_pretrained(checkpoint)
 
 
-def test_an_engine_with_an_endless_template_answers_with_an_error(checkpoint, change, monkeypatch):
+def test_a_template_that_ends_for_no_conversation_is_refused_when_it_is_loaded(checkpoint, change, monkeypatch):
     monkeypatch.setattr(rendering, "MOST_STEPS", 200_000)
     change("chat_template.jinja", ENDLESS["loops that write"])
+    with pytest.raises(ValueError, match="has taken 200,000 steps and goes on"):
+        Engine.from_folder(checkpoint, device="cpu")
+
+
+def test_an_engine_with_a_template_that_does_not_end_for_some_answers_these_with_an_error(checkpoint, change, monkeypatch):
+    monkeypatch.setattr(rendering, "MOST_STEPS", 200_000)
+    change("chat_template.jinja", "{% if messages[0].role == 'system' %}" + ENDLESS["loops that write"] + "{% endif %}<|image_pad|>")
     engine = Engine.from_folder(checkpoint, device="cpu")
     with pytest.raises(ValueError, match="has taken 200,000 steps and goes on"):
-        engine.answer([Request([{"role": "user", "content": "?"}])])
+        engine.answer([Request([{"role": "system", "content": "."}, {"role": "user", "content": "?"}])])
 
 
 FEATURES = {

@@ -167,6 +167,8 @@ def test_a_stage_is_planned_with_each_parts_rate_and_first_step(finished):
         ("vision.layers[-1:]", 1e-3, 4),
     ]
     assert plan.phase_ends == [2, 4, 5]
+    short = plan_stage(config.stages[1], model, marker_ids=[370], max_steps=4, default_learning_rate=0.5)
+    assert [part.first_step for part in short.parts] == [0, 0, 2, 3] and short.phase_ends == [2, 3, 4]  # at: 0.8 leaves one step of four
     plan.freeze(model, 2)
     learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert {name for name in learning if name.startswith(LAST_TEXT_LAYER)} and not {name for name in learning if "vision" in name}
@@ -295,6 +297,7 @@ def test_two_processes_of_which_one_has_only_text_do_not_hang(tmp_path):
         f"stages.0.mixture=[{{source: jsonl, path: {text_only}, weight: 3}}, {images}]",
         "data.packing=false",
         "evaluation.generate=false",
+        *(f"stages.1.trainer.{key}" for key in ("ddp_find_unused_parameters=true", "ddp_bucket_cap_mb=5", "ddp_broadcast_buffers=false")),
     ]
     process = run_in_process(*LAUNCH_TWO, str(path), *overrides)
     try:
@@ -352,7 +355,7 @@ def test_two_processes_take_the_steps_that_one_takes_with_twice_the_batch(finish
         ),
         ("data.image.tile=64", "Set data.image.tile: 32"),
         ("evaluation.heldout=null", "stages.0.trainer.eval_strategy: there is nothing to evaluate on"),
-        ("stages.0.trainer.eval_strategy=sometimes", "stage align: TrainingArguments refuses its `trainer` keys"),
+        ("stages.0.trainer.eval_strategy=sometimes", "stages.0.trainer.eval_strategy: found 'sometimes' (text), expected one of no, steps"),
     ],
 )
 def test_a_mistake_gives_one_message_and_no_traceback(tmp_path, capsys, override, message):

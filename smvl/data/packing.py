@@ -215,9 +215,10 @@ class PackSampler(Sampler[Pack]):
             is_last = rows.epoch_is_over or rows.num_rows == rows_per_epoch
             packs, carried = self._plan((*start.carried, *keys), start, is_last=is_last)
             if is_last and not rows.num_rows:
+                self.quarantine.check(final=True)  # names the source
                 raise ValueError(
-                    f"no row of the mixture can be used: {self.quarantine.describe()}. Mend the rows, or take a source whose rows are all "
-                    "unusable out of the mixture."
+                    f"no row of the mixture can be used: {self.quarantine.describe()}. Mend the rows, raise data.max_length, or take a "
+                    "source whose rows are all unusable out of the mixture."
                 )
             yield _Window(start, packs, is_last)
             if is_last:

@@ -10,8 +10,10 @@ from safetensors import SafetensorError, safe_open
 
 from smvl.processing.smolvlm_names import SMOLVLM_ATTRIBUTES, to_smolvlm_names
 from smvl.processing.tokens import STOCK_ATTRIBUTES
+from smvl.settings_files import SettingsFileError, read_object, reading
 
 INDEX_FILE = "model.safetensors.index.json"
+_EXPECTED = "Expected a whole checkpoint, as train.py and smvl.assemble write it."
 _LORA_MARKS = ("lora_A", "lora_B", "base_layer", "lora_embedding")
 
 
@@ -88,11 +90,13 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
         raise ExportError(f"there is no checkpoint folder {folder}.")
     if (path / "adapter_config.json").exists():
         raise ExportError(f"{folder} is a LoRA adapter, not a model. Merge it with smvl.train.lora_merge, then export the merged model.")
-    config = json.loads(_read(path, "config.json"))
+    config = _read_object(path, "config.json")
     _check_kind(config, path)
-    tokenizer_config = _renamed_attributes(json.loads(_read(path, "tokenizer_config.json")))
-    image_settings = json.loads(_read(path, "preprocessor_config.json"))
-    _check_splitting(image_settings, path)
+    tokenizer_config = _renamed_attributes(_read_object(path, "tokenizer_config.json"))
+    image_settings = _read_object(path, "preprocessor_config.json")
+    with reading(f"{path / 'preprocessor_config.json'} does not say how images are cut", ExportError):
+        _check_splitting(image_settings, path)
+    _read_object(path, "tokenizer.json")
     try:
         return Checkpoint(
             folder=path,
@@ -115,7 +119,8 @@ def weight_files(folder: Path) -> list[Path]:
     index = folder / INDEX_FILE
     names = ["model.safetensors"]
     if index.is_file():
-        names = sorted(set(json.loads(_read(folder, INDEX_FILE))["weight_map"].values()))
+        with reading(f"{index} names no files in its weight_map", ExportError):
+            names = sorted(set(map(str, _read_object(folder, INDEX_FILE)["weight_map"].values())))
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise ExportError(f"{folder} has no {missing[0]}; expected a checkpoint with safetensors weights.")
@@ -124,14 +129,16 @@ def weight_files(folder: Path) -> list[Path]:
 
 def _read(folder: Path, name: str) -> str:
     try:
-        text = (folder / name).read_text(encoding="utf-8")
-        if name.endswith(".json"):
-            json.loads(text)
+        return (folder / name).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise ExportError(
-            f"{folder / name} cannot be read ({error}). Expected a whole checkpoint, as train.py and smvl.assemble write it."
-        ) from error
-    return text
+        raise ExportError(f"{folder / name} cannot be read ({error}). {_EXPECTED}") from error
+
+
+def _read_object(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        return read_object(folder / name)
+    except SettingsFileError as error:
+        raise ExportError(f"{error} {_EXPECTED}") from error
 
 
 def _renamed_attributes(tokenizer_config: dict[str, Any]) -> dict[str, Any]:
@@ -148,6 +155,9 @@ def _check_kind(config: dict[str, Any], folder: Path) -> None:
         )
     if kind != "smolvlm":
         raise ExportError(f"{folder} holds a model of type {kind}; expected a smolvlm checkpoint, as train.py writes it.")
+    for part in ("text_config", "vision_config"):
+        if not isinstance(config.get(part), dict):
+            raise ExportError(f"{folder / 'config.json'} has no {part}. {_EXPECTED}")
 
 
 def _check_splitting(settings: dict[str, Any], folder: Path) -> None:

@@ -49,6 +49,9 @@ def open_gguf_folder(folder: str | Path) -> GGUFFolder:
             "python -m smvl.export --to gguf, which writes the tokenizer and the other files that are read here."
         )
     manifest = check_files(path, FORMAT)
+    for key in ("kind", "text", "vision"):
+        if not isinstance(manifest.get(key), str):
+            raise ExportFolderError(f"{path / MANIFEST_FILE}: {key} is {manifest.get(key)!r}; expected a text. Export the model again.")
     return GGUFFolder(
         path=path,
         kind=manifest["kind"],

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from smvl.settings_files import SettingsFileError, read_object
+
 MANIFEST_FILE = "export.json"
 
 _EDITABLE = ("generation_config.json",)
@@ -52,12 +54,12 @@ def verify_files(folder: Path, format: str) -> None:
             _check_content(folder / name, entry["sha256"])
 
 
-def read_json(path: Path) -> Any:
-    """Raises `ExportFolderError` for a file that is missing or damaged."""
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file; raises `ExportFolderError` for a file that is missing or damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ExportFolderError(f"{path} cannot be read ({error}). Copy the export again, or export the model again.") from error
+        return read_object(path)
+    except SettingsFileError as error:
+        raise ExportFolderError(f"{error} Copy the export again, or export the model again.") from error
 
 
 def file_sha256(path: Path) -> str:
@@ -68,12 +70,19 @@ def file_sha256(path: Path) -> str:
 
 def _read_manifest(folder: Path, format: str) -> dict[str, Any]:
     manifest = read_json(folder / MANIFEST_FILE)
-    if not isinstance(manifest, dict) or manifest.get("format") != format:
-        found = manifest.get("format") if isinstance(manifest, dict) else manifest
+    if manifest.get("format") != format:
+        found = manifest.get("format")
         raise ExportFolderError(
             f"{folder / MANIFEST_FILE} is of the format {found}; this version reads {format!r}. Export the model again."
         )
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not all(map(_is_entry, files.values())):
+        raise ExportFolderError(f"{folder / MANIFEST_FILE} does not list the export's files. Copy it again, or export the model again.")
     return manifest
+
+
+def _is_entry(entry: Any) -> bool:
+    return isinstance(entry, dict) and type(entry.get("size")) is int and isinstance(entry.get("sha256"), str)
 
 
 def _check_size(path: Path, size: int) -> None:

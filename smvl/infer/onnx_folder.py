@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smvl.infer.manifest import ExportFolderError, check_files, format_of, read_json, verify_files
+from smvl.infer.manifest import MANIFEST_FILE, ExportFolderError, check_files, format_of, read_json, verify_files
 
 FORMAT = "qwen3-smvl onnx 1"
 SUFFIXES = {32: "", 16: "_fp16", 8: "_quantized", 4: "_q4"}
@@ -58,6 +58,8 @@ def open_onnx_folder(folder: str | Path) -> OnnxFolder:
     """
     path = Path(folder)
     manifest = check_files(path, FORMAT)
+    if manifest.get("bits") not in SUFFIXES:
+        raise OnnxFolderError(f"{path / MANIFEST_FILE}: bits is {manifest.get('bits')!r}; expected one of {', '.join(map(str, SUFFIXES))}.")
     return OnnxFolder(
         path=path,
         bits=manifest["bits"],

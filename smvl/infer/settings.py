@@ -1,10 +1,11 @@
 """The settings of infer.py, which a YAML file may hold and the command line overrides."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from smvl.strict_yaml import ConfigError, build, parse_yaml
+from smvl.strict_yaml import ConfigError, build, kind_of, read_yaml, where_looked
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,23 @@ def read_settings(path: str | Path) -> Settings:
     Raises:
         ConfigError: it cannot be read, or a key or value is wrong; the message names it.
     """
+    tree = read_yaml(path, example="configs/infer/edge.yaml")
+    if tree is not None and not isinstance(tree, dict):
+        raise ConfigError(f"{path}: found {kind_of(tree)}, expected options of infer.py; see configs/infer/edge.yaml")
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); give a YAML file, such as configs/infer/edge.yaml.") from error
-    try:
-        return build(Settings, parse_yaml(text, str(path)) or {})
+        return build(Settings, tree or {})
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def check_paths(settings: Settings, file: str | Path, *, model: str | None, images: Sequence[str]) -> None:
+    """Raise `ConfigError` for a path of the file that leads nowhere; the command line may have put another in its place.
+
+    Args:
+        model, images: what is asked for in the end.
+    """
+    named = [("model", path) for path in [settings.model] if path is not None and path == model]
+    named += [("image", path) for path in settings.image if path in images]
+    for key, path in named:
+        if not Path(path).exists():
+            raise ConfigError(f"{file}: {key}: there is no {path}.{where_looked(path, file)}")

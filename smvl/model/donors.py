@@ -1,28 +1,41 @@
 """Reading the two donors: a vision encoder of the SigLIP family and a decoder-only text model, each from its own folder."""
 
-import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.models.smolvlm.configuration_smolvlm import SmolVLMVisionConfig
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
-from smvl.model.loading import WeightsError, load_whole
+from smvl.model.finite_weights import check_finite
+from smvl.model.loading import WeightsError, first_names, load_whole
 from smvl.model_folder import ModelFolderError, read_config
+from smvl.settings_files import MODEL_FILES, SettingsFileError, check_objects, check_sizes, read_object, reading
 
 logger = logging.getLogger(__name__)
 
 _TOWER_PREFIXES = {
-    "smolvlm": "model.vision_model.",
-    "idefics3": "model.vision_model.",
-    "siglip": "vision_model.",
-    "siglip_vision_model": "vision_model.",
+    "smolvlm": ("model.vision_model.",),
+    "idefics3": ("model.vision_model.",),
+    "siglip": ("vision_model.",),
+    "siglip_vision_model": ("vision_model.", ""),
 }
-"""Where each kind of checkpoint keeps its vision encoder."""
+"""Where each kind of checkpoint keeps its vision encoder; transformers 5 writes the last one without a prefix, 4 wrote it with one."""
+
+_PATCHES = "embeddings.patch_embedding.weight"
+"""A tensor that every vision encoder has."""
+
+_SIZES = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_channels", "image_size", "patch_size")
+MAX_LAYERS, _MAX_SIZE = 1000, 1_000_000
+"""More than any model has; to build a million layers takes minutes, and all memory."""
+_OTHER_FIELDS = ("hidden_act", "layer_norm_eps", "attention_dropout")
+
+_QUANTIZATION_KEYS = ("quantization_config", "quantization", "compression_config")
+"""Where Hugging Face's formats (GPTQ, AWQ, bitsandbytes, FP8), MLX's and compressed-tensors' describe themselves."""
 
 _POOLING_HEAD = "head."
 """SigLIP's attention pooling: it makes one vector of an image, and a language model reads the patches instead."""
@@ -51,7 +64,7 @@ class VisionDonor:
         """The side of the square of patches that becomes one token: as asked, the donor's own, or the largest up to 4 that divides."""
         side = self.patches_per_side
         chosen = asked or self.own_scale_factor or next(factor for factor in (4, 3, 2, 1) if side % factor == 0)
-        if side % chosen:
+        if chosen < 1 or side % chosen:
             raise DonorError(
                 f"scale_factor {chosen} does not divide the {side} x {side} patches of a {self.config.image_size}-pixel tile in "
                 f"{self.folder}; choose one of {[factor for factor in range(1, side + 1) if side % factor == 0]}."
@@ -71,26 +84,40 @@ def read_vision_donor(folder: str | Path) -> VisionDonor:
             f"{folder} holds a {config.model_type} model; a vision donor must be one of {', '.join(_TOWER_PREFIXES)}. Set model.vision."
         )
     vision = config if config.model_type == "siglip_vision_model" else config.vision_config
-    fields = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_channels", "image_size")
-    fields += ("patch_size", "hidden_act", "layer_norm_eps", "attention_dropout")
-    tower = SmolVLMVisionConfig(**{name: getattr(vision, name) for name in fields})
+    with reading(f"{folder}/config.json does not describe a vision encoder", DonorError):
+        tower = SmolVLMVisionConfig(**{name: getattr(vision, name) for name in (*_SIZES, *_OTHER_FIELDS)})
+    for name in _SIZES:
+        most = MAX_LAYERS if name == "num_hidden_layers" else _MAX_SIZE
+        if type(getattr(tower, name)) is not int or not 1 <= getattr(tower, name) <= most:
+            raise DonorError(f"{folder}/config.json: {name} of the vision encoder is {getattr(tower, name)!r}; expected 1 to {most:,}.")
     if tower.image_size // tower.patch_size < 1:
         raise DonorError(f"{folder}: image_size {tower.image_size} is smaller than one patch of {tower.patch_size} pixels.")
     own_scale_factor = config.scale_factor if config.model_type in ("smolvlm", "idefics3") else None
     return VisionDonor(Path(folder), config.model_type, tower, own_scale_factor)
 
 
+def make_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> SmolVLMVisionTransformer:
+    """The vision encoder before its weights are loaded.
+
+    Raises:
+        DonorError: it cannot be made; what the attention needs may not be installed.
+    """
+    with reading(f"the vision encoder in {donor.folder} cannot be made with attention {attention}", DonorError):
+        return SmolVLMVisionTransformer._from_config(donor.config, dtype=dtype, attn_implementation=attention)
+
+
 def load_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> SmolVLMVisionTransformer:
     """Load the vision encoder, every tensor of it and nothing else.
 
     Raises:
-        DonorError: a tensor is missing, unknown or of another shape.
+        DonorError: a tensor is missing, unknown or of another shape, or the encoder cannot be made.
     """
     found = _read_tensors(donor.folder, _TOWER_PREFIXES[donor.kind])
     if donor.kind.startswith("siglip"):
         found = {name: tensor for name, tensor in found.items() if not name.startswith(_POOLING_HEAD)}
     _check_tensors(donor, found)
-    tower = SmolVLMVisionTransformer._from_config(donor.config, dtype=dtype, attn_implementation=attention)
+    check_finite(found.items(), f"the vision encoder in {donor.folder}")
+    tower = make_tower(donor, dtype=dtype, attention=attention)
     tower.load_state_dict(found, strict=True)
     logger.info("Vision encoder: all %d tensors loaded from %s.", len(found), donor.folder)
     return tower
@@ -104,14 +131,25 @@ def _check_tensors(donor: VisionDonor, found: dict[str, torch.Tensor]) -> None:
             f"{len(found):,} tensors. Download the folder again."
         )
     with torch.device("meta"):
-        expected = SmolVLMVisionTransformer(donor.config).state_dict()
+        expected = make_tower(donor, dtype=torch.float32, attention="eager").state_dict()
     missing, unknown = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     reshaped = sorted(name for name in expected.keys() & found.keys() if expected[name].shape != found[name].shape)
     if missing or unknown or reshaped:
         raise DonorError(
-            f"the vision encoder in {donor.folder} does not match its config.json: missing {_first(missing)}, unknown {_first(unknown)}, "
-            f"of another shape {_first(reshaped)}. Download the folder again."
+            f"the vision encoder in {donor.folder} does not match its config.json: missing {first_names(missing)}, unknown "
+            f"{first_names(unknown)}, of another shape {first_names(reshaped)}. Download the folder again."
         )
+
+
+def make_text(folder: str | Path, *, dtype: torch.dtype, attention: str) -> PreTrainedModel:
+    """The text model before its weights are loaded.
+
+    Raises:
+        DonorError: the folder is no text donor, or the model cannot be made; what the attention needs may not be installed.
+    """
+    config = check_text_donor(folder)
+    with reading(f"the text model in {folder} cannot be made with attention {attention}", DonorError):
+        return AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=attention)
 
 
 def load_text(folder: str | Path, *, dtype: torch.dtype, attention: str) -> PreTrainedModel:
@@ -129,13 +167,17 @@ def load_text(folder: str | Path, *, dtype: torch.dtype, attention: str) -> PreT
     return model
 
 
-def check_text_donor(folder: str | Path) -> None:
-    """Raise `DonorError` unless the folder holds a decoder-only language model; its weights are not read."""
+def check_text_donor(folder: str | Path) -> PreTrainedConfig:
+    """The configuration of a decoder-only language model; its weights are not read. Raises `DonorError` for any other folder."""
     config = _read_config(folder)
     if config.is_encoder_decoder or type(config) not in AutoModelForCausalLM._model_mapping:
         raise DonorError(
             f"{folder} holds a {config.model_type} model; the text donor must be a decoder-only language model. Set model.text."
         )
+    depth = vars(config).get(config.attribute_map.get("num_hidden_layers", "num_hidden_layers"))  # some kinds have another name for it
+    if type(depth) is int and depth > MAX_LAYERS:
+        raise DonorError(f"{folder}/config.json asks for {depth:,} layers; expected at most {MAX_LAYERS:,}.")
+    return config
 
 
 def check_donor_folder(folder: str | Path) -> None:
@@ -146,39 +188,59 @@ def check_donor_folder(folder: str | Path) -> None:
     if not (path / "config.json").is_file():
         raise DonorError(f"{folder} has no config.json.")
     if not list(path.glob("*.safetensors")):
-        raise DonorError(f"{folder} has no .safetensors weights.")
+        others = sorted(entry.name for entry in path.iterdir() if entry.suffix in (".bin", ".gguf", ".pt", ".pth", ".onnx"))
+        raise DonorError(f"{folder} has no .safetensors weights{f'; {others[0]} cannot be read here' if others else ''}.")
 
 
 def _read_config(folder: str | Path) -> PreTrainedConfig:
     check_donor_folder(folder)
     try:
+        check_sizes(folder)
+        check_objects(folder, MODEL_FILES)
+    except SettingsFileError as error:
+        raise DonorError(f"{error} Download the folder again.") from error
+    _check_not_quantized(folder)
+    try:
         return read_config(folder)
     except ModelFolderError as error:
         raise DonorError(str(error)) from error
-    except (ValueError, OSError, KeyError) as error:
-        raise DonorError(f"{folder}/config.json cannot be read: {error}") from error
 
 
-def _read_tensors(folder: Path, prefix: str) -> dict[str, torch.Tensor]:
-    """The tensors below `prefix`, from one file or from shards."""
+def _check_not_quantized(folder: str | Path) -> None:
+    """Raise `DonorError` for weights that were rounded to few bits: they cannot be joined, nor trained."""
+    config = read_object(Path(folder) / "config.json")
+    for part in (config, config.get("text_config"), config.get("vision_config")):
+        for key in _QUANTIZATION_KEYS if isinstance(part, dict) else ():
+            if part.get(key):
+                method = part[key].get("quant_method", "") if isinstance(part[key], dict) else ""
+                raise DonorError(
+                    f"{folder} holds quantized weights (`{key}`{f': {method}' if method else ''} in config.json), which cannot be trained. "
+                    "Take the model that it was made of, in float32, bfloat16 or float16."
+                )
+
+
+def _read_tensors(folder: Path, prefixes: Sequence[str]) -> dict[str, torch.Tensor]:
+    """The tensors of the vision encoder, from one file or from shards, without whichever prefix they have."""
+    files = _weight_files(folder)
+    names = {name for path in files for name in _tensor_names(path)}
+    prefix = next((prefix for prefix in prefixes if prefix + _PATCHES in names), prefixes[0])
     tensors = {}
-    for path in _weight_files(folder):
-        try:
-            with safe_open(path, framework="pt") as file:
-                wanted = [name for name in file.keys() if name.startswith(prefix)]
-                tensors |= {name.removeprefix(prefix): file.get_tensor(name) for name in wanted}
-        except (OSError, SafetensorError) as error:
-            raise DonorError(f"{path} cannot be read ({error}). Download the folder again.") from error
+    for path in files:
+        with safe_open(path, framework="pt") as file:
+            tensors |= {name.removeprefix(prefix): file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}
     return tensors
+
+
+def _tensor_names(path: Path) -> list[str]:
+    with reading(f"{path} cannot be read. Download the folder again", DonorError), safe_open(path, framework="pt") as file:
+        return list(file.keys())
 
 
 def _weight_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if not index.exists():
         return [folder / "model.safetensors"]
-    return [folder / name for name in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))]
-
-
-def _first(names: list[str]) -> str:
-    """At most three names and how many more there are."""
-    return "none" if not names else ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    shards = read_object(index).get("weight_map")
+    if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
+        raise DonorError(f"{index} names no files in its weight_map. Download the folder again.")
+    return [folder / name for name in sorted(set(shards.values()))]

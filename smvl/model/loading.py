@@ -1,13 +1,17 @@
 """Loading a model whole: every tensor that its configuration asks for, and no other."""
 
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from smvl.model_folder import ModelFolderError, read_config
+from smvl.model.finite_weights import check_finite
+from smvl.model_folder import read_config
+from smvl.settings_files import reading
 
 
 class WeightsError(ValueError):
@@ -30,12 +34,13 @@ def load_whole(
         config: in the place of the folder's own.
 
     Raises:
-        ModelFolderError: the model is of a kind that only the folder's own code knows.
+        ModelFolderError: the model is of a kind that only the folder's own code knows, or its config.json cannot be read.
         WeightsError: the weights are missing or cut short, or a tensor is missing, unknown or of another shape, or others lie beside them.
+        NotFiniteError: a tensor holds numbers that are none.
     """
     _check_no_adapter(Path(folder))
-    try:
-        config = config or read_config(folder)
+    config = config or read_config(folder)
+    with reading(f"the model in {folder} cannot be loaded", WeightsError):
         _check_depth(config, Path(folder))
         model, report = auto_class.from_pretrained(
             folder,
@@ -49,15 +54,16 @@ def load_whole(
             ignore_mismatched_sizes=True,  # they are reported, and refused below with their names
             output_loading_info=True,
         )
-    except ModelFolderError:
-        raise
-    # ImportError: of what quantized weights need. RuntimeError: torch could not allocate what config.json asks for.
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise WeightsError(f"the model in {folder} cannot be loaded: {error}") from error
-    faults = {name: sorted(map(str, report[name])) for name in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[name]}
-    if faults:
-        raise WeightsError(f"the weights in {folder} do not match its config.json: {faults}.")
+    kinds = ("missing_keys", "unexpected_keys", "mismatched_keys")
+    if faults := [f"{kind} {first_names(sorted(map(str, report[kind])))}" for kind in kinds if report[kind]]:
+        raise WeightsError(f"the weights in {folder} do not match its config.json: {'; '.join(faults)}.")
+    check_finite(chain(model.state_dict().items(), model.named_buffers()), f"the model in {folder}")
     return model
+
+
+def first_names(names: Sequence[str]) -> str:
+    """At most three names and how many more there are."""
+    return "none" if not names else ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _check_no_adapter(folder: Path) -> None:

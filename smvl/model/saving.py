@@ -1,9 +1,11 @@
 """Writing a model so that every runtime reads the same thing from it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from transformers import SmolVLMForConditionalGeneration
 
 from smvl.model import chinese_adapter, marker_rows
@@ -22,6 +24,8 @@ def save_model(model: SmolVLMForConditionalGeneration, folder: str | Path, state
     weights = {name: tensor for name, tensor in whole.items() if not name.startswith(ATTACHED)}
     model.save_pretrained(folder, state_dict=weights)
     path = Path(folder) / "config.json"
+    for file in Path(folder).glob("*.safetensors"):
+        shutil.copymode(path, file)  # safetensors writes files that nobody but their owner can read
     config = json.loads(path.read_text(encoding="utf-8"))
     text = config["text_config"]
     theta = (text.get("rope_parameters") or {}).get("rope_theta")
@@ -31,3 +35,11 @@ def save_model(model: SmolVLMForConditionalGeneration, folder: str | Path, state
     config["pad_token_id"] = text["pad_token_id"]
     config["use_cache"] = True  # transformers' Trainer switches it off in the model that it trains
     path.write_text(json.dumps(config, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Write tensors into a safetensors file of the mode that any other file would have."""
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(tensors, path, metadata={"format": "pt"})
+    path.chmod(mode)

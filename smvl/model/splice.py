@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel, SmolVLMConfig, SmolVLMForConditionalGeneration
 
-from smvl.model.donors import VisionDonor, load_text, load_tower
+from smvl.model.donors import VisionDonor, load_text, load_tower, make_text, make_tower
 from smvl.model.modeling_smvl import SmVLMConfig, SmVLMForConditionalGeneration
 
 logger = logging.getLogger(__name__)
@@ -58,6 +58,53 @@ def splice_model(
     language_model = load_text(text, dtype=dtype, attention=attention)
     _make_room(language_model, max([image_token_id, *marker_ids, *unseen_ids]))
     _start_rows(language_model, unseen_ids, generator)
+    model = _assemble(vision, tower, language_model, image_token_id, pad_token_id, projector, scale_factor)
+    model.model.connector.to_empty(device="cpu")
+    stranded = [name for name, tensor in [*model.named_parameters(), *model.named_buffers()] if tensor.is_meta]
+    assert not stranded, f"no donor brought {stranded}"
+    _start_projector(model, generator)
+    model.generation_config = _generation_config(stop_ids, pad_token_id, [image_token_id, *marker_ids])
+    model.eval()
+    return model
+
+
+def outline_model(
+    vision: VisionDonor,
+    text: str | Path,
+    *,
+    image_token_id: int,
+    highest_id: int,
+    pad_token_id: int,
+    projector: Projector = "linear",
+    scale_factor: int | None = None,
+    attention: str = "sdpa",
+    dtype: torch.dtype = torch.float32,
+) -> SmolVLMForConditionalGeneration:
+    """The model that `splice_model` makes, in its shapes alone: no donor's weights are read, and no tensor has storage.
+
+    Args:
+        highest_id: that the embedding must have a row for.
+
+    Raises:
+        DonorError: as `splice_model`, but for what weights can be.
+    """
+    with torch.device("meta"):
+        tower = make_tower(vision, dtype=dtype, attention=attention)
+        language_model = make_text(text, dtype=dtype, attention=attention)
+        _make_room(language_model, highest_id)
+        return _assemble(vision, tower, language_model, image_token_id, pad_token_id, projector, scale_factor)
+
+
+def _assemble(
+    vision: VisionDonor,
+    tower: nn.Module,
+    language_model: PreTrainedModel,
+    image_token_id: int,
+    pad_token_id: int,
+    projector: Projector,
+    scale_factor: int | None,
+) -> SmolVLMForConditionalGeneration:
+    """Build the whole without initialising what the donors bring: the frame has no storage until they are put in."""
     config_class, model_class = _MODEL_CLASSES[projector]
     config = config_class(
         vision_config=vision.config.to_dict(),
@@ -66,26 +113,11 @@ def splice_model(
         image_token_id=image_token_id,
         tie_word_embeddings=language_model.config.tie_word_embeddings,
         pad_token_id=pad_token_id,
-        dtype=dtype,
+        dtype=language_model.dtype,
     )
-    model = _assemble(model_class, config, tower, language_model, attention)
-    _start_projector(model, generator)
-    model.generation_config = _generation_config(stop_ids, pad_token_id, [image_token_id, *marker_ids])
-    model.eval()
-    return model
-
-
-def _assemble(
-    model_class: type[SmolVLMForConditionalGeneration],
-    config: SmolVLMConfig,
-    tower: nn.Module,
-    language_model: PreTrainedModel,
-    attention: str,
-) -> SmolVLMForConditionalGeneration:
-    """Build the whole without initialising what the donors bring: the frame has no storage until they are put in."""
+    attention = language_model.config._attn_implementation
     with torch.device("meta"):
         model = model_class._from_config(config, attn_implementation=attention)
-    model.model.connector.to_empty(device="cpu")
     model.model.vision_model = tower
     model.model.text_model = language_model.base_model
     model.lm_head = language_model.get_output_embeddings()
@@ -93,8 +125,6 @@ def _assemble(
     _share_config(language_model.base_model, model.config.text_config)
     model.config._attn_implementation = attention
     model.tie_weights()
-    stranded = [name for name, tensor in [*model.named_parameters(), *model.named_buffers()] if tensor.is_meta]
-    assert not stranded, f"no donor brought {stranded}"
     return model
 
 

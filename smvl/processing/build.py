@@ -7,12 +7,14 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.image_processing_base import ImageProcessingMixin
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
-from smvl.model_folder import ModelFolderError, reading
+from smvl.model_folder import refusing_code
+from smvl.processing.pixel_settings import PIXEL_SETTINGS, check_pixel_settings
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import END_OF_TEXT, END_OF_TURN, add_missing_tokens
+from smvl.settings_files import PROCESSOR_FILES, check_objects, reading
 
-_KEPT_IMAGE_SETTINGS = ("image_mean", "image_std", "rescale_factor", "resample")
-"""What a vision donor was trained with; the tiles are this project's."""
+_FEWEST_TOKENS = 256
+"""A vocabulary that holds every byte has as many."""
 
 
 def build_processor(
@@ -31,36 +33,43 @@ def build_processor(
         ValueError: the tokenizer is missing or unreadable, or the tile settings cannot be described by markers.
     """
     tokenizer = _load_tokenizer(text)
-    missing = add_missing_tokens(tokenizer)
-    tokenizer.eos_token, tokenizer.pad_token = END_OF_TURN, END_OF_TEXT
-    image_processor = SmolVLMImageProcessorPil(
-        **_image_settings(vision),
-        do_image_splitting=True,
-        size={"longest_edge": longest_edge},
-        max_image_size={"longest_edge": tile},
-    )
-    processor = SmVLMProcessor(image_processor, tokenizer, image_seq_len=image_seq_len)
+    with reading(f"no processor can be made of the tokenizer in {text} and the image settings in {vision}", ValueError):
+        missing = add_missing_tokens(tokenizer)
+        tokenizer.eos_token, tokenizer.pad_token = END_OF_TURN, END_OF_TEXT
+        image_processor = SmolVLMImageProcessorPil(
+            **_image_settings(vision),
+            do_image_splitting=True,
+            size={"longest_edge": longest_edge},
+            max_image_size={"longest_edge": tile},
+        )
+        processor = SmVLMProcessor(image_processor, tokenizer, image_seq_len=image_seq_len)
     return processor, tokenizer.convert_tokens_to_ids(missing)
 
 
 def _load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
-    try:
-        with reading(folder):
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except ModelFolderError:
-        raise
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"the tokenizer in {folder} cannot be read ({error}). Expected tokenizer.json and tokenizer_config.json."
-        ) from error
+    expected = "expected tokenizer.json and tokenizer_config.json"
+    with reading(f"the tokenizer in {folder} cannot be read ({expected})"), refusing_code(folder):
+        check_objects(folder, PROCESSOR_FILES)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if not tokenizer.is_fast:
         raise ValueError(f"the tokenizer in {folder} has no tokenizer.json; save it with a fast tokenizer first.")
+    if len(tokenizer) < _FEWEST_TOKENS:  # transformers makes an empty one where the files are missing
+        raise ValueError(f"the tokenizer in {folder} has {len(tokenizer)} tokens; {expected}. Download the folder again.")
     return tokenizer
 
 
 def _image_settings(folder: str | Path) -> dict[str, Any]:
+    """The vision donor's; empty where it says nothing.
+
+    Raises:
+        ValueError: a setting is none that pixels can be scaled with.
+    """
+    check_objects(folder, PROCESSOR_FILES)
     try:
         settings, _ = ImageProcessingMixin.get_image_processor_dict(folder, local_files_only=True)
     except OSError:
         return {}
-    return {name: settings[name] for name in _KEPT_IMAGE_SETTINGS if name in settings}
+    kept = {name: settings[name] for name in PIXEL_SETTINGS if name in settings}
+    with reading(str(folder)):
+        check_pixel_settings(kept)
+    return kept

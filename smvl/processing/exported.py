@@ -1,6 +1,5 @@
 """The processor files of an export, whose markers carry SmolVLM's names, with the project's own names put back."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from smvl.processing.smolvlm_names import SMOLVLM_ATTRIBUTES, to_own_names
+from smvl.settings_files import read_object
 
 _NAMED = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 """Files in which markers stand."""
@@ -20,7 +20,7 @@ def has_smolvlm_names(folder: str | Path) -> bool:
     path = Path(folder) / "tokenizer_config.json"
     if not path.is_file():
         return False
-    return json.loads(path.read_text(encoding="utf-8")).get("image_token") == SMOLVLM_ATTRIBUTES["image_token"]
+    return read_object(path).get("image_token") == SMOLVLM_ATTRIBUTES["image_token"]
 
 
 @contextmanager

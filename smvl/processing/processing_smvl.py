@@ -17,7 +17,7 @@ from PIL import Image
 from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
-from smvl.model_folder import reading, refuse_other_models, settings_in
+from smvl.model_folder import refuse_other_models, refusing_code
 from smvl.processing.chat_template import (
     TRAINING_TEMPLATE_FILE,
     default_chat_template,
@@ -42,6 +42,7 @@ from smvl.processing.layout import (
     is_learned,
     without_first_turns,
 )
+from smvl.processing.pixel_settings import check_pixel_scale
 from smvl.processing.plain_values import plain_messages, plain_tools
 from smvl.processing.prompt_batch import nest_images, pad_tiles, replace_in_turn, replaced_spans
 from smvl.processing.rendering import ChatTemplateError, check_template, render
@@ -57,6 +58,7 @@ from smvl.processing.tiles import (
     scale_to_grid,
 )
 from smvl.processing.tokens import IMAGE_TOKEN, STOCK_ATTRIBUTES, check_tokens, marker_ids
+from smvl.settings_files import PROCESSOR_FILES, SettingsFileError, check_objects, object_in, reading
 
 
 class SmVLMProcessor(ProcessorMixin):
@@ -82,6 +84,7 @@ class SmVLMProcessor(ProcessorMixin):
         check_tokens(tokenizer)
         check_image_settings(image_processor)
         check_features(image_seq_len, image_processor)
+        check_pixel_scale(image_processor)
         chat_template = chat_template or default_chat_template()
         check_template(chat_template)
         self.image_seq_len = image_seq_len
@@ -334,10 +337,12 @@ class SmVLMProcessor(ProcessorMixin):
         """Read what `save_pretrained` wrote, or an export made of it. Nothing is downloaded, and no code of the folder runs.
 
         Raises:
-            ModelFolderError: a file is too large, or the folder asks for code of its own to be run or for another model.
-            ValueError: the files do not fit together.
+            ModelFolderError: the folder asks for code of its own to be run or for another model.
+            SettingsFileError: a file is missing, damaged or too large, or does not fit the others; the message names the folder.
         """
-        with reading(folder):
+        with reading(f"the processor in {folder} cannot be loaded"), refusing_code(folder):
+            check_objects(folder, PROCESSOR_FILES)
+            _check_files(Path(folder))
             refuse_other_models(folder)
             if has_smolvlm_names(folder):
                 with with_own_names(folder) as copy:
@@ -345,8 +350,9 @@ class SmVLMProcessor(ProcessorMixin):
                 processor.tokenizer.name_or_path = str(folder)
             else:
                 processor = super().from_pretrained(folder, local_files_only=True, trust_remote_code=False, **kwargs)
-        processor = processor._as_own()
-        check_against_config(processor.image_seq_len, processor.image_processor, settings_in(Path(folder) / "config.json"))
+            processor = processor._as_own()
+            check_against_config(processor.image_seq_len, processor.image_processor, object_in(Path(folder) / "config.json"))
+            _try_template(processor)
         return processor
 
     def _as_own(self) -> Self:
@@ -387,6 +393,20 @@ def _without_unlearned(asked: list[bool], messages: Sequence[dict[str, Any]]) ->
     following = iter(answers)
     runs = ((is_answer and next(following), list(run)) for is_answer, run in itertools.groupby(asked))
     return [is_wanted for is_wanted, run in runs for _ in run]
+
+
+def _try_template(processor: SmVLMProcessor) -> None:
+    """Raise `ValueError` unless the chat template shows a picture where it stands; a damaged one may leave it out."""
+    tile = processor.image_processor.max_image_size["longest_edge"]
+    asked = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "?"}]}
+    processor.lay_out([asked], [(tile, tile)], add_generation_prompt=True)
+
+
+def _check_files(folder: Path) -> None:
+    """Raise `SettingsFileError` for a file whose lack transformers does not tell."""
+    for name in ("processor_config.json", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise SettingsFileError(f"{folder} has no {name}; copy the folder whole.")
 
 
 def _too_long(num_images: int, max_length: int | None, max_tiles: int | None) -> TooLongError:

@@ -5,42 +5,95 @@ import difflib
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import TrainingArguments
+from transformers.utils import is_bitsandbytes_available
 
 from smvl.config import Config, ConfigError, StageConfig
 from smvl.data.packing import Pack, PackSampler
+from smvl.strict_yaml import describe, shorten, shown_key
 from smvl.train.processes import has_card
+from smvl.trainer_keys import (
+    BITSANDBYTES_OPTIMIZERS,
+    DURATION_KEYS,
+    OTHER_OPTIMIZERS,
+    REFUSED_TRAINER_KEYS,
+    SCHEDULES,
+    USED_TRAINER_KEYS,
+)
 
 logger = logging.getLogger(__name__)
 
 SAVE_TOTAL_LIMIT = "save_total_limit"
 """Kept from the Trainer, which would delete a good checkpoint before the new one is complete."""
 
-_DURATION_KEYS = ("max_steps", "num_train_epochs")
 _MAX_COUNTED_ROWS, _NUM_SAMPLED_ROWS = 20_000, 2_000
 """Rows of an epoch up to which its packs are counted, and rows that stand for a longer one: seconds, not minutes, before the first step."""
 
 
 def check_trainer_keys(config: Config) -> None:
-    """Raise `ConfigError` for a `trainer` key that TrainingArguments does not have, or a stage without a duration."""
+    """Raise `ConfigError` for a `trainer` key that TrainingArguments does not have, and for keys that are right only alone."""
     known = {field.name for field in dataclasses.fields(TrainingArguments)}
     for number, stage in enumerate(config.stages):
         where = f"stages.{number}.trainer"
         for key in stage.trainer:
             if key not in known:
-                near = difflib.get_close_matches(key, sorted(known), n=1)
-                raise ConfigError(f"{where}.{key}: TrainingArguments has no such key{f'; did you mean {near[0]}?' if near else '.'}")
-        given = [key for key in _DURATION_KEYS if key in stage.trainer]
+                near = difflib.get_close_matches(shown_key(key), sorted(known), n=1)
+                hint = f"; did you mean {near[0]}?" if near else "."
+                raise ConfigError(f"{where}.{shown_key(key)}: TrainingArguments has no such key{hint}")
+            if key not in USED_TRAINER_KEYS and key not in REFUSED_TRAINER_KEYS:
+                raise ConfigError(f"{where}.{key}: this version of smvl does not know what it would do; take it out.")
+        given = [key for key in DURATION_KEYS if key in stage.trainer]
         if len(given) != 1:
             raise ConfigError(f"{where}: found {' and '.join(given) or 'no duration'}; give either max_steps or num_train_epochs.")
-        if stage.trainer.get("eval_strategy", "no") != "no" and config.evaluation.heldout is None:
-            raise ConfigError(f"{where}.eval_strategy: there is nothing to evaluate on; set evaluation.heldout, or eval_strategy: no.")
+        for key, conflict in _conflicts(stage.trainer, config):
+            raise ConfigError(f"{where}.{key}: {conflict}")
+
+
+def _conflicts(trainer: Mapping[str, Any], config: Config) -> Iterator[tuple[str, str]]:
+    """Keys that do nothing or break beside others, or on this machine, and what to do."""
+    if trainer.get("eval_strategy", "no") != "no" and config.evaluation.heldout is None:
+        yield "eval_strategy", "there is nothing to evaluate on; set evaluation.heldout, or eval_strategy: no."
+    for key in ("eval_steps", "eval_delay"):
+        if key in trainer and "eval_strategy" not in trainer:
+            yield key, f"nothing is evaluated on the way without eval_strategy: steps; add it, or take {key} out."
+    for name in ("activation_checkpointing", "gradient_checkpointing"):
+        if trainer.get(f"{name}_kwargs") is not None and not trainer.get(name):
+            yield f"{name}_kwargs", f"nothing is computed again without {name}: true; add it, or take {name}_kwargs out."
+    if {"activation_checkpointing", "gradient_checkpointing"} <= trainer.keys():
+        yield "gradient_checkpointing", "it is the older name of activation_checkpointing, which is given too; take it out."
+    if trainer.get("dataloader_prefetch_factor") is not None and config.data.workers == 0:
+        yield "dataloader_prefetch_factor", "there are no workers that could fetch ahead; set data.workers, or take it out."
+    if trainer.get("tf32") and not torch.cuda.is_available():
+        yield "tf32", "found true, but there is no CUDA card; take it out."
+    yield from _schedule_conflicts(trainer)
+    yield from _optimizer_conflicts(trainer)
+
+
+def _schedule_conflicts(trainer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    schedule = trainer.get("lr_scheduler_type", "linear")
+    if schedule == "constant" and trainer.get("warmup_steps"):
+        yield "warmup_steps", "a constant schedule has no warmup; take lr_scheduler_type: constant_with_warmup, or take it out."
+    taken = SCHEDULES[schedule]
+    for key, value in (trainer.get("lr_scheduler_kwargs") or {}).items():
+        if key not in taken:
+            yield "lr_scheduler_kwargs", f"the schedule {schedule} takes {', '.join(taken) or 'none'}; found {shorten(key)}, take it out."
+        elif not taken[key].accepts(value):
+            yield f"lr_scheduler_kwargs.{key}", f"found {describe(value)}, expected {taken[key].expected}"
+
+
+def _optimizer_conflicts(trainer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    optimizer = trainer.get("optim", "adamw_torch")
+    if optimizer in BITSANDBYTES_OPTIMIZERS and not (torch.cuda.is_available() and is_bitsandbytes_available()):
+        yield "optim", f"{optimizer} needs a CUDA card and bitsandbytes (pip install bitsandbytes); take adamw_torch."
+    for key in sorted({"adam_beta1", "adam_beta2", "adam_epsilon"} & trainer.keys()):
+        if optimizer in OTHER_OPTIMIZERS:
+            yield key, f"{optimizer} has no use for it; take it out, or take optim: adamw_torch."
 
 
 def training_arguments(config: Config, stage: StageConfig, folder: Path, *, max_steps: int) -> TrainingArguments:
@@ -50,7 +103,7 @@ def training_arguments(config: Config, stage: StageConfig, folder: Path, *, max_
         "accelerator_config": {"dispatch_batches": False, "split_batches": False},
         "use_cpu": not has_card(),
         "ddp_find_unused_parameters": False,  # every step reaches every learning weight: see packed_model.py
-        **{key: value for key, value in stage.trainer.items() if key not in (*_DURATION_KEYS, SAVE_TOTAL_LIMIT)},
+        **{key: _converted(key, value) for key, value in stage.trainer.items() if key not in (*DURATION_KEYS, SAVE_TOTAL_LIMIT)},
         "output_dir": str(folder),
         "max_steps": max_steps,
         "seed": config.seed,
@@ -67,10 +120,14 @@ def training_arguments(config: Config, stage: StageConfig, folder: Path, *, max_
         raise ConfigError(f"stage {stage.name}: TrainingArguments refuses its `trainer` keys: {error}") from error
 
 
+def _converted(key: str, value: Any) -> Any:
+    return value if value is None or key not in USED_TRAINER_KEYS else USED_TRAINER_KEYS[key].convert(value)
+
+
 def activation_checkpointing(arguments: TrainingArguments) -> dict[str, Any] | None:
     """How activations are computed again in the backward pass; None where they are kept. transformers 5.23 has renamed both keys."""
     name = "activation_checkpointing" if hasattr(arguments, "activation_checkpointing") else "gradient_checkpointing"
-    return (getattr(arguments, f"{name}_kwargs", None) or {"use_reentrant": False}) if getattr(arguments, name) else None
+    return {"use_reentrant": False, **(getattr(arguments, f"{name}_kwargs") or {})} if getattr(arguments, name) else None
 
 
 def count_steps(stage: StageConfig, sampler: PackSampler, *, num_processes: int, steps_done: int = 0, packs_done: int = 0) -> int:
@@ -80,8 +137,8 @@ def count_steps(stage: StageConfig, sampler: PackSampler, *, num_processes: int,
         steps_done, packs_done: where a resumed stage stands; with another number of processes, what is left takes other steps.
     """
     if "max_steps" in stage.trainer:
-        return _positive(stage, "max_steps", stage.trainer["max_steps"])
-    epochs = float(_positive(stage, "num_train_epochs", stage.trainer["num_train_epochs"]))
+        return stage.trainer["max_steps"]
+    epochs = float(stage.trainer["num_train_epochs"])
     num_packs = _count_packs(stage, sampler, epochs)
     rows_per_step = (
         num_processes * stage.trainer.get("per_device_train_batch_size", 8) * stage.trainer.get("gradient_accumulation_steps", 1)
@@ -114,9 +171,3 @@ def _rows_of_an_epoch(sampler: PackSampler, packs: Sequence[Pack]) -> float:
     """Rows until the first source is through, if the rows of these packs are like all others."""
     drawn = Counter(key.source for pack in packs for key in pack)
     return min(len(source) / drawn[number] for number, source in enumerate(sampler.mixture.sources) if drawn[number]) * drawn.total()
-
-
-def _positive(stage: StageConfig, key: str, value: Any) -> Any:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or value <= 0:
-        raise ConfigError(f"stage {stage.name}: trainer.{key} is {value!r}; expected a number above 0.")
-    return value

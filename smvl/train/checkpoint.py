@@ -26,15 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from smvl.config import Config, SourceConfig, dump_config
 from smvl.data.registry import open_source, reads_from_hub
+from smvl.model.saving import save_tensors
 
 CONFIG_FILE = "config.yaml"
 PROVENANCE_FILE = "provenance.json"
 RESULTS_FILE = "results.json"
+QUARANTINE_FILE = "quarantine.jsonl"
 
 LEARNING_FILE = "learning.safetensors"
 COMPLETE = "complete"
@@ -56,7 +58,7 @@ class DiskFullError(ValueError):
 
 
 def claim_run_folder(config: Config, *, resume: bool) -> Path:
-    """Make the run folder and write the resolved configuration into it. A folder with a configuration and nothing else was never used.
+    """Make the run folder and write the resolved configuration into it. A folder in which no stage was begun was never used.
 
     Raises:
         RunFolderError: the folder is used and the run does not resume, or it was begun with another configuration.
@@ -65,7 +67,7 @@ def claim_run_folder(config: Config, *, resume: bool) -> Path:
     recorded = folder / CONFIG_FILE
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"{folder} is a file; output_dir must be a folder.")
-    if folder.is_dir() and any(path.name != CONFIG_FILE for path in folder.iterdir()):
+    if folder.is_dir() and any(path.name not in (CONFIG_FILE, QUARANTINE_FILE) for path in folder.iterdir()):
         if not resume:
             raise RunFolderError(
                 f"the run folder {folder} is in use. Add --resume to go on with that run, give another output_dir, or delete the folder."
@@ -75,6 +77,7 @@ def claim_run_folder(config: Config, *, resume: bool) -> Path:
         _check_same(recorded.read_text(encoding="utf-8"), dump_config(config), folder)
         return folder
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / QUARANTINE_FILE).unlink(missing_ok=True)  # what was wrong with the data may be mended
     write_atomically(recorded, dump_config(config))
     return folder
 
@@ -198,7 +201,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 def save_learning(parameters: Mapping[str, torch.Tensor], folder: Path) -> None:
     """Write what learns, exactly as it is in memory: the model's own file may hold it in a shorter type."""
-    save_file({name: parameter.detach().contiguous().cpu() for name, parameter in parameters.items()}, folder / LEARNING_FILE)
+    save_tensors({name: parameter.detach().contiguous().cpu() for name, parameter in parameters.items()}, folder / LEARNING_FILE)
 
 
 @torch.no_grad()

@@ -18,17 +18,15 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase, SmolVLMForConditionalGeneration, TrainingArguments
 
-from smvl.assemble import splice
 from smvl.config import Config, SourceConfig, StageConfig
 from smvl.data.collator import PackCollator
-from smvl.data.encode import Encoder
-from smvl.data.mixture import open_mixture
-from smvl.data.packing import Pack, PackedDataset, PackSampler
+from smvl.data.packing import Pack, PackedDataset
 from smvl.data.quarantine import Quarantine
 from smvl.processing.layout import IGNORED_LABEL, Layout
 from smvl.processing.tiles import PixelScale
-from smvl.processing.tokens import IMAGE_TOKEN, marker_ids
-from smvl.train.arguments import activation_checkpointing, count_steps, training_arguments
+from smvl.processing.tokens import IMAGE_TOKEN
+from smvl.train.arguments import activation_checkpointing
+from smvl.train.beginning import load_model
 from smvl.train.memory_forecast import (
     GIGABYTE,
     MemoryPlanError,
@@ -36,14 +34,12 @@ from smvl.train.memory_forecast import (
     autocast,
     check_memory,
     gigabytes,
-    measure_pack,
     memory_budget,
 )
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.parts import part_parameters
+from smvl.train.planned_stage import PlannedStage
 from smvl.train.prepare import draw_scenes, prepare_checks
-from smvl.train.processes import process_state
-from smvl.train.stages import attach_adapters, plan_stage
 
 logger = logging.getLogger(__name__)
 
@@ -54,17 +50,18 @@ NUM_TIMED = 2
 BAR_WIDTH, NUM_BINS = 40, 8
 
 
-def dry_run(config: Config, *, budget: float | None = None) -> None:
+def dry_run(config: Config, *, budget: float | None = None, recipe: str | Path | None = None) -> None:
     """Log the report of every stage.
 
     Args:
         budget: memory to plan for in GB, in place of what this machine has now.
+        recipe: the YAML file of the configuration, for messages.
 
     Raises:
         MemoryPlanError: a stage cannot fit.
         ValueError: what `prepare` raises.
     """
-    prepare_checks(config)
+    prepare_checks(config, recipe=recipe)
     refusals = []
     with tempfile.TemporaryDirectory() as folder:
         config = _with_data_drawn(config, Path(folder))
@@ -80,22 +77,6 @@ def dry_run(config: Config, *, budget: float | None = None) -> None:
                 parts = None
     if refusals:
         raise MemoryPlanError("\n".join(refusals))
-
-
-def load_model(config: Config) -> tuple[SmolVLMForConditionalGeneration, Any]:
-    """The model as a run begins with it. Later stages have other weights, but as many."""
-    model = config.model
-    return splice(
-        model.vision,
-        model.text,
-        projector=model.projector,
-        scale_factor=model.scale_factor,
-        tile=config.data.image.tile,
-        longest_edge=config.data.image.longest_edge,
-        attention=model.attention,
-        dtype=getattr(torch, model.dtype),
-        seed=config.seed,
-    )
 
 
 def _with_data_drawn(config: Config, folder: Path) -> Config:
@@ -114,44 +95,16 @@ def _with_data_drawn(config: Config, folder: Path) -> Config:
     return replace(drawn, stages=[replace(stage, mixture=[moved(source) for source in stage.mixture]) for stage in drawn.stages])
 
 
-class StageForecast:
-    """One stage, planned as a run would plan it.
+class StageForecast(PlannedStage):
+    """One stage, planned as a run would plan it, and what can be said of it.
 
     Args:
         budget: memory in GB; None takes what this machine has now.
     """
 
     def __init__(self, config: Config, stage: StageConfig, model: SmolVLMForConditionalGeneration, processor: Any, *, budget: float | None):
-        self.config, self.stage, self.model, self.processor = config, stage, model, processor
-        state = process_state()
-        self.device, self.num_processes = state.device, state.num_processes
-        self.encoder = Encoder(processor, config.data.max_length, config.data.max_tiles)
-        self.quarantine = Quarantine(None, config.data.max_drop_share)
-        self.sampler = self._open_sampler()
-        max_steps = count_steps(stage, self.sampler, num_processes=self.num_processes)
-        self.arguments = training_arguments(config, stage, Path(config.output_dir) / stage.name, max_steps=max_steps)
-        attach_adapters(stage, model, processor.tokenizer, config.seed)
-        self.plan = plan_stage(
-            stage,
-            model,
-            marker_ids=marker_ids(processor.tokenizer).trained,
-            max_steps=max_steps,
-            default_learning_rate=self.arguments.learning_rate,
-        )
+        super().__init__(config, stage, model, processor, Quarantine(None, config.data.max_drop_share))
         self.budget = memory_budget(self.device, self.num_processes) if budget is None else round(budget * GIGABYTE)
-
-    def _open_sampler(self) -> PackSampler:
-        data = self.config.data
-        return PackSampler(
-            open_mixture(self.stage, seed=self.config.seed),
-            self.encoder,
-            max_length=data.max_length,
-            packing=data.packing,
-            seed=self.config.seed,
-            quarantine=self.quarantine,
-            max_tiles=data.max_tiles,
-            look_ahead=data.look_ahead,
-        )
 
     def report(self) -> None:
         """Log what the stage will do; the time last, for it takes longest.
@@ -164,15 +117,10 @@ class StageForecast:
         for text in (*self._examples(packs), *self._histograms(packs), self._packing(packs), describe_parts(self.model)):
             logger.info("%s\n", text)
         logger.info("%s\n", self.plan.describe(self.model))
-        memory = self.memory()
+        memory = self.memory(num_rows=NUM_MEASURED)
         forecast = check_memory(memory, self.budget)
         logger.info("At the peak, in the last phase: %s. %s\n", forecast.describe(), self._other_phases(memory))
         logger.info("%s", self._time(packs))
-
-    def memory(self) -> StageMemory:
-        """What its memory depends on."""
-        pack = measure_pack(self.sampler, num_rows=NUM_MEASURED)
-        return StageMemory(self.model, self.plan, self.arguments, pack, self.device, num_processes=self.num_processes)
 
     # ---- samples -----------------------------------------------------------------------------------------------------------------
 

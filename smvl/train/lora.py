@@ -10,17 +10,17 @@ import copy
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
 from smvl.config import LoraConfig
 from smvl.model.marker_rows import ATTRIBUTE
+from smvl.model.saving import save_tensors
 from smvl.train.nf4 import is_quantized, quantize_text_layers
 from smvl.train.parts import part_parameters
 
@@ -58,8 +58,9 @@ def attach_lora(model: SmolVLMForConditionalGeneration, settings: LoraConfig, se
     if settings.quantize is not None:
         quantize_text_layers(model)
     config = peft.LoraConfig(r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=pattern, bias="none")
+    place = model.device if model.device.type == "meta" else nullcontext()  # of a model without weights, adapters have none either
     # peft draws its own start from the global generator; that is put back, and the start replaced.
-    with torch.random.fork_rng(devices=[]), _announced_to_peft(model):
+    with torch.random.fork_rng(devices=[]), _announced_to_peft(model), place:
         peft.inject_adapter_in_model(config, model, adapter_name=ADAPTER)
     _start(model, seed)
     return list(lora_parameters(model).values())
@@ -90,7 +91,7 @@ def _target_pattern(model: SmolVLMForConditionalGeneration, settings: LoraConfig
     layers = model.get_submodule(TEXT_LAYERS)
     indices = [index for index, layer in enumerate(layers) if id(next(layer.parameters())) in chosen]
     for leaf in settings.modules:
-        found = {name: module for name, module in layers[indices[0]].named_modules() if name.rpartition(".")[2] == leaf}
+        found = {name: module for name, module in layers[indices[0]].named_modules() if name and name.rpartition(".")[2] == leaf}
         if not found:
             linears = [name.rpartition(".")[2] for name, module in layers[indices[0]].named_modules() if isinstance(module, nn.Linear)]
             raise ValueError(f"lora: no module of a text layer is named {leaf!r}; its Linears are {', '.join(linears)}. Mend modules.")
@@ -156,7 +157,7 @@ def save_adapter(model: SmolVLMForConditionalGeneration, folder: str | Path) -> 
     path.mkdir(parents=True, exist_ok=True)
     config.save_pretrained(path)
     written = {_PEFT_PREFIX + name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(written, path / "adapter_model.safetensors", metadata={"format": "pt"})
+    save_tensors(written, path / "adapter_model.safetensors")
 
 
 def _check_all_learned_is_in(model: nn.Module, tensors: dict[str, torch.Tensor]) -> None:

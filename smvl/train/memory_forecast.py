@@ -269,7 +269,11 @@ def tokens_per_tile(model: SmolVLMForConditionalGeneration) -> int:
 
 
 def measure_pack(sampler: PackSampler, *, num_rows: int = NUM_MEASURED_ROWS) -> PackShape:
-    """A full pack, with the most tiles and the mean share of supervised tokens of the first rows that the seed draws."""
+    """A full pack, with the most tiles and the mean share of supervised tokens of the first rows that the seed draws.
+
+    Raises:
+        ValueError: none of these rows can be used.
+    """
     packs = sampler.first_epoch(first_rows=num_rows)
     costs = [[sampler.cost(key) for key in pack] for pack in packs]
     layouts = [sampler.encoder.lay_out(sampler.mixture[key]) for key in islice(chain.from_iterable(packs), _NUM_LAID_OUT_ROWS)]

@@ -150,7 +150,7 @@ class PackedModel(nn.Module):
 
     def activation_checkpointing_enable(self, activation_checkpointing_kwargs: dict[str, Any] | None = None, **options: Any) -> None:
         """Compute activations again in the backward pass instead of keeping them: less memory, about a third more time."""
-        self._stock("checkpointing_enable")(activation_checkpointing_kwargs, **options)
+        self._stock("checkpointing_enable")({"use_reentrant": False, **(activation_checkpointing_kwargs or {})}, **options)
 
     def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None, **options: Any) -> None:
         """The same under the name that transformers had for it before 5.23."""

@@ -1,21 +1,25 @@
-"""Before a run: is everything there, is the folder free, is the data drawn. Answers come in seconds, before anything heavy loads."""
+"""Before a run: is everything there, is the folder free, is the data drawn. Answers come in seconds, before weights are loaded."""
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import transformers
 from transformers.utils import is_datasets_available
 
-from smvl.config import Config
+from smvl.config import Config, SourceConfig
 from smvl.data.demo_scenes.draw import write_demo_data
 from smvl.data.registry import check_source, reads_from_hub, source_format
 from smvl.model.donors import DonorError, check_donor_folder
+from smvl.strict_yaml import at_key, shorten, where_looked
 from smvl.train.arguments import check_trainer_keys
 from smvl.train.checkpoint import claim_run_folder
 from smvl.train.parts import check_part_name
 from smvl.train.processes import check_launch, process_state
 from smvl.train.progress import BarHandler
+from smvl.train.stage_checks import check_stages
 
 logger = logging.getLogger(__name__)
 
@@ -25,23 +29,28 @@ WAYS_ON = (
 )
 
 
-def prepare(config: Config, *, resume: bool) -> Path:
-    """Check, claim the run folder, and draw the data that the configuration asks to draw.
+def prepare(config: Config, *, resume: bool, recipe: str | Path | None = None) -> Path:
+    """Check, claim the run folder, draw the data that the configuration asks to draw, and look at every stage.
+
+    Args:
+        recipe: the YAML file of the configuration, for messages.
 
     Raises:
-        ValueError: weights or data are missing, a `trainer` key is unknown, or the run folder is in use.
+        ValueError: weights or data are missing, a `trainer` key is unknown, the run folder is in use, or a stage cannot be trained.
     """
-    prepare_checks(config)
+    prepare_checks(config, recipe=recipe)
     state = process_state()
     folder = Path(config.output_dir)
     if state.is_main_process:
-        folder = claim_run_folder(config, resume=resume)
+        with _writing("output_dir", config.output_dir):
+            folder = claim_run_folder(config, resume=resume)
         draw_scenes(config)
     state.wait_for_everyone()
+    check_stages(config, folder)
     return folder
 
 
-def prepare_checks(config: Config) -> None:
+def prepare_checks(config: Config, *, recipe: str | Path | None = None) -> None:
     """All that `prepare` checks, for a run that shall leave nothing behind.
 
     Raises:
@@ -50,43 +59,73 @@ def prepare_checks(config: Config) -> None:
     quieten()
     check_launch(config)
     check_trainer_keys(config)
-    for stage in config.stages:
+    for number, stage in enumerate(config.stages):
         for part in stage.parts:
-            check_part_name(part)
-    check_resources(config)
+            with at_key(f"stages.{number}.{'train' if part in stage.train else 'unfreeze'}"):
+                check_part_name(part)
+    check_resources(config, recipe)
     logging.getLogger("smvl").setLevel(logging.INFO if process_state().is_main_process else logging.ERROR)
 
 
-def check_resources(config: Config) -> None:
+def check_resources(config: Config, recipe: str | Path | None = None) -> None:
     """Raise `ValueError` unless both donors and all data are there; it names the folder and the ways on."""
     for key, donor in (("vision", config.model.vision), ("text", config.model.text)):
         try:
             check_donor_folder(donor)
         except DonorError as error:
-            raise DonorError(f"model.{key}: {error} {WAYS_ON}") from None
+            raise DonorError(f"model.{key}: {error} {WAYS_ON}{_if_missing(donor, recipe)}") from None
     drawn = Path(config.data.scenes.folder) if config.data.scenes else None
-    heldout = [config.evaluation.heldout] if config.evaluation.heldout else []
-    for source in [*(source for stage in config.stages for source in stage.mixture), *heldout]:
-        path = Path(source.path)
-        if drawn is not None and drawn in path.parents:
-            source_format(source.source)
-        elif reads_from_hub(source) or path.exists():
+    for key, source in _sources(config):
+        with at_key(key):
+            _check_source(source, drawn, recipe)
+
+
+def _sources(config: Config) -> Iterator[tuple[str, SourceConfig]]:
+    """Every source of a run, with the key that it stands at."""
+    for number, stage in enumerate(config.stages):
+        yield from ((f"stages.{number}.mixture.{index}", source) for index, source in enumerate(stage.mixture))
+    if config.evaluation.heldout is not None:
+        yield "evaluation.heldout", config.evaluation.heldout
+
+
+def _check_source(source: SourceConfig, drawn: Path | None, recipe: str | Path | None) -> None:
+    path = Path(source.path)
+    if drawn is not None and drawn in path.parents:
+        source_format(source.source)
+    elif reads_from_hub(source) or path.exists():
+        try:
             check_source(source)
-        else:
-            raise ValueError(f"there is no data in {path}. {WAYS_ON}")
+        except ValueError as error:
+            raise ValueError(f"{error}{_if_missing(source.path, recipe)}") from error
+    else:
+        raise ValueError(f"there is no data in {path}. {WAYS_ON}{_if_missing(source.path, recipe)}")
+
+
+def _if_missing(path: str, recipe: str | Path | None) -> str:
+    return "" if Path(path).exists() else where_looked(path, recipe)
 
 
 def draw_scenes(config: Config) -> None:
     """Draw the data of `data.scenes`, if any; nothing to do when it was drawn before."""
     if scenes := config.data.scenes:
         logger.info("Drawing pictures with questions and answers into %s.", scenes.folder)
-        write_demo_data(
-            Path(scenes.folder),
-            seed=config.seed,
-            num_align=scenes.num_align,
-            num_finetune=scenes.num_finetune,
-            num_heldout=scenes.num_heldout,
-        )
+        with _writing("data.scenes.folder", scenes.folder):
+            write_demo_data(
+                Path(scenes.folder),
+                seed=config.seed,
+                num_align=scenes.num_align,
+                num_finetune=scenes.num_finetune,
+                num_heldout=scenes.num_heldout,
+            )
+
+
+@contextmanager
+def _writing(key: str, folder: str) -> Iterator[None]:
+    """Within, a folder is made; what the disk has against it is told with its key."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(f"{key}: {shorten(folder)} cannot be written ({error.strerror or error}). Give another folder.") from error
 
 
 def quieten() -> None:

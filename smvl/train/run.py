@@ -27,6 +27,7 @@ from smvl.train.arguments import SAVE_TOTAL_LIMIT, count_steps, training_argumen
 from smvl.train.checkpoint import (
     CONFIG_FILE,
     PROVENANCE_FILE,
+    QUARANTINE_FILE,
     fingerprints,
     last_complete_checkpoint,
     load_learning,
@@ -76,7 +77,7 @@ class Run:
         if config.model.compile:
             self.packed_model.compile_layers()
         self.encoder = Encoder(self.processor, config.data.max_length, config.data.max_tiles)
-        self.quarantine = Quarantine(folder / "quarantine.jsonl" if self.is_main else None, config.data.max_drop_share)
+        self.quarantine = Quarantine(folder / QUARANTINE_FILE if self.is_main else None, config.data.max_drop_share)
         self.fingerprints = fingerprints(config) if self.is_main else {}
         self.steps_done, self.mixed = self._what_finished_stages_did()
         self.tracker = open_tracker(

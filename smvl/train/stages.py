@@ -5,7 +5,8 @@ checkpoint, with more of them learning. So unfreezing needs no machinery of its 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import nn
@@ -84,10 +85,20 @@ def attach_adapters(stage: StageConfig, model: SmolVLMForConditionalGeneration, 
         ValueError: the stage's settings do not fit the model, or something that they need is not installed.
     """
     detach_chinese_adapter(model)
-    if stage.lora is not None:
-        attach_lora(model, stage.lora, seed)
-    if CHINESE_ADAPTER in stage.parts:
-        attach_chinese_adapter(model, character_features(tokenizer), seed)
+    with _naming(stage):
+        if stage.lora is not None:
+            attach_lora(model, stage.lora, seed)
+        if CHINESE_ADAPTER in stage.parts:
+            attach_chinese_adapter(model, character_features(tokenizer), seed)
+
+
+@contextmanager
+def _naming(stage: StageConfig) -> Iterator[None]:
+    """Within, a message names the stage whose mistake it tells."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"stage {stage.name}: {error}") from error
 
 
 def plan_stage(
@@ -107,13 +118,15 @@ def plan_stage(
     """
     detach_marker_rows(model)
     names = stage.parts
-    check_parts(model, names)
+    with _naming(stage):
+        check_parts(model, names)
     if MARKERS in names:
         attach_marker_rows(model, marker_ids)
     first_steps = dict.fromkeys(stage.train, 0)
     rates = {name: stage.lr.get(name, default_learning_rate) for name in names}
     for unfreeze in stage.unfreeze:
-        first_steps.update(dict.fromkeys(unfreeze.add, math.ceil(unfreeze.at * max_steps)))
+        first_step = min(math.ceil(unfreeze.at * max_steps), max_steps - 1)  # a share below 1 leaves at least the last step
+        first_steps.update(dict.fromkeys(unfreeze.add, first_step))
         if unfreeze.lr is not None:
             rates.update(dict.fromkeys(unfreeze.add, unfreeze.lr))
     taken: set[int] = set()

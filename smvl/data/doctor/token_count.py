@@ -88,7 +88,7 @@ def features_per_tile(vision: str | Path, scale_factor: int | None) -> int:
         config = read_config(vision)
         tower = getattr(config, "vision_config", config)  # a SigLIP tower saved alone is its own configuration
         side = tower.image_size // tower.patch_size
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (ValueError, AttributeError, TypeError, ZeroDivisionError) as error:
         raise ValueError(f"model.vision: {vision}/config.json does not describe a vision encoder ({error}).") from error
     own = getattr(config, "scale_factor", None)
     shuffle = scale_factor or own or next(factor for factor in (4, 3, 2, 1) if side % factor == 0)

@@ -121,5 +121,5 @@ def _read_checkpoint(folder: Path) -> tuple[Shapes, list[Path]]:
         raise ValueError(f"{folder} has no {missing[0] if missing else 'weights (*.safetensors)'}; expected a checkpoint or an export.")
     try:
         return Shapes.of(read_json(folder / "config.json")), files
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ArithmeticError) as error:
         raise ValueError(f"{folder / 'config.json'} is not that of a spliced model: {error} is missing or wrong.") from error

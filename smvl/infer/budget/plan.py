@@ -16,6 +16,7 @@ from pathlib import Path
 from smvl.infer.budget.costs import Use
 from smvl.infer.budget.forms import Form, forms_of
 from smvl.infer.manifest import read_json
+from smvl.settings_files import reading
 
 LEAST_WORDS = 256
 """Tokens of a question with its template and the answer, for which there must be room beside the image."""
@@ -147,8 +148,10 @@ def _given_away(budget: int) -> int:
 
 
 def _tiles_of_largest_grid(folder: Path, longest_edge: int | None) -> int:
-    settings = read_json(folder / "preprocessor_config.json")
-    edge = (longest_edge or settings["size"]["longest_edge"]) // settings["max_image_size"]["longest_edge"]
+    path = folder / "preprocessor_config.json"
+    settings = read_json(path)
+    with reading(f"{path} does not say how images are cut"):
+        edge = (longest_edge or settings["size"]["longest_edge"]) // settings["max_image_size"]["longest_edge"]
     return edge * edge + 1 if edge > 1 else 1
 
 

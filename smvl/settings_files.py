@@ -1,0 +1,82 @@
+"""The settings files of a model folder, which somebody else may have written: what is wrong in them is told by the file's name.
+
+transformers and tokenizers read most of them, and meet a wrong one with whatever error it leads to.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+MODEL_FILES = ("config.json", "generation_config.json", "model.safetensors.index.json")
+PROCESSOR_FILES = (
+    *("preprocessor_config.json", "processor_config.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    "chat_template.json",
+)
+"""Besides tokenizer.json, which is too large to be read twice."""
+_READ = (".json", ".jinja", ".txt")
+"""What settings, tokenizers and templates end with; weights are read piece by piece."""
+_MOST_BYTES, _MOST_BYTES_OF_TOKENIZER = 64 << 20, 256 << 20
+_MAX_CHARACTERS = 400
+_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number", type(None): "null"}
+
+
+class SettingsFileError(ValueError):
+    """A settings file that cannot be used; the message names it."""
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; raises `SettingsFileError` for anything else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingsFileError(f"{path} cannot be read ({one_line(error)}).") from error
+    if not isinstance(content, dict):
+        raise SettingsFileError(f"{path} holds {_KINDS[type(content)]}; expected a JSON object.")
+    return content
+
+
+def object_in(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; none of its keys where there is no such file."""
+    return read_object(path) if path.exists() else {}
+
+
+def check_sizes(folder: str | Path) -> None:
+    """Raise `SettingsFileError` for a file that is larger than any of its kind."""
+    for path in Path(folder).iterdir() if Path(folder).is_dir() else ():
+        limit = _MOST_BYTES_OF_TOKENIZER if path.name == "tokenizer.json" else _MOST_BYTES
+        if path.suffix in _READ and path.is_file() and path.stat().st_size > limit:
+            raise SettingsFileError(
+                f"{path} has {path.stat().st_size:,} bytes; at most {limit:,} of such a file are read. Take the file as it was published."
+            )
+
+
+def check_objects(folder: str | Path, names: Sequence[str]) -> None:
+    """Raise `SettingsFileError` unless each of these files that is there holds a JSON object."""
+    for name in names:
+        if (Path(folder) / name).exists():
+            read_object(Path(folder) / name)
+
+
+@contextmanager
+def reading(what: str, error_class: type[ValueError] = SettingsFileError) -> Iterator[None]:
+    """Within, a library reads files of a user: whatever it raises becomes an `error_class` of one line that begins with `what`.
+
+    No narrower class would do: a wrong type makes TypeError, AttributeError or IndexError, huggingface_hub and tokenizers raise classes
+    that have Exception alone in common, and where tokenizers' Rust gives up, it has not even that.
+    """
+    try:
+        yield
+    except error_class:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise error_class(f"{what}: {one_line(error)}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, or of which class it is where it says nothing."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."

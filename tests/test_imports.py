@@ -14,6 +14,7 @@ PACKAGE = ROOT / "smvl"
 ALLOWED = {
     "strict_yaml": set(),
     "config": {"strict_yaml"},
+    "program": set(),
     "processing": set(),
     "model": set(),
     "assemble": {"model", "processing"},

@@ -158,6 +158,7 @@ def run_images(seed: int, folder: Path, overrides: Sequence[str]) -> dict[str, d
     """Held-out exact match by task, without the adapter and with it; both go on from the same first stage."""
     from smvl.config import dump_config
     from smvl.train.checkpoint import CONFIG_FILE
+    from smvl.train.interruption import Interruption
     from smvl.train.prepare import prepare
     from smvl.train.run import Run
 
@@ -169,10 +170,11 @@ def run_images(seed: int, folder: Path, overrides: Sequence[str]) -> dict[str, d
             if found:
                 shutil.copytree(Path(out) / "without" / config.stages[0].name, run_folder / config.stages[0].name)
                 (run_folder / CONFIG_FILE).write_text(dump_config(config), encoding="utf-8")
-            run = Run(config, prepare(config, resume=bool(found)))
-            for stage in config.stages:
-                run.train_stage(stage)
-            found[name] = {task: score["exact_match"] for task, score in run.score()["scores"].items()}
+            with prepare(config, resume=bool(found)) as claimed:
+                run = Run(config, claimed, Interruption())
+                for stage in config.stages:
+                    run.train_stage(stage)
+                found[name] = {task: score["exact_match"] for task, score in run.score()["scores"].items()}
     return found
 
 

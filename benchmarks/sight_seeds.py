@@ -38,6 +38,7 @@ def run_seed(seed: int, overrides: Sequence[str]) -> list[dict[str, float]] | No
     None where the run was ended for blindness.
     """
     from smvl.train import evaluation
+    from smvl.train.interruption import Interruption
     from smvl.train.prepare import prepare
     from smvl.train.run import Run
     from smvl.train.sight import BlindError
@@ -54,11 +55,11 @@ def run_seed(seed: int, overrides: Sequence[str]) -> list[dict[str, float]] | No
     with tempfile.TemporaryDirectory() as folder:
         config = demo_config([*overrides, f"seed={seed}", f"output_dir={folder}/run", "data.scenes=null"])
         config = dataclasses.replace(config, stages=config.stages[:1])
-        run = Run(config, prepare(config, resume=False))
-        try:
-            run.train_stage(config.stages[0])
-        except BlindError:
-            return None
+        with prepare(config, resume=False) as run_folder:
+            try:
+                Run(config, run_folder, Interruption()).train_stage(config.stages[0])
+            except BlindError:
+                return None
     return seen
 
 

@@ -26,6 +26,8 @@ OWNED_TRAINER_KEYS = {
     "report_to": "set `tracking.mode`",
     "run_name": "set `tracking.project`; a run is named after `output_dir` and the stage's `name`",
     "resume_from_checkpoint": "give `--resume` on the command line of train.py",
+    "save_only_model": "remove it, a state without its optimizer cannot be gone on from",
+    "enable_jit_checkpoint": "set `save_on_signal` at the top level",
     "fsdp": "launch with accelerate and configs/accelerate/fsdp2.yaml",
     "fsdp_config": "launch with accelerate and configs/accelerate/fsdp2.yaml",
     "deepspeed": "launch with accelerate and configs/accelerate/deepspeed_zero2.yaml",
@@ -348,6 +350,8 @@ class Config:
     """Where curves go."""
     output_dir: str
     """The run folder."""
+    save_on_signal: bool = True
+    """Ctrl-C, SIGTERM and SIGHUP save a state at the end of the step, before they end the run."""
     seed: int = 42
     """Seed of everything random."""
 

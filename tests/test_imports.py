@@ -18,11 +18,11 @@ ALLOWED = {
     "processing": set(),
     "model": set(),
     "assemble": {"model", "processing"},
-    "data": {"config", "processing"},
+    "data": {"config", "processing", "program"},
     "infer": {"assemble", "model", "processing", "strict_yaml"},
     "eval": {"data", "infer"},
-    "export": {"assemble", "config", "data", "eval", "infer", "model", "processing"},
-    "train": {"assemble", "config", "data", "eval", "infer", "model", "processing"},
+    "export": {"assemble", "config", "data", "eval", "infer", "model", "processing", "program"},
+    "train": {"assemble", "config", "data", "eval", "infer", "model", "processing", "program"},
 }
 
 

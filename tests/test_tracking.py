@@ -1,5 +1,6 @@
 """smvl/train/tracking and progress: SwanLab gets every figure, and its faults stop nothing."""
 
+import contextlib
 import json
 import logging
 import signal
@@ -8,9 +9,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from PIL import Image
 
 from smvl.config import TrackingConfig
+from smvl.train.interruption import Interrupted
 from smvl.train.tracking import NoTracker, Shown, SwanLabTracker, TrackingCallback, open_tracker
 
 
@@ -32,8 +35,8 @@ class FakeSwanLab:
     def log(self, figures, step):
         self._record("log", figures, step=step)
 
-    def finish(self):
-        self._record("finish")
+    def finish(self, state):
+        self._record("finish", state)
 
     def Image(self, image, caption):
         return caption
@@ -129,6 +132,15 @@ def test_an_interrupt_stays_the_trainings(tmp_path):
     tracker = SwanLabTracker(TrackingConfig(mode="offline"), run_name="r", folder=tmp_path / "swanlog", settings={})
     assert signal.getsignal(signal.SIGINT) is before
     tracker.finish()
+
+
+@pytest.mark.parametrize(("error", "state"), [(None, "success"), (Interrupted(15), "aborted"), (ValueError("no"), "crashed")])
+def test_the_dashboard_says_how_the_run_ended(monkeypatch, tmp_path, error, state):
+    fake = FakeSwanLab()
+    with contextlib.suppress(BaseException), start(monkeypatch, tmp_path, fake):
+        if error is not None:
+            raise error
+    assert fake.calls[-1] == ("finish", (state,), {})
 
 
 def test_nothing_to_show_is_not_shown(monkeypatch, tmp_path):

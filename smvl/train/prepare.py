@@ -2,6 +2,8 @@
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import transformers
@@ -12,10 +14,10 @@ from smvl.data.demo_scenes.draw import write_demo_data
 from smvl.data.registry import check_source, reads_from_hub, source_format
 from smvl.model.donors import DonorError, check_donor_folder
 from smvl.train.arguments import check_trainer_keys
-from smvl.train.checkpoint import claim_run_folder
 from smvl.train.parts import check_part_name
 from smvl.train.processes import check_launch, process_state
 from smvl.train.progress import BarHandler
+from smvl.train.run_folder import check_output_dir, claim_run_folder
 
 logger = logging.getLogger(__name__)
 
@@ -25,20 +27,20 @@ WAYS_ON = (
 )
 
 
-def prepare(config: Config, *, resume: bool) -> Path:
-    """Check, claim the run folder, and draw the data that the configuration asks to draw.
+@contextmanager
+def prepare(config: Config, *, resume: bool) -> Iterator[Path]:
+    """Check, claim the run folder, and draw the data that the configuration asks to draw. The folder is this run's until the end.
 
     Raises:
         ValueError: weights or data are missing, a `trainer` key is unknown, or the run folder is in use.
     """
     prepare_checks(config)
     state = process_state()
-    folder = Path(config.output_dir)
-    if state.is_main_process:
-        folder = claim_run_folder(config, resume=resume)
-        draw_scenes(config)
-    state.wait_for_everyone()
-    return folder
+    with claim_run_folder(config, resume=resume) if state.is_main_process else nullcontext(Path(config.output_dir)) as folder:
+        if state.is_main_process:
+            draw_scenes(config)
+        state.wait_for_everyone()
+        yield folder
 
 
 def prepare_checks(config: Config) -> None:
@@ -49,6 +51,7 @@ def prepare_checks(config: Config) -> None:
     """
     quieten()
     check_launch(config)
+    check_output_dir(config)
     check_trainer_keys(config)
     for stage in config.stages:
         for part in stage.parts:

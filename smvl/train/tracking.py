@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 from PIL import Image
 from transformers import TrainerCallback
@@ -14,6 +14,9 @@ from transformers import TrainerCallback
 from smvl.config import TrackingConfig
 
 logger = logging.getLogger(__name__)
+
+State = Literal["success", "aborted", "crashed"]
+"""How a run ended, as SwanLab calls it."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,18 @@ class Shown:
 
 
 class NoTracker:
-    """Tracks nothing: for `mode: disabled` and for all processes but the first."""
+    """Tracks nothing: for `mode: disabled` and for all processes but the first. Ends with a `with` block."""
 
     watch_command: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self.finish("aborted" if issubclass(kind, KeyboardInterrupt) else "crashed")
 
     def log(self, figures: Mapping[str, float], step: int) -> None:
         """Show figures at a step."""
@@ -37,7 +49,7 @@ class NoTracker:
     def show(self, rows: Sequence[Shown], step: int) -> None:
         """Show what the model answers at a step."""
 
-    def finish(self) -> None:
+    def finish(self, state: State = "success") -> None:
         """End the run's tracking."""
 
 
@@ -59,8 +71,8 @@ class SwanLabTracker(NoTracker):
         if rows:
             self._safely(self._show, rows, step)
 
-    def finish(self) -> None:
-        self._safely(lambda: self._swanlab.finish())
+    def finish(self, state: State = "success") -> None:
+        self._safely(lambda: self._swanlab.finish(state=state))
 
     def _start(self, config: TrackingConfig, run_name: str, folder: Path, settings: Mapping[str, Any]) -> None:
         import swanlab

@@ -15,17 +15,16 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from smvl.data.collator import FAILURES, SAMPLE_IDS, PackCollator
 from smvl.data.packing import PackedDataset, PackSampler
+from smvl.data.worker_process import WorkerStart
 from smvl.model.chinese_adapter import write_chinese_rows
 from smvl.model.marker_rows import ATTRIBUTE, write_back_marker_rows
-from smvl.train.checkpoint import complete_checkpoint, remove_broken
+from smvl.train.checkpoint import POSITION_FILE, RunFolderError, complete_checkpoint, read_position, remove_broken, way_around
 from smvl.train.health import Health
+from smvl.train.interruption import Interruption
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.stages import LearningPart, StagePlan
 
 logger = logging.getLogger(__name__)
-
-POSITION_FILE = "data_position.json"
-"""Where in the data a checkpoint stands."""
 
 
 class SmVLMTrainer(Trainer):
@@ -76,13 +75,19 @@ class SmVLMTrainer(Trainer):
         """Train to the end of the phase; a resumed one goes on with the pack after the last that was trained on."""
         self._resumed_from = resume_from_checkpoint
         if resume_from_checkpoint is not None:
-            position = json.loads(Path(resume_from_checkpoint, POSITION_FILE).read_text(encoding="utf-8"))
+            position = read_position(Path(resume_from_checkpoint))
             self._packs_before = position["num_packs"]
             self._step_before = position["step"]
             self.sampler.start_from(position["sampler"])
         else:
             self._step_before = 0
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
+
+    def get_train_dataloader(self) -> Any:
+        loader = super().get_train_dataloader()
+        inner = loader.base_dataloader  # accelerate's own wraps it
+        inner.worker_init_fn = WorkerStart(inner.worker_init_fn)
+        return loader
 
     def _get_train_sampler(self, train_dataset: PackedDataset | None = None) -> PackSampler:
         return self.sampler
@@ -202,6 +207,13 @@ class SmVLMTrainer(Trainer):
             raise
         self.accelerator.wait_for_everyone()
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        try:
+            super()._load_optimizer_and_scheduler(checkpoint)
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # what torch makes of another optimizer's state
+            advice = way_around(Path(checkpoint))
+            raise RunFolderError(f"{checkpoint}: its optimizer or schedule is not that of this stage ({error}). {advice}") from error
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """Nothing: the model came from the checkpoint, whole and checked, before its parts were planned."""
 
@@ -219,12 +231,6 @@ class SmVLMTrainer(Trainer):
         gc.collect()
 
 
-def read_position(checkpoint: Path) -> tuple[int, int]:
-    """The optimizer step of a checkpoint, and the packs of its stage that were trained on until then, over all processes."""
-    position = json.loads((checkpoint / POSITION_FILE).read_text(encoding="utf-8"))
-    return position["step"], position["num_packs"]
-
-
 class StopAt(TrainerCallback):
     """Ends a phase: saves at its last step, then stops."""
 
@@ -234,6 +240,38 @@ class StopAt(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step >= self.step:
             control.should_save = control.should_training_stop = True
+
+
+class StopOnSignal(TrainerCallback):
+    """Ends a phase at the step, evaluation or checkpoint in which a signal came to some process, the same in all of them.
+
+    Args:
+        saves: whether a state is saved first, though none is due.
+    """
+
+    def __init__(self, interruption: Interruption, *, saves: bool):
+        self.interruption, self.saves = interruption, saves
+
+    def on_step_end(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._has_come(args):
+            control.should_training_stop, control.should_evaluate = True, False
+            control.should_save |= self.saves
+
+    def on_evaluate(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._has_come(args):
+            control.should_training_stop = True
+            control.should_save |= self.saves
+
+    def on_save(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        control.should_training_stop |= self._has_come(args)
+
+    def _has_come(self, args: TrainingArguments) -> bool:
+        """Whether to any process; all must ask at the same place."""
+        number = torch.tensor(self.interruption.number or 0, device=args.device)
+        if args.world_size > 1:
+            torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MAX)
+        self.interruption.number = int(number) or None
+        return self.interruption.number is not None
 
 
 class EvaluateAt(TrainerCallback):

@@ -123,6 +123,31 @@ def test_a_signal_to_any_process_stops_all_at_the_same_step_with_one_state(tmp_p
     assert packs_in(log, range(step)) == first_packs(tmp_path / "out/config.yaml", checkpoint, 2 * step)
 
 
+WORKER_SERVER = """
+import multiprocessing, signal, sys
+sys.path.insert(0, {root!r})
+from smvl.train.processes import start_helpers, use_worker_server
+
+def report(answers):
+    ignored = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if signal.getsignal(signal.Signals[name]) == signal.SIG_IGN]
+    answers.put(("smvl.data.packing" in sys.modules, ignored))
+
+if __name__ == "__main__":
+    use_worker_server()
+    start_helpers(workers=True)
+    answers = multiprocessing.SimpleQueue()
+    multiprocessing.Process(target=report, args=(answers,)).start()
+    print(*answers.get(), [signal.getsignal(number) == signal.SIG_DFL for number in (signal.SIGTERM, signal.SIGHUP)])
+"""
+
+
+def test_the_server_of_workers_finds_smvl_from_any_folder_and_ignores_what_ends_a_run(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(WORKER_SERVER.format(root=str(ROOT)), encoding="utf-8")
+    done = subprocess.run([sys.executable, str(script)], cwd="/", capture_output=True, text=True, timeout=120)
+    assert done.stdout == "True ['SIGINT', 'SIGTERM', 'SIGHUP'] [True, True]\n", done.stderr
+
+
 def write_one_stage(path: Path) -> Path:
     """The run without its second stage."""
     config = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -24,9 +24,9 @@ def claim_run_folder(config: Config, *, resume: bool) -> Iterator[Path]:
             was begun with another configuration.
     """
     folder = Path(config.output_dir)
-    if folder.exists() and not folder.is_dir():
-        raise RunFolderError(f"{folder} is a file; output_dir must be a folder.")
     with _explained(folder):
+        if folder.exists() and not folder.is_dir():
+            raise RunFolderError(f"{folder} is a file; output_dir must be a folder.")
         folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         _record(config, folder, resume=resume)

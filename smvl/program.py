@@ -5,9 +5,11 @@ import contextlib
 import errno
 import io
 import os
+import re
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 CLOSED_PIPE = 141
 """The exit status of a command whose reader has gone, as of any other program in a shell."""
@@ -17,6 +19,8 @@ _ESCAPE = "smvl_escape"
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
+_CUT_SHORT = re.compile("[0-9]+ requested and [0-9]+ written")
+"""What numpy's `tofile` says when there is no more room, and no number with it."""
 _BROKEN = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
@@ -43,11 +47,11 @@ def run_program(name: str, program: Callable[[], int], *, way_on: str = "run the
             _write_nowhere()  # what is still in its buffer would fail once more when the interpreter ends
         if reader_is_gone:
             return CLOSED_PIPE
-        advice = advice_for(error, way_on)
-        if advice is None:
-            raise
-        say(f"{name}: {_describe(error)}. {advice}")
-        return 1
+        for cause in _causes(error):
+            if advice := advice_for(cause, way_on):
+                say(f"{name}: {_describe(cause)}. {advice}")
+                return 1
+        raise
     if escaped:
         say(f"{name}: standard output is {sys.stdout.encoding}; what it cannot show was written as escapes. Set PYTHONIOENCODING=utf-8.")
     return status
@@ -62,8 +66,10 @@ def say(line: str) -> None:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an error says so; torch and safetensors have errors of their own for it."""
-    return (isinstance(error, OSError) and error.errno in _DISK_FULL) or "No space left" in str(error)
+    """Whether an error says so; torch, safetensors and numpy have errors of their own for it."""
+    if isinstance(error, OSError) and (error.errno in _DISK_FULL or _CUT_SHORT.fullmatch(str(error))):
+        return True
+    return "No space left" in str(error)
 
 
 def can_be_written(text: str) -> bool:
@@ -75,18 +81,35 @@ def can_be_written(text: str) -> bool:
     return True
 
 
-def advice_for(error: Exception, way_on: str) -> str | None:
+def advice_for(error: BaseException, way_on: str) -> str | None:
     """What to do about a fault of the machine; None for any other error."""
     if is_disk_full(error):
         return f"Make room there, and {way_on}."
     if not isinstance(error, OSError):
         return None
+    if _concerns_the_cache(error):
+        return "HF_HOME names the folder in which tables are kept once they were read: set it to one that can be written."
     if error.errno in _NOT_WRITABLE:
         return "Give a place that can be read and written, or its permissions."
     return f"Look after the machine, and {way_on}." if error.errno in _BROKEN else None
 
 
-def _describe(error: Exception) -> str:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it was raised from: `datasets` wraps what the machine does to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _concerns_the_cache(error: OSError) -> bool:
+    """Whether the folder in which Hugging Face's packages write cannot be made or written, as the home of a service's account."""
+    if not isinstance(error.filename, str):
+        return False
+    path, cache = Path(error.filename), Path(os.environ.get("HF_HOME") or os.path.expanduser("~/.cache/huggingface"))
+    return path == cache or path in cache.parents or cache in path.parents
+
+
+def _describe(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.strerror} ({error.filename})"
     return " ".join(str(error).split())

@@ -49,6 +49,7 @@ def test_its_status_is_the_commands():
         (PermissionError(errno.EACCES, "Permission denied", "/data"), "Permission denied (/data). Give a place that can be read"),
         (OSError(errno.EROFS, "Read-only file system", "/data"), "Read-only file system (/data). Give a place"),
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a.txt/b"), "Not a directory (a.txt/b). Give a place"),
+        (OSError("98304 requested and 61440 written"), "98304 requested and 61440 written. Make room there, and go on."),
         (OSError(errno.EIO, "Input/output error"), "[Errno 5] Input/output error. Look after the machine, and go on."),
     ],
 )
@@ -57,6 +58,39 @@ def test_a_fault_of_the_machine_is_one_line_and_status_1(capsys, error, message)
     said = capsys.readouterr().err
     assert said.startswith(f"name: {message}") or message in said
     assert said.count("\n") == 1
+
+
+def test_what_the_machine_did_is_found_below_what_a_package_made_of_it(capsys):
+    error = RuntimeError("An error occurred while generating the dataset")
+    error.__cause__ = OSError(errno.ENOSPC, "No space left", "cache/a.arrow")
+    assert run_program("name", lambda: fail(error), way_on="go on") == 1
+    assert capsys.readouterr().err == "name: No space left (cache/a.arrow). Make room there, and go on.\n"
+
+
+@pytest.mark.parametrize(
+    ("variable", "folder"), [("HOME", ".cache"), ("HOME", ""), ("HOME", ".cache/huggingface/datasets"), ("HF_HOME", "datasets")]
+)
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENOTDIR])
+def test_a_home_that_cannot_be_written_is_named_with_the_way_around_it(monkeypatch, capsys, variable, folder, number):
+    monkeypatch.delenv("HF_HOME", raising=False)
+    monkeypatch.setenv(variable, "/nobody/home")
+    path = os.path.join("/nobody/home", folder)
+    assert run_program("name", lambda: fail(OSError(number, "No", path))) == 1
+    advice = "HF_HOME names the folder in which tables are kept once they were read: set it to one that can be written."
+    assert capsys.readouterr().err == f"name: No ({path}). {advice}\n"
+
+
+COMMANDS = [["smvl.data"], ["smvl.data", "check"], ["smvl.data", "scenes"], ["smvl.data.demo_scenes"], ["smvl.export"]]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_of_the_package_ends_so(command):
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}  # argparse looks away from what fails while it writes
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, "-m", *command, "--help"], cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE)
+    said = f"{command[0]}: [Errno 28] No space left on device. Make room there, and run the same command again.\n"
+    assert (done.returncode, done.stderr.decode()) == (1, said)
 
 
 @pytest.mark.parametrize("error", [KeyError("ours"), FileNotFoundError(errno.ENOENT, "gone", "ours"), ValueError("no"), BrokenPipeError()])

@@ -117,12 +117,18 @@ def change(path: Path, **values: object) -> None:
     ("name", "values", "problem"),
     [
         ("data_position.json", {"step": 2}, "data_position.json is of step 2."),
-        ("data_position.json", {"step": None, "sampler": None}, "data_position.json lacks step, sampler."),
+        ("data_position.json", {"step": None, "sampler": None}, "data_position.json lacks step, sampler, or holds something else there."),
+        ("data_position.json", {"num_packs": "2"}, "data_position.json lacks num_packs, or holds something else there."),
+        ("data_position.json", {"sampler": {}}, "data_position.json lacks made_with, or holds something else there."),
+        ("provenance.json", {"num_processes": "two"}, "provenance.json lacks num_processes, or holds something else there."),
+        ("trainer_state.json", {"stateful_callbacks": {}}, "trainer_state.json lacks TrainerControl, or holds something else there."),
+        ("trainer_state.json", {"log_history": 3}, "trainer_state.json lacks log_history, or holds something else there."),
+        ("trainer_state.json", {"of_another": 1}, "trainer_state.json is damaged (TrainerState.__init__() got an unexpected keyword"),
         ("trainer_state.json", {"global_step": 3}, "trainer_state.json is of step 3."),
-        ("trainer_state.json", {"global_step": None}, "trainer_state.json lacks global_step."),
+        ("trainer_state.json", {"global_step": None}, "trainer_state.json lacks global_step, or holds something else there."),
     ],
 )
-def test_a_state_of_another_step_than_its_name_says_is_refused(stage, name, values, problem):
+def test_a_state_that_lacks_something_or_is_of_another_step_than_its_name_says_is_refused(stage, name, values, problem):
     change(stage / "checkpoint-4" / name, **values)
     assert problem in refused(stage / "checkpoint-4")
 
@@ -200,4 +206,42 @@ def test_an_optimizer_or_schedule_of_something_else_is_refused_in_one_line(broke
     error = capsys.readouterr().err
     [line] = [line for line in error.splitlines() if line.startswith("train.py: ")]
     assert f"{stage}/checkpoint-2: its optimizer or schedule is not that of this stage (" in line
+    assert "Traceback" not in error
+
+
+def with_another_shape(optimizer: dict) -> None:
+    """torch would take it, and the process would end without a word in the next step."""
+    state = next(iter(optimizer["state"].values()))
+    state["exp_avg"] = torch.zeros(3)
+
+
+def with_nothing_in_it(optimizer: dict) -> None:
+    optimizer["state"].clear()
+
+
+def at_another_step(schedule: dict) -> None:
+    schedule["last_epoch"] = 3
+
+
+@pytest.mark.parametrize(
+    ("name", "alter", "found"),
+    [
+        ("optimizer.pt", with_another_shape, "exp_avg is (3,) for a parameter of (48, 96)"),
+        ("optimizer.pt", with_nothing_in_it, "nothing is in it"),
+        ("scheduler.pt", at_another_step, "the schedule is at step 3"),
+        ("rng_state.pth", dict.clear, "'python'"),
+    ],
+)
+def test_what_torch_would_take_in_silence_is_refused_in_one_line(
+    broken_off, stage, capsys, name: str, alter: Callable[[dict], None], found: str
+):
+    shutil.rmtree(stage / "checkpoint-4")
+    path = stage / "checkpoint-2" / name
+    content = torch.load(path, weights_only=False)
+    alter(content)
+    torch.save(content, path)
+    assert resume(broken_off, stage) == 1
+    error = capsys.readouterr().err
+    what = "random state" if name == "rng_state.pth" else "optimizer or schedule"
+    assert f"train.py: {stage}/checkpoint-2: its {what} is not that of this stage ({found}). Put it back as it was, or delete" in error
     assert "Traceback" not in error

@@ -18,11 +18,12 @@ from smvl.data.packing import PackedDataset, PackSampler
 from smvl.data.worker_process import WorkerStart
 from smvl.model.chinese_adapter import write_chinese_rows
 from smvl.model.marker_rows import ATTRIBUTE, write_back_marker_rows
-from smvl.train.checkpoint import POSITION_FILE, RunFolderError, complete_checkpoint, read_position, remove_broken, way_around
+from smvl.train.checkpoint import POSITION_FILE, complete_checkpoint, read_position, remove_broken
 from smvl.train.health import Health
 from smvl.train.interruption import Interruption
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.stages import LearningPart, StagePlan
+from smvl.train.state_check import check_restored, restoring
 
 logger = logging.getLogger(__name__)
 
@@ -208,11 +209,20 @@ class SmVLMTrainer(Trainer):
         self.accelerator.wait_for_everyone()
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        try:
-            super()._load_optimizer_and_scheduler(checkpoint)
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # what torch makes of another optimizer's state
-            advice = way_around(Path(checkpoint))
-            raise RunFolderError(f"{checkpoint}: its optimizer or schedule is not that of this stage ({error}). {advice}") from error
+        if checkpoint is None:
+            return
+        with restoring(Path(checkpoint), "optimizer or schedule"):
+            self._restore(checkpoint)
+            if not self.is_deepspeed_enabled:  # which has looked after its own
+                check_restored(self.optimizer, self.lr_scheduler, self._step_before)
+
+    def _restore(self, checkpoint: str) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            with restoring(Path(checkpoint), "random state"):
+                super()._load_rng_state(checkpoint)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """Nothing: the model came from the checkpoint, whole and checked, before its parts were planned."""

@@ -13,12 +13,16 @@ import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 from safetensors.torch import load_file
+from transformers import TrainerControl
 
 import train
 from smvl.train.interruption import SIGNALS, Interrupted, Interruption
+from smvl.train.trainer import StopOnSignal
 from tests.tiny_run import write_run
 
 ROOT = Path(__file__).parent.parent
@@ -158,6 +162,18 @@ def test_within_a_step_a_signal_waits_for_its_end():
         time.sleep(0.01)
         done.append(interruption.number)
     assert done == [signal.SIGTERM]
+
+
+def test_a_signal_that_comes_while_processes_agree_is_not_lost(monkeypatch):
+    """Python takes it when the others have answered, and they have not heard of it: it holds for the next step."""
+    interruption, control = Interruption(), TrainerControl()
+    arguments = SimpleNamespace(world_size=2, device="cpu")
+    stop = StopOnSignal(interruption, saves=True)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda number, op: setattr(interruption, "number", signal.SIGTERM))
+    stop.on_step_end(arguments, None, control)
+    assert not control.should_training_stop
+    stop.on_step_end(arguments, None, control)
+    assert control.should_training_stop and control.should_save and interruption.number == signal.SIGTERM
 
 
 def test_a_second_signal_does_not_wait(monkeypatch):

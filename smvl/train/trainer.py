@@ -280,8 +280,9 @@ class StopOnSignal(TrainerCallback):
         number = torch.tensor(self.interruption.number or 0, device=args.device)
         if args.world_size > 1:
             torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MAX)
-        self.interruption.number = int(number) or None
-        return self.interruption.number is not None
+        if has_come := bool(number):  # one that has come since it was asked for stays noted, for the next time
+            self.interruption.number = int(number)
+        return has_come
 
 
 class EvaluateAt(TrainerCallback):

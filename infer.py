@@ -17,6 +17,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import argparse
 import dataclasses
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -24,14 +25,20 @@ from typing import TYPE_CHECKING
 
 from smvl.infer.budget.plan import BudgetError, Plan, plan_budget
 from smvl.infer.settings import Settings, check_paths, read_settings
+from smvl.infer.typed import path_of_address, typed_text
 from smvl.infer.without_torch import is_export, without_torch
+from smvl.program import can_be_written, run_program, say
 
 if TYPE_CHECKING:
     from smvl.infer.chat import Conversation
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status: 0, 1 for what the user can mend, 130 after Ctrl-C."""
+    """Exit status: 0, 1 for what the user can mend, 130 after Ctrl-C, 141 when nobody reads on."""
+    return run_program("infer.py", lambda: run(argv))
+
+
+def run(argv: Sequence[str] | None) -> int:
     try:
         arguments = parse_arguments(argv)
         plan = grant(arguments)
@@ -39,13 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             without_torch()  # it must be known before transformers is imported
         converse(arguments, plan)
     except BudgetError as error:
-        print(f"infer.py: {error}", file=sys.stderr)  # with its table
+        say(f"infer.py: {error}")  # with its table
         return 1
     except ValueError as error:
-        print(f"infer.py: {' '.join(str(error).split())}", file=sys.stderr)
+        say(f"infer.py: {' '.join(str(error).split())}")
         return 1
     except KeyboardInterrupt:
-        print(file=sys.stderr)
+        say("")
         return 130
     return 0
 
@@ -82,6 +89,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("the following arguments are required: --model")
     if arguments.json and arguments.question is None:
         parser.error("--json needs a question")
+    arguments.question, arguments.system = (text and typed_text(text) for text in (arguments.question, arguments.system))
+    arguments.image = [path_of_address(image) for image in arguments.image]
     if config is not None:
         check_paths(settings, config, model=arguments.model, images=arguments.image)
     return arguments
@@ -99,6 +108,8 @@ def grant(arguments: argparse.Namespace) -> Plan | None:
 
 
 def converse(arguments: argparse.Namespace, plan: Plan | None) -> None:
+    if sys.stdout is None:
+        raise ValueError("standard output is closed: there is nowhere to write the answer. Leave >&- out.")
     # here, because whether transformers may import torch must be known first
     from transformers.utils import logging as transformers_logging
 
@@ -139,7 +150,9 @@ def print_json(conversation: "Conversation", question: str) -> None:
         pass
     answer = dataclasses.asdict(conversation.answer)
     del answer["token_ids"]
-    print(json.dumps({"answer": answer.pop("text"), **answer}, ensure_ascii=False))
+    found = {"answer": answer.pop("text"), **answer}
+    line = json.dumps(found, ensure_ascii=False)
+    print(line if can_be_written(line) else json.dumps(found))  # JSON has escapes of its own
 
 
 def print_streamed(conversation: "Conversation", question: str) -> None:
@@ -157,6 +170,8 @@ def chat(conversation: "Conversation") -> None:
         pass
     from smvl.infer.chat import run_chat
 
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # as the command line is read: see smvl/infer/typed.py
     run_chat(conversation, input, write)
 
 

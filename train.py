@@ -12,6 +12,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is ever fetched while training
 if "OMP_WAIT_POLICY" not in os.environ:  # threads that spin long while they wait take the cores from those that work
@@ -19,23 +20,37 @@ if "OMP_WAIT_POLICY" not in os.environ:  # threads that spin long while they wai
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the worker processes are the parallelism
 
 from smvl.config import Config, load_config
-from smvl.train.processes import start_all_processes, start_worker_server
+from smvl.program import run_program, say
+from smvl.train.interruption import Interrupted, Interruption
+from smvl.train.processes import is_first_process, start_all_processes, start_helpers, use_worker_server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0, 1 for what the user can mend, 128 and the number of the signal after one."""
     options = parse(arguments)
-    try:
-        start_all_processes(__file__, sys.argv[1:])
-        config = load_config(options.config, options.overrides)
-        if options.dry_run:
-            from smvl.train.dry_run import dry_run
+    return run_program("train.py", lambda: execute(options), way_on="go on with --resume")
 
-            dry_run(config, budget=options.memory_budget, recipe=options.config)
-        else:
-            run(config, resume=options.resume, recipe=options.config)
+
+def execute(options: argparse.Namespace) -> int:
+    config = None
+    try:
+        with Interruption() as interruption:
+            start_all_processes(__file__, sys.argv[1:])
+            config = load_config(options.config, options.overrides)
+            start_helpers(workers=config.data.workers > 0)
+            if options.dry_run:
+                from smvl.train.dry_run import dry_run
+
+                dry_run(config, budget=options.memory_budget, recipe=options.config)
+            else:
+                run(config, resume=options.resume, interruption=interruption, recipe=options.config)
     except ValueError as error:  # the user's mistakes; anything else is ours and keeps its traceback
-        print(f"train.py: {error}", file=sys.stderr)
+        say(f"train.py: {error}")
         return 1
+    except Interrupted as interrupted:
+        if is_first_process():
+            say(f"train.py: stopped by {interrupted}. {'' if options.dry_run else way_on(config)}")
+        return interrupted.status
     return 0
 
 
@@ -54,20 +69,28 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def run(config: Config, *, resume: bool, recipe: str | None = None) -> None:
+def run(config: Config, *, resume: bool, interruption: Interruption, recipe: str | None = None) -> None:
     from smvl.train.prepare import prepare
     from smvl.train.report import report
     from smvl.train.run import Run
 
-    folder = prepare(config, resume=resume, recipe=recipe)
-    training = Run(config, folder)
-    for stage in config.stages:
-        training.train_stage(stage)
-    results = training.score()
-    training.tracker.finish()
-    report(training, results)
+    with prepare(config, resume=resume, recipe=recipe) as folder:
+        training = Run(config, folder, interruption)
+        with training.tracker:
+            for stage in config.stages:
+                training.train_stage(stage)
+            results = training.score()
+        report(training, results)
+
+
+def way_on(config: Config | None) -> str:
+    """How a run goes on that a signal has ended."""
+    from smvl.train.checkpoint import last_state
+
+    state = last_state(Path(config.output_dir), [stage.name for stage in config.stages]) if config else None
+    return f"Last state: {state or 'none was saved yet'}. The same command with --resume goes on."
 
 
 if __name__ == "__main__":
-    start_worker_server()
+    use_worker_server()
     sys.exit(main())

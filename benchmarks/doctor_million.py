@@ -24,7 +24,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -173,14 +173,14 @@ def run(command: list[str]) -> tuple[float, float, float, float]:
     return seconds, usage.ru_utime + usage.ru_stime, *peaks
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--tokens", action="store_true", help="count tokens, with Qwen3's tokenizer from the tests' packages")
     parser.add_argument("--limit", type=int, help="rows drawn at random; without it, all")
     parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="smvl-doctor-") as name:
         folder = Path(name)
         began = time.monotonic()

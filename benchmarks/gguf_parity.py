@@ -1,6 +1,6 @@
 """A checkpoint in PyTorch against its GGUF files in llama.cpp: the same held-out questions, token by token, and the share answered right.
 
-    python benchmarks/gguf_parity.py --model output/demo --heldout data/demo/heldout.jsonl --questions 100
+    python -m benchmarks.gguf_parity --model output/demo --heldout data/demo/heldout.jsonl --questions 100
 
 Needs llama.cpp through npm (see smvl/export/gguf/llama_node.py). llama.cpp scales pictures by rules of its own. It is given pictures that
 fill whole tiles, so that only the view of the whole is still scaled by it; PyTorch is asked a second time with that view made as there
@@ -8,6 +8,7 @@ fill whole tiles, so that only the view of the whole is still scaled by it; PyTo
 """
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 
@@ -19,7 +20,7 @@ from smvl.data.registry import open_source
 from smvl.data.sample import Sample
 from smvl.eval.exact_match import normalise
 from smvl.export.gguf.folder import export_gguf
-from smvl.export.gguf.llama_node import LlamaNode, Session
+from smvl.export.gguf.llama_node import LlamaNode, LlamaNodeError, Session
 from smvl.export.gguf.pictures import fit_to_tiles
 from smvl.export.gguf.pieces import pieces_of
 from smvl.infer.engine import Engine
@@ -30,14 +31,17 @@ from smvl.processing.layout import Layout
 KINDS = ("F32", "F16", "Q8_0", "Q4_0")
 
 
-def main() -> None:
-    options = parse_options()
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse_options(arguments)
+    try:
+        node = LlamaNode.find()
+    except LlamaNodeError as error:
+        sys.exit(f"benchmarks.gguf_parity: {error}")
     engine = Engine.from_folder(options.model, device="cpu", dtype="float32")
     source = open_source(SourceConfig(source="jsonl", path=options.heldout))
     samples = [source[row] for row in range(min(options.questions, len(source)))]
     prompts, own = ask_torch(engine, samples, engine.processor.pixel_values, options.tokens)
     _, theirs = ask_torch(engine, samples, lambda images, layout: pixels_of_llama_cpp(engine, images, layout), options.tokens)
-    node = LlamaNode.find()
     print(f"{'':10}{'MB':>7}{'prompts':>9}{'equal tokens':>14}{'..same pixels':>15}{'exact match':>13}{'points':>8}{'peak MB':>9}")
     right = [score(engine, ids, samples) for ids in (own, theirs)]
     print(f"{'PyTorch':10}{'':7}{'':9}{'':14}{share(engine, own, pieces(engine, theirs)):15.2%}{right[0]:13.3f}")
@@ -52,14 +56,14 @@ def main() -> None:
     print(session.build)
 
 
-def parse_options() -> argparse.Namespace:
+def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="output/demo", help="a checkpoint folder")
     parser.add_argument("--heldout", default="data/demo/heldout.jsonl", help="held-out questions")
     parser.add_argument("--questions", type=int, default=100)
     parser.add_argument("--tokens", type=int, default=24, help="written at most")
     parser.add_argument("--kinds", nargs="+", default=KINDS)
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def ask_torch(

@@ -15,7 +15,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -27,14 +27,14 @@ KINDS = ("Q8_0", "Q4_0")
 DTYPES = ("float32", "bfloat16")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="a checkpoint; by default the full-size model is made")
     parser.add_argument("--tokens", type=int, default=128, help="written in each turn at most")
     parser.add_argument("--bits", type=int, nargs="*", default=BITS, help="of the ONNX exports")
     parser.add_argument("--kinds", nargs="*", default=KINDS, help="of the GGUF exports (default: Q8_0 Q4_0)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where exports and the full-size model are kept between runs")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
         picture = draw_picture(Path(scratch) / "picture.png")

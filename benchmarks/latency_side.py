@@ -5,7 +5,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from smvl.infer.gguf_folder import is_gguf_folder
@@ -107,14 +107,14 @@ def run_onnx_loop(folder: Path, num_prompt: int, num_tokens: int) -> Iterator[No
         yield
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--plain-loop", type=int, metavar="PROMPT", help="decode beside the plain loop, after a prompt of so many tokens")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if is_export(options.folder):
         without_torch()
     if options.plain_loop:

@@ -1,7 +1,7 @@
 """Time and memory of the loss: logits of every position, of supervised positions only, and of supervised positions in chunks.
 
-    python benchmarks/loss_memory.py                # two cores: Qwen3's vocabulary, a narrow model
-    python benchmarks/loss_memory.py --width 1024   # Qwen3-0.6B's width
+    python -m benchmarks.loss_memory                # two cores: Qwen3's vocabulary, a narrow model
+    python -m benchmarks.loss_memory --width 1024   # Qwen3-0.6B's width
 
 Each way runs forwards and backwards in a process of its own, so that the peak is its own: resident memory on a CPU, what torch has
 allocated on a card. The head is frozen, as in both stages of train.yaml.
@@ -14,12 +14,15 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch.nn import functional
 
 from smvl.train.loss import linear_cross_entropy
 
+ROOT = Path(__file__).parent.parent
 VOCABULARY = 151_936
 
 
@@ -68,20 +71,22 @@ def _peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--length", type=int, default=2048, help="tokens of the packed sequence")
     parser.add_argument("--supervised", type=int, default=400, help="of these, tokens that the loss asks for")
     parser.add_argument("--width", type=int, default=256, help="width of the text model")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.way:
         print(json.dumps(measure(options.way, options.length, options.supervised, options.width, options.repeats)))
         return
     print(f"{options.length} tokens, {options.supervised} of them supervised, width {options.width}, vocabulary {VOCABULARY:,}")
+    sizes = [f"--{name}={getattr(options, name)}" for name in ("length", "supervised", "width", "repeats")]
     for way in WAYS:
-        done = subprocess.run([sys.executable, *sys.argv, "--way", way], capture_output=True, text=True, check=True)
+        command = [sys.executable, "-m", "benchmarks.loss_memory", *sizes, "--way", way]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         figures = json.loads(done.stdout)
         print(f"{way:24}{figures['seconds']:8.2f} s  {figures['megabytes']:8.0f} MB more at the peak   loss {figures['loss']:.2f}")
 

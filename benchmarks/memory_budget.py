@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
@@ -24,17 +25,17 @@ MOST_READ = 3000
 MOST_WRITTEN = 128
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path)
+    parser.add_argument("--model", type=Path, required=True, help="a checkpoint or an export")
     parser.add_argument("--budgets", nargs="*", default=BUDGETS)
     parser.add_argument("--most-read", type=int, default=MOST_READ, help="tokens of context that are filled at most")
     parser.add_argument("--python", default=sys.executable, help="of another environment, such as one of requirements-edge.txt")
-    parser.add_argument("--side", nargs="+", metavar="FOLDER BUDGET PICTURE", help="one of them, in this process")
-    options = parser.parse_args()
+    parser.add_argument("--side", nargs="+", metavar="BUDGET PICTURE", help="one of them, in this process")
+    options = parser.parse_args(arguments)
     if options.side:
-        folder, budget, *pictures = options.side
-        sys.stdout.write(json.dumps(use_up(Path(folder), budget, list(map(Path, pictures)), options.most_read)) + "\n")
+        budget, *pictures = options.side
+        sys.stdout.write(json.dumps(use_up(options.model, budget, list(map(Path, pictures)), options.most_read)) + "\n")
         return 0
     with tempfile.TemporaryDirectory() as scratch:
         pictures = [draw_picture(Path(scratch) / f"{width}.jpg", width) for width in WIDTHS]
@@ -45,9 +46,9 @@ def main() -> int:
 
 
 def measure(options: argparse.Namespace, budget: str, pictures: list[Path]) -> str:
-    command = [options.python, "-m", "benchmarks.memory_budget", "--most-read", options.most_read]
+    command = [options.python, "-m", "benchmarks.memory_budget", "--model", options.model, "--most-read", options.most_read]
     done = subprocess.run(
-        [*map(str, [*command, "--side", options.model, budget, *pictures])], cwd=ROOT, capture_output=True, text=True, check=False
+        [*map(str, [*command, "--side", budget, *pictures])], cwd=ROOT, capture_output=True, text=True, check=False
     )
     if done.returncode:
         return f"{budget:>10}  {done.stderr.strip().splitlines()[-1]}"

@@ -2,8 +2,9 @@
 
     python -m benchmarks.memory_forecast                    # all
     python -m benchmarks.memory_forecast --only align bf16  # some
+    python -m benchmarks.memory_forecast --steps 1          # shorter
 
-Forecast: smvl/train/memory_forecast.py in a process that trains nothing. Measured: `train.py` on the same configuration for three steps,
+Forecast: smvl/train/memory_forecast.py in a process that trains nothing. Measured: `train.py` on the same configuration for some steps,
 as resident memory of that process (VmHWM), or on a card what torch has allocated there. The exit status is 1 where they differ by more
 than a tenth.
 """
@@ -28,7 +29,7 @@ from benchmarks.photographs import read_texts, write_samples
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "GOMP_SPINCOUNT": "3000", "TOKENIZERS_PARALLELISM": "false"}
 TOLERANCE = 0.1
-NUM_SAMPLES, NUM_STEPS = 96, 3
+NUM_SAMPLES = 96
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ CASES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--steps", type=int, default=3, help="of training")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--config", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -99,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     errors = []
     for name in options.only:
         with tempfile.TemporaryDirectory() as folder:
-            config = write(CASES[name], Path(folder))
+            config = write(CASES[name], Path(folder), num_steps=options.steps)
             predicted, measured = measure("forecast", config), measure("train", config)
         errors.append(abs(predicted["peak"] / measured["peak"] - 1))
         numbers = f"{predicted['peak'] / 1e6:14,.0f}{measured['peak'] / 1e6:14,.0f}{predicted['peak'] / measured['peak'] - 1:8.1%}"
@@ -107,12 +109,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(max(errors) > TOLERANCE)
 
 
-def write(case: Case, folder: Path) -> Path:
+def write(case: Case, folder: Path, *, num_steps: int) -> Path:
     """Donors, data and the YAML of one case."""
     samples = write_samples(folder / "data", NUM_SAMPLES, size=(640, 480))
     save_text_donor(folder / "text", case.text, read_texts(samples), dtype=torch.float32)
     save_vision_donor(folder / "vision", case.vision, dtype=torch.float32)
-    trainer = {"learning_rate": 1e-4, "max_steps": NUM_STEPS, "save_strategy": "no", "logging_steps": 1, **case.trainer}
+    trainer = {"learning_rate": 1e-4, "max_steps": num_steps, "save_strategy": "no", "logging_steps": 1, **case.trainer}
     mixture = [{"source": "jsonl", "path": str(samples)}]
     config = {
         "model": {"vision": str(folder / "vision"), "text": str(folder / "text"), **case.model},

@@ -26,7 +26,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from smvl.data.mixture import Mixture
+from smvl.data.mixture import Mixture, RowKey
 from smvl.data.pack_plan import RowCost
 from smvl.data.packing import PackSampler
 from smvl.data.quarantine import Quarantine
@@ -129,18 +129,18 @@ def best_possible_fill(lengths: Sequence[int], max_length: int) -> float:
     return sums[-1] / (num_packs * max_length)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=10_000, help="rows of an epoch")
     parser.add_argument("--text-share", type=float, default=0.2, help="share of the samples without images")
     parser.add_argument("--look-ahead", type=int, default=256, help="as data.look_ahead")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     print(f"{'mix':8}  {'max_length':>10}  {'padded':>6}  {'ffd':>6}  {'ours':>6}  {'bound':>6}  microseconds a sample")
     for mix, max_length in itertools.product(("sample", "image", "small"), LENGTHS):
         costs = draw_costs(mix, options.rows, max_length=max_length, text_share=options.text_share)
         sampler = make_sampler(costs, max_length=max_length, look_ahead=options.look_ahead)
         for row in range(len(costs)):
-            sampler.cost((0, row))
+            sampler.cost(RowKey(0, row))
         began = time.perf_counter()
         num_packs = len(sampler.first_epoch())
         seconds = time.perf_counter() - began

@@ -15,7 +15,7 @@ import os
 import random
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -83,13 +83,13 @@ def plain_ways(image: Image.Image) -> dict[str, Callable[[], object]]:
     }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--n", type=int, default=200)
     parser.add_argument("--longest-edge", type=int, default=512)
     parser.add_argument("--plain-fonts", action="store_true")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(arguments)
     fonts = pip_fonts() if arguments.plain_fonts else machine_fonts()
     print(f"{arguments.n} pictures of each kind, {arguments.longest_edge} pixels; load of the machine {os.getloadavg()[0]:.1f}")
     print(f"{'kind':<15}{''.join(f'{phase:>12}' for phase in PHASES)}{'all, ms':>10}{'images/s':>10}{'by clock':>10}")

@@ -26,8 +26,8 @@ EXACT_BITS = 32
 """Of an export whose tokens must all be equal."""
 
 
-def main() -> int:
-    options = parse_options(__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse_options(__doc__, arguments)
     missing = what_is_missing(PACKAGE)
     if missing:
         sys.exit(f"benchmarks.transformers_js {missing}")
@@ -56,7 +56,7 @@ def main() -> int:
     return int(has_drifted)
 
 
-def parse_options(description: str) -> argparse.Namespace:
+def parse_options(description: str, arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="a checkpoint")
     parser.add_argument("--export", type=Path, help="an ONNX export of it; by default one is made for each of --bits")
@@ -64,7 +64,7 @@ def parse_options(description: str) -> argparse.Namespace:
     parser.add_argument("--questions", type=int, default=20)
     parser.add_argument("--heldout", type=Path, help="where they are; by default what the checkpoint's run names")
     parser.add_argument("--tokens", type=int, default=64, help="written at most")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def exports(options: argparse.Namespace, folder: Path) -> Iterator[tuple[int, Path]]:

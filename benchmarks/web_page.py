@@ -11,6 +11,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.transformers_js import EXACT_BITS, exports, parse_options
@@ -22,8 +23,8 @@ from smvl.processing.images import read_image
 from tests.web_page import Step, ask, build_site, drop, visit, what_is_missing_for_the_page
 
 
-def main() -> int:
-    options = parse_options(__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse_options(__doc__, arguments)
     missing = what_is_missing_for_the_page()
     if missing:
         sys.exit(f"benchmarks.web_page {missing}")

@@ -381,6 +381,8 @@ class Config:
     """Where curves go."""
     output_dir: str
     """The run folder."""
+    save_on_signal: bool = True
+    """Ctrl-C, SIGTERM and SIGHUP save a state at the end of the step, before they end the run."""
     seed: int = 42
     """Seed of everything random."""
 

@@ -222,7 +222,7 @@ REFUSED_TRAINER_KEYS: dict[str, tuple[Any, str]] = {
     "do_predict": (False, "set `evaluation.generate: true`"),
     "save_only_model": (False, "without the optimizer's state no run could be resumed"),
     "save_on_each_node": (False, "the first process saves, on a disk that all of them see"),
-    "enable_jit_checkpoint": (False, "set `save_steps`; a killed run goes on from the last checkpoint"),
+    "enable_jit_checkpoint": (False, "set `save_on_signal` at the top level"),
     "push_to_hub": (False, _UPLOAD),
     "hub_token": (None, _UPLOAD),
     "hub_private_repo": (None, _UPLOAD),

@@ -1,11 +1,14 @@
 """train.py, with a note of which packs each process trained on at which step, and an end at any step.
 
     SMVL_TEST_LOG=FOLDER SMVL_TEST_STOP=5 python -m torch.distributed.run --nproc_per_node 2 -m tests.logged_train run.yaml
+
+SMVL_TEST_SLOW=2 lets all processes but the first wait two seconds before they read a checkpoint.
 """
 
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,9 @@ from transformers import Trainer
 
 import train
 from smvl.data.collator import SAMPLE_IDS
+from smvl.train import run
 
+_load_learning = run.load_learning
 _get_batch_samples = Trainer.get_batch_samples
 
 
@@ -30,6 +35,13 @@ def note_batches(trainer: Trainer, *arguments: Any) -> tuple[list, Any]:
     return batches, num_items
 
 
+def load_slowly(*arguments: Any) -> None:
+    if os.environ.get("RANK", "0") != "0":
+        time.sleep(float(os.environ.get("SMVL_TEST_SLOW", 0)))
+    _load_learning(*arguments)
+
+
 if __name__ == "__main__":
+    run.load_learning = load_slowly
     Trainer.get_batch_samples = note_batches
     sys.exit(train.main())

@@ -5,6 +5,7 @@ python -m pytest tests/test_chat.py
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,59 @@ def test_an_image_stays_what_it_was_when_it_was_added(photo: Path) -> None:
     assert conversation.images[0].getpixel((0, 0)) == (255, 0, 0)
 
 
+def test_another_question_before_the_end_of_an_answer_is_refused_and_changes_nothing(engine: Engine) -> None:
+    scripted = ScriptedEngine(says("圆形"), says("红色"))
+    conversation = Conversation(scripted)
+    answering = conversation.ask("图?")
+    assert next(answering).text == "圆"
+    for refused in (lambda: list(conversation.ask("颜色?")), conversation.clear):
+        with pytest.raises(ValueError, match="this conversation is writing another answer"):
+            refused()
+    assert "".join(piece.text for piece in answering) == "形"
+    list(conversation.ask("颜色?"))
+    assert [message["content"] for message in conversation.messages[1::2]] == ["圆形", "红色"]
+
+
+def test_an_answer_that_is_closed_or_fails_leaves_the_conversation_free() -> None:
+    conversation = Conversation(ScriptedEngine(says("圆形"), [*says("红"), RuntimeError("broken")], says("好")))
+    left = conversation.ask("图?")
+    next(left)
+    left.close()
+    with pytest.raises(RuntimeError):
+        list(conversation.ask("颜色?"))
+    assert "".join(piece.text for piece in conversation.ask("谢谢")) == "好"
+
+
+def test_threads_that_share_a_conversation_never_mix_their_turns() -> None:
+    """Each question is answered whole or refused; the history is of whole turns."""
+    conversation = Conversation(ScriptedEngine(*(says("一二三四五六七八") for _ in range(40))))
+    refused = []
+
+    def ask(number: int) -> None:
+        try:
+            assert "".join(piece.text for piece in conversation.ask(str(number))) == "一二三四五六七八"
+        except ValueError:
+            refused.append(number)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(ask, range(40)))
+    asked = [message["content"][0]["text"] for message in conversation.messages[::2]]
+    assert sorted([*map(int, asked), *refused]) == list(range(40))
+    assert [message["role"] for message in conversation.messages] == ["user", "assistant"] * len(asked)
+
+
+def test_a_picture_that_is_added_while_an_answer_is_written_is_the_next_questions() -> None:
+    scripted = ScriptedEngine(says("圆形"), says("红色"))
+    conversation = Conversation(scripted)
+    answering = conversation.ask("图?")
+    next(answering)
+    conversation.add_image(picture("red"))
+    list(answering)
+    list(conversation.ask("颜色?"))
+    assert [len(request.images) for request in scripted.requests] == [0, 1]
+    assert [part["type"] for part in conversation.messages[2]["content"]] == ["image", "text"]
+
+
 # ---- the loop ----------------------------------------------------------------------------------------------------------------
 
 
@@ -181,6 +235,33 @@ def test_an_image_can_be_added_by_a_path_with_spaces_and_quotes(photo: Path) -> 
     shown = chat(Conversation(scripted), f"/image {photo}", f"/image  '{photo}' ", "哪一张?")
     assert "Image 1: a photo.png, 64 x 48 pixels." in shown and "Image 2: a photo.png" in shown
     assert [part["type"] for part in scripted.requests[0].messages[0]["content"]] == ["image", "image", "text"]
+
+
+@pytest.mark.parametrize("form", ["/image {escaped}", "/image file://{address}", "{escaped}", "'{path}'", "file://{address}", "{path}"])
+def test_a_picture_may_be_dragged_into_the_terminal_after_the_command_or_without_it(photo: Path, form: str) -> None:
+    line = form.format(path=photo, escaped=str(photo).replace(" ", "\\ "), address=str(photo).replace(" ", "%20"))
+    scripted = ScriptedEngine(says("好"))
+    assert "Image 1: a photo.png, 64 x 48 pixels." in chat(Conversation(scripted), line, "哪一张?")
+    assert [part["type"] for part in scripted.requests[0].messages[0]["content"]] == ["image", "text"]
+
+
+def test_several_pictures_may_be_dragged_at_once(photo: Path) -> None:
+    conversation = Conversation(ScriptedEngine())
+    chat(conversation, f"'{photo}' '{photo}'")
+    assert len(conversation.images) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("\udcc4\udce3", "! b'\\xc4\\xe3' is not text in UTF-8."),
+        ("/image ~nobody-here/a.png", "! ~nobody-here/a.png: there is no such image file."),
+        ("/image file://server/a.png", "! file://server/a.png is on the machine server."),
+    ],
+)
+def test_what_cannot_be_meant_is_said_and_the_chat_goes_on(line: str, complaint: str) -> None:
+    shown = chat(Conversation(ScriptedEngine(says("好"))), line, "图?")
+    assert shown.startswith(complaint) and shown.endswith("好\n\n")
 
 
 def test_an_unreadable_image_is_named_and_the_chat_goes_on(tmp_path: Path, photo: Path) -> None:

@@ -108,7 +108,7 @@ WRONG_OVERRIDES = {
     "stages.0.trainr.max_steps=1": "stages.0.trainr: unknown key; did you mean stages.0.trainer? "
     "Valid here: name, mixture, mix_by, prompts, text_share, train, unfreeze, lr, lora, trainer",
     "modle.vision=x": "modle: unknown key; did you mean model? Valid here: "
-    "model, data, stages, evaluation, sight, tracking, output_dir, seed",
+    "model, data, stages, evaluation, sight, tracking, output_dir, save_on_signal, seed",
     "data.image.tiel=1": "data.image.tiel: unknown key; did you mean data.image.tile? Valid here: tile, longest_edge",
     "data.max_length=2k": "data.max_length: found '2k' (text), expected a whole number",
     "data.max_length=1.5": "data.max_length: found 1.5 (a number), expected a whole number",

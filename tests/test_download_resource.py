@@ -7,8 +7,10 @@ python -m pytest tests/test_download_resource.py
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,7 +49,7 @@ NAMES = "qwen3 smolvlm2 cauldron docmatix zh_llava zh_text tools tools_zh"
 
 # Options as `modelscope download --help` (modelscope-hub 0.5) and `hf download --help` (huggingface_hub 2.4) list them. Both match a
 # pattern against the whole path with fnmatch.
-STAND_IN = """#!{python}
+STAND_IN = """
 import argparse, fnmatch, json, os, pathlib, sys
 
 parser = argparse.ArgumentParser()
@@ -84,9 +86,8 @@ def checkout(tmp_path: Path) -> Path:
     for tool in TOOLS:
         (commands / tool).symlink_to(shutil.which(tool))
     (tmp_path / "hubs.json").write_text(json.dumps({"modelscope": MODELSCOPE, "hf": HF}))
-    python = shutil.which("python3")
-    write_command(commands / "modelscope", STAND_IN.format(python=python, hub="modelscope", include="{'nargs': '+'}"))
-    write_command(commands / "hf", STAND_IN.format(python=python, hub="hf", include="{'action': 'append'}"))
+    write_program(commands / "modelscope", STAND_IN.format(hub="modelscope", include="{'nargs': '+'}"))
+    write_program(commands / "hf", STAND_IN.format(hub="hf", include="{'action': 'append'}"))
     write_command(commands / "df", df_that_says({"": ("/dev/a", 10**9)}))
     return checkout
 
@@ -95,6 +96,12 @@ def write_command(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)  # it may be a link to the machine's own command, which must not be written through
     path.write_text(text)
     path.chmod(0o755)
+
+
+def write_program(path: Path, text: str) -> None:
+    """A command in Python, run by the interpreter that runs the tests: what the PATH calls python3 may need more than is in `bin`."""
+    path.with_suffix(".py").write_text(text)
+    write_command(path, f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(path))}.py "$@"\n')
 
 
 def df_that_says(free: dict[str, tuple[str, int]]) -> str:

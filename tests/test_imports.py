@@ -15,16 +15,17 @@ ALLOWED = {
     "strict_yaml": set(),
     "trainer_keys": {"strict_yaml"},
     "config": {"strict_yaml", "trainer_keys"},
+    "program": set(),
     "settings_files": set(),
     "model_folder": {"settings_files"},
     "processing": {"model_folder", "settings_files"},
     "model": {"model_folder", "settings_files"},
     "assemble": {"model", "model_folder", "processing", "settings_files"},
-    "data": {"config", "model_folder", "processing"},
+    "data": {"config", "model_folder", "processing", "program"},
     "infer": {"assemble", "model", "processing", "settings_files", "strict_yaml"},
     "eval": {"data", "infer"},
-    "export": {"assemble", "config", "data", "eval", "infer", "model", "processing", "settings_files"},
-    "train": {"assemble", "config", "data", "eval", "infer", "model", "processing", "strict_yaml", "trainer_keys"},
+    "export": {"assemble", "config", "data", "eval", "infer", "model", "processing", "program", "settings_files"},
+    "train": {"assemble", "config", "data", "eval", "infer", "model", "processing", "program", "strict_yaml", "trainer_keys"},
 }
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -178,6 +179,57 @@ def test_an_interrupt_ends_quietly(ask: Callable, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(infer, "print_streamed", interrupt)
     assert ask("?") == (130, "", "\n")
+
+
+def run_program(folder: Path, *arguments: str | bytes, encoding: str = "utf-8", **options: Any) -> subprocess.CompletedProcess:
+    """infer.py in a process of its own; its output as bytes."""
+    command = [sys.executable, str(ROOT / "infer.py"), "--model", str(folder / "checkpoint"), "--device", "cpu", "--max-new-tokens", "3"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": encoding, "LC_ALL": "C.UTF-8"}
+    return subprocess.run([*command, *arguments], cwd=folder, env=environment, timeout=120, **{"capture_output": True, **options})
+
+
+def test_an_answer_that_standard_output_cannot_show_is_written_as_escapes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "infer.py: standard output is ascii; what it cannot show was written as escapes. Set PYTHONIOENCODING=utf-8.\n"
+    whole = run_program(folder, "图中有什么?").stdout.decode()
+    escaped = run_program(folder, "图中有什么?", encoding="ascii")
+    assert (escaped.returncode, escaped.stderr.decode()) == (0, said if not whole.isascii() else "")
+    assert escaped.stdout == whole.encode("ascii", "backslashreplace")
+    as_json = run_program(folder, "--json", "图中有什么?", encoding="ascii")
+    assert (as_json.returncode, as_json.stderr, json.loads(as_json.stdout)["answer"] + "\n") == (0, b"", whole)
+
+
+def test_a_question_of_other_bytes_is_refused_in_one_line(folder: Path) -> None:
+    refused = run_program(folder, "你好".encode("gbk"))
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert refused.stderr.startswith(rb"infer.py: b'\xc4\xe3\xba\xc3' is not text in UTF-8. ") and refused.stderr.count(b"\n") == 1
+    told = run_program(folder, "--system", "你好".encode("gbk"), "图?")
+    assert told.returncode == 1 and told.stderr.startswith(rb"infer.py: b'\xc4\xe3\xba\xc3' is not text")
+
+
+def test_a_line_of_other_bytes_does_not_end_a_chat(folder: Path) -> None:
+    chat = run_program(folder, input="你好".encode("gbk") + f"\n/image file://{folder}/a.png\n图?\n".encode())
+    assert chat.returncode == 0 and chat.stderr == b""
+    assert rb"! b'\xc4\xe3\xba\xc3' is not text in UTF-8." in chat.stdout and b"Image 1: a.png, 64 x 48 pixels." in chat.stdout
+
+
+def test_an_image_may_be_given_as_an_address(folder: Path, ask: Callable) -> None:
+    question = ["--json", "图中有什么?"]
+    by_path, by_address = (json.loads(ask("--image", image, *question)[1]) for image in (f"{folder}/a.png", f"file://{folder}/%61.png"))
+    assert by_path["answer"] == by_address["answer"] and by_address["num_tiles"] == 5
+
+
+@pytest.mark.parametrize("options", [["图?"], ["--json", "图?"], []])
+def test_a_reader_that_goes_away_ends_it_quietly(folder: Path, options: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run_program(folder, *options, capture_output=False, stdout=writer, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_closed_output_is_said_before_anything_is_loaded(ask: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert ask("图?")[::2] == (1, "infer.py: standard output is closed: there is nowhere to write the answer. Leave >&- out.\n")
 
 
 def test_the_program_itself_writes_nothing_else_and_no_traceback(folder: Path) -> None:

@@ -19,6 +19,14 @@ TEXTS = [
     "<thin 不是标签",
     "<think>a</thi b</think>c",
     " \n leading space",
+    "</think>\n\n我会看图。",
+    "\n</think>\n\n</think>\n我会看图。</think>",
+    "</think>\n\n<think>\n再想。\n</think>\n\n好",
+    "<think>\n\n</think>\n\n</think>\n\n好",
+    "<think>\n想\n</think>\n\n <think> 是标签",
+    "</think>",
+    "</thin",
+    "</think>\n\n",
     "",
 ]
 
@@ -60,6 +68,23 @@ def test_a_token_that_is_whole_is_given_out_at_once() -> None:
 def test_bytes_that_never_become_a_character_are_given_out_in_the_end() -> None:
     ids = TOKENIZER.encode("汉")[:-1]
     assert stream(ids, decode_ids)[2] == decode_ids(ids) != ""
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("</think>\n\n我会看图。", ("", "我会看图。")),
+        (" </think></think>\n\n好</think>", ("", "好</think>")),
+        ("</think>\n\n<think>\n再想。\n</think>\n\n好", ("再想。", "好")),
+        ("<think>\n\n</think>\n\n</think>\n\n好", ("", "好")),
+        ("</think>\n\n", ("", "")),
+        ("写 </think> 来结束。", ("", "写 </think> 来结束。")),
+        ("<think>\n想\n</think>\n\n<think> 是标签", ("想", "<think> 是标签")),
+    ],
+)
+def test_a_closing_tag_is_no_text_where_an_answer_begins_and_a_word_further_on(text: str, parts: tuple[str, str]) -> None:
+    assert split_thinking(text) == parts
+    assert stream(list(text), "".join)[1:] == parts
 
 
 def test_reasoning_without_an_end_leaves_no_answer() -> None:

@@ -5,7 +5,6 @@ Worker processes import this module again, so it imports little; their server is
 
 import argparse
 import importlib
-import multiprocessing.forkserver
 import sys
 from pathlib import Path
 
@@ -21,10 +20,10 @@ def main() -> int:
     parser.add_argument("--tiny", action="store_true", help="the smallest sizes, on a CPU")
     options = parser.parse_args()
     if options.step in WITH_WORKERS and not options.tiny:
-        from smvl.train.processes import start_worker_server
+        from smvl.train.processes import start_helpers, use_worker_server
 
-        start_worker_server()
-        multiprocessing.forkserver.ensure_running()
+        use_worker_server()
+        start_helpers(workers=True)
     import torch
 
     from benchmarks.gpu.step import Step

@@ -4,6 +4,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from smvl.program import run_program
+
 COMMANDS = {
     "check": ("look at data as training will, and say what to mend", "smvl.data.doctor.command"),
     "scenes": ("draw Chinese documents and signs with exact questions and answers", "smvl.data.scenes.command"),
@@ -25,4 +27,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_program("smvl.data", lambda: main(sys.argv[1:])))

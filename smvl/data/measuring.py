@@ -14,6 +14,7 @@ from smvl.data.mixture import Mixture, MixtureStream, RowKey
 from smvl.data.pack_plan import RowCost
 from smvl.data.quarantine import Failure, Quarantine
 from smvl.data.sample import SampleError
+from smvl.data.worker_process import leave_signals_to_the_run
 from smvl.processing.layout import EARLY_TURNS_DROPPED, FEWER_TILES, FIRST_FRAMES
 
 Measured = list[tuple[RowKey, RowCost | Failure]]
@@ -162,6 +163,7 @@ def measure_ahead(measurer: RowMeasurer, wanted: Iterator[Sequence[RowKey]], *, 
         batch_size=None,
         num_workers=num_processes,
         collate_fn=_unchanged,
+        worker_init_fn=leave_signals_to_the_run,
         generator=torch.Generator(),  # loaders draw a seed for their workers: not from the one that training draws from
     )
     yield from loader

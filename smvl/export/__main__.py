@@ -3,6 +3,7 @@
 import sys
 
 from smvl.export.command import main
+from smvl.program import run_program
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_program("smvl.export", lambda: main(sys.argv[1:])))

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from smvl.export.checkpoint import INDEX_FILE, Checkpoint, ExportError, Weights, open_checkpoint, weight_files
 from smvl.export.settings import write_json
 from smvl.model.flavours import as_idefics3
 from smvl.model.position_table import spread, table_side
+from smvl.model.saving import save_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def _copy_weights(checkpoint: Checkpoint, target: Path) -> None:
             continue
         tensors = load_file(file)
         tensors[_POSITIONS] = spread(tensors[_POSITIONS], patches, table_side(patches))
-        save_file(tensors, target / file.name, metadata={"format": "pt"})
+        save_tensors(tensors, target / file.name)
 
 
 def _holds_positions(file: Path) -> bool:

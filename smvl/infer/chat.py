@@ -1,8 +1,8 @@
 """A conversation of several turns about images, and the loop that lets a user type it."""
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from smvl.infer.answer import Answer, Piece
 from smvl.infer.engine import Engine
 from smvl.infer.memory import Memory
 from smvl.infer.request import Request
+from smvl.infer.typed import dragged_files, typed_paths, typed_text
 from smvl.processing.images import image_name
 
 HELP = """\
-/image PATH   add an image to your next question (several are fine)
+/image PATH   add an image to your next question (several are fine); a file dragged into the terminal is added too
 /clear        forget the conversation and its images
 /help         show this
 /exit         leave (so does Ctrl-D; Ctrl-C stops an answer, or leaves)
@@ -24,6 +25,9 @@ HELP = """\
 
 class Conversation:
     """Messages and images so far, earlier images included in every question.
+
+    It answers one question at a time, and refuses another before the last piece of the answer was taken: each thread needs a
+    conversation of its own.
 
     Args:
         system: what the model is told first, and keeps after `clear`.
@@ -44,16 +48,22 @@ class Conversation:
         self._opening = [] if system is None else [{"role": "system", "content": system}]
         self._thinking = thinking
         self._generation = {"max_new_tokens": max_new_tokens, "temperature": temperature}
+        self._lock = threading.Lock()
         self.clear()
 
     def clear(self) -> None:
-        """Forget every turn and every image, also those that wait for a question."""
-        self.messages: list[dict[str, Any]] = list(self._opening)
-        self.images: list[Image.Image] = []
-        self.answer: Answer | None = None
-        """The last one, with its counts and times."""
-        self._num_asked_images = 0
-        self._memory = Memory()
+        """Forget every turn and every image, also those that wait for a question.
+
+        Raises:
+            ValueError: an answer is being written.
+        """
+        with self._alone():
+            self.messages: list[dict[str, Any]] = list(self._opening)
+            self.images: list[Image.Image] = []
+            self.answer: Answer | None = None
+            """The last one, with its counts and times."""
+            self._num_asked_images = 0
+            self._memory = Memory()
 
     def add_image(self, source: Any) -> Image.Image:
         """Attach an image to the next question. It is decoded now, so that it stays what it is.
@@ -68,18 +78,33 @@ class Conversation:
         """The answer, piece by piece. Question and answer enter the history with the last piece, not before.
 
         Raises:
-            ValueError: no room for an answer; the conversation is as it was.
+            ValueError: no room for an answer, or another one is being written; the conversation is as it was.
         """
-        image_parts = [{"type": "image"}] * (len(self.images) - self._num_asked_images)
-        messages = [*self.messages, {"role": "user", "content": [*image_parts, {"type": "text", "text": question}]}]
-        request = Request(messages, self.images, thinking=self._thinking)
-        stream = self._engine.stream(request, memory=self._memory, **self._generation)
-        yield from stream
-        self.answer = stream.answer
-        # reasoning_content, even empty, tells the template that a "</think>" in the answer is only a word
-        reply = {"role": "assistant", "content": stream.answer.text, "reasoning_content": stream.answer.reasoning}
-        self.messages = [*messages, reply]
-        self._num_asked_images = len(self.images)
+        with self._alone():
+            images = list(self.images)  # those added from now on are the next question's
+            image_parts = [{"type": "image"}] * (len(images) - self._num_asked_images)
+            messages = [*self.messages, {"role": "user", "content": [*image_parts, {"type": "text", "text": question}]}]
+            request = Request(messages, images, thinking=self._thinking)
+            stream = self._engine.stream(request, memory=self._memory, **self._generation)
+            yield from stream
+            self.answer = stream.answer
+            # reasoning_content, even empty, tells the template that a "</think>" in the answer is only a word
+            reply = {"role": "assistant", "content": stream.answer.text, "reasoning_content": stream.answer.reasoning}
+            self.messages = [*messages, reply]
+            self._num_asked_images = len(images)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Within it nobody else asks or clears. Others are refused: who waits for an answer that he left half read would wait for ever."""
+        if not self._lock.acquire(blocking=False):
+            raise ValueError(
+                "this conversation is writing another answer. Take that one to its end, or close it, before the next question; give each "
+                "thread a Conversation of its own."
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
 
 
 def run_chat(conversation: Conversation, read: Callable[[str], str], write: Callable[[str], None]) -> None:
@@ -124,10 +149,12 @@ def one_line(error: Exception) -> str:
 def _respond(conversation: Conversation, line: str, write: Callable[[str], None]) -> None:
     """Carry out one line; whatever is wrong with it is said, and the chat goes on."""
     try:
-        if line.startswith("/"):
+        if dragged := dragged_files(line):
+            _add_images(conversation, dragged, write)
+        elif line.startswith("/"):
             _obey(conversation, line, write)
         else:
-            _answer(conversation, line, write)
+            _answer(conversation, typed_text(line), write)
     except ValueError as error:
         write(f"! {one_line(error)}\n")
     except KeyboardInterrupt:
@@ -143,12 +170,16 @@ def _answer(conversation: Conversation, question: str, write: Callable[[str], No
         write(f"! cut after {conversation.answer.num_new_tokens} tokens; start with a larger --max-new-tokens.\n")
 
 
+def _add_images(conversation: Conversation, paths: Sequence[Path], write: Callable[[str], None]) -> None:
+    for path in paths:
+        image = conversation.add_image(path)
+        write(f"Image {len(conversation.images)}: {image_name(path.name)}, {image.width} x {image.height} pixels. Ask about it.\n")
+
+
 def _obey(conversation: Conversation, line: str, write: Callable[[str], None]) -> None:
     command, _, argument = line.partition(" ")
     if command == "/image" and argument:
-        path = Path(os.path.expanduser(argument.strip().strip("'\"")))  # quoted where it was dragged into the terminal
-        image = conversation.add_image(path)
-        write(f"Image {len(conversation.images)}: {image_name(path.name)}, {image.width} x {image.height} pixels. Ask about it.\n")
+        _add_images(conversation, typed_paths(argument), write)
     elif command == "/clear":
         conversation.clear()
         write("Cleared.\n")

@@ -8,11 +8,22 @@ _UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 
 
 def split_thinking(text: str) -> tuple[str, str]:
-    """(reasoning, answer) of what a model wrote; without a thinking block all of it is the answer."""
+    """(reasoning, answer) of what a model wrote; without a thinking block all of it is the answer.
+
+    A closing tag where the answer begins is neither: small models write the end of the empty block, which the prompt ends with, once more.
+    Further on it is a word.
+    """
+    text = _after_closings(text)
     if not text.lstrip().startswith(_OPENING):
         return "", text
     reasoning, _, answer = text.lstrip().removeprefix(_OPENING).partition(_CLOSING)
-    return reasoning.strip("\n"), answer.lstrip("\n")
+    return reasoning.strip("\n"), _after_closings(answer.lstrip("\n"))
+
+
+def _after_closings(text: str) -> str:
+    while text.lstrip().startswith(_CLOSING):
+        text = text.lstrip().removeprefix(_CLOSING).lstrip("\n")
+    return text
 
 
 class TextStream:
@@ -58,12 +69,18 @@ class TextStream:
 
 def _certain(text: str) -> tuple[str, str]:
     """The part of `split_thinking(text)` that no later text can change."""
-    if _OPENING.startswith(text.lstrip()):
-        return "", ""
     reasoning, answer = split_thinking(text)
-    if not answer and _CLOSING not in text:
+    if _CLOSING.startswith(answer.lstrip()) or (not reasoning and _OPENING.startswith(answer.lstrip())):
+        answer = ""
+    if _is_thinking(text):
         reasoning = _without_start_of(_CLOSING, reasoning).rstrip("\n")
     return reasoning, answer
+
+
+def _is_thinking(text: str) -> bool:
+    """Whether a thinking block was begun and has no end yet."""
+    text = _after_closings(text).lstrip()
+    return text.startswith(_OPENING) and _CLOSING not in text
 
 
 def _without_start_of(tag: str, text: str) -> str:

@@ -2,6 +2,7 @@
 
     output_dir/
       config.yaml            the resolved configuration, written before anything loads
+      run.lock               while a run is going on
       align/                 a stage
         checkpoint-20/       a state to resume from: a stock checkpoint, what learns in full precision (learning.safetensors),
                              optimizer, schedule, random state, and where in the data it stands
@@ -13,35 +14,38 @@
       results.json           held-out scores
 """
 
-import errno
 import hashlib
 import json
 import logging
 import os
 import platform
+import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
-
-from smvl.config import Config, SourceConfig, dump_config
+from smvl.config import Config, SourceConfig
 from smvl.data.registry import open_source, reads_from_hub
-from smvl.model.saving import save_tensors
+from smvl.program import is_disk_full
 
 CONFIG_FILE = "config.yaml"
 PROVENANCE_FILE = "provenance.json"
 RESULTS_FILE = "results.json"
 QUARANTINE_FILE = "quarantine.jsonl"
 
+MODEL_FOLDER = "model"
+"""A finished stage's checkpoint."""
+
 LEARNING_FILE = "learning.safetensors"
+POSITION_FILE = "data_position.json"
+"""Where in the data a checkpoint stands."""
 COMPLETE = "complete"
 """An empty file that is written into a checkpoint last: one without it was cut short by a kill."""
 
+_CHECKPOINT = re.compile("checkpoint-(0|[1-9][0-9]*)")
+"""The name that Trainer gives one, with its step."""
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "pillow", "numpy", "safetensors")
 _FINGERPRINT_BYTES = 1 << 20
 _LITTLE_SPACE = 64 << 20
@@ -50,46 +54,11 @@ logger = logging.getLogger(__name__)
 
 
 class RunFolderError(ValueError):
-    """A run folder that cannot be used as asked."""
+    """A run folder, or something in it, that cannot be used as asked."""
 
 
 class DiskFullError(ValueError):
     """There was no room for a checkpoint; the message names the last good one."""
-
-
-def claim_run_folder(config: Config, *, resume: bool) -> Path:
-    """Make the run folder and write the resolved configuration into it. A folder in which no stage was begun was never used.
-
-    Raises:
-        RunFolderError: the folder is used and the run does not resume, or it was begun with another configuration.
-    """
-    folder = Path(config.output_dir)
-    recorded = folder / CONFIG_FILE
-    if folder.exists() and not folder.is_dir():
-        raise RunFolderError(f"{folder} is a file; output_dir must be a folder.")
-    if folder.is_dir() and any(path.name not in (CONFIG_FILE, QUARANTINE_FILE) for path in folder.iterdir()):
-        if not resume:
-            raise RunFolderError(
-                f"the run folder {folder} is in use. Add --resume to go on with that run, give another output_dir, or delete the folder."
-            )
-        if not recorded.exists():
-            raise RunFolderError(f"{folder} is not the folder of a run: it has no {CONFIG_FILE}. Give another output_dir.")
-        _check_same(recorded.read_text(encoding="utf-8"), dump_config(config), folder)
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / QUARANTINE_FILE).unlink(missing_ok=True)  # what was wrong with the data may be mended
-    write_atomically(recorded, dump_config(config))
-    return folder
-
-
-def _check_same(recorded: str, wanted: str, folder: Path) -> None:
-    before, now = recorded.splitlines(), wanted.splitlines()
-    changed = [f"{old.strip()} -> {new.strip()}" for old, new in zip(before, now) if old != new]
-    if changed or len(before) != len(now):
-        raise RunFolderError(
-            f"the run in {folder} was begun with another configuration ({'; '.join(changed[:3]) or 'keys were added or removed'}). "
-            f"Resume it with the same one, or give another output_dir."
-        )
 
 
 def write_folder_atomically(folder: Path, write: Callable[[Path], None]) -> None:
@@ -112,8 +81,12 @@ def write_folder_atomically(folder: Path, write: Callable[[Path], None]) -> None
 def write_atomically(path: Path, text: str) -> None:
     """Write a small file that is never seen half-written."""
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -151,21 +124,60 @@ def complete_checkpoint(folder: Path, *, keep: int | None) -> None:
             os.fsync(descriptor)
             os.close(descriptor)
     (folder / COMPLETE).touch()
-    checkpoints = _checkpoints(folder.parent)
-    for checkpoint in checkpoints[: -keep if keep else 0]:
-        (checkpoint / COMPLETE).unlink(missing_ok=True)  # cut short while it is deleted, it must not pass for a whole one
-        shutil.rmtree(checkpoint)
+    for checkpoint in checkpoints_in(folder.parent)[: -keep if keep else 0]:
+        _remove(checkpoint)
+
+
+def _remove(checkpoint: Path) -> None:
+    (checkpoint / COMPLETE).unlink(missing_ok=True)  # cut short while it is deleted, it must not pass for a whole one
+    shutil.rmtree(checkpoint)
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """The checkpoints of a stage, complete or not, oldest first. What people have put beside them, such as `checkpoint-best`, is none."""
+    numbered = {path: _CHECKPOINT.fullmatch(path.name) for path in folder.glob("*")}
+    found = {path: int(match[1]) for path, match in numbered.items() if match and path.is_dir() and not path.is_symlink()}
+    return sorted(found, key=found.get)
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Delete those of a finished stage."""
+    for checkpoint in checkpoints_in(folder):
+        _remove(checkpoint)
+
+
+def finished_stages(run_folder: Path, stages: Sequence[str]) -> list[str]:
+    """The stages up to the last that has left a model; earlier ones may have been deleted since, to save room.
+
+    Raises:
+        RunFolderError: a stage was begun, and the model that it went on from is gone.
+    """
+    last = max((number for number, stage in enumerate(stages) if (run_folder / stage / MODEL_FOLDER).is_dir()), default=-1)
+    begun = max((number for number, stage in enumerate(stages) if checkpoints_in(run_folder / stage)), default=0)
+    if begun > last + 1:
+        before = run_folder / stages[begun - 1] / MODEL_FOLDER
+        raise RunFolderError(f"stage {stages[begun]} went on from {before}, which is gone. Put it back, or begin a new run.")
+    return list(stages[: last + 1])
+
+
+def last_state(run_folder: Path, stages: Sequence[str]) -> Path | None:
+    """From where a run would go on: the newest stage's last checkpoint, or the model of the last finished stage."""
+    for stage in reversed(stages):
+        model = run_folder / stage / MODEL_FOLDER
+        if state := model if model.is_dir() else last_complete_checkpoint(run_folder / stage):
+            return state
+    return None
 
 
 def last_complete_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that was written to its end. Deletes nothing: all processes ask, and one of them may be deleting."""
-    complete = [checkpoint for checkpoint in _checkpoints(folder) if (checkpoint / COMPLETE).exists()]
+    complete = [checkpoint for checkpoint in checkpoints_in(folder) if (checkpoint / COMPLETE).exists()]
     return complete[-1] if complete else None
 
 
 def remove_incomplete_checkpoints(folder: Path) -> None:
     """Delete the checkpoints that a kill cut short; for one process alone."""
-    for checkpoint in _checkpoints(folder):
+    for checkpoint in checkpoints_in(folder):
         if not (checkpoint / COMPLETE).exists():
             logger.warning("%s was cut short while it was written; it is deleted.", checkpoint)
             shutil.rmtree(checkpoint)
@@ -177,9 +189,10 @@ def remove_broken(folder: Path, error: Exception) -> None:
     Raises:
         DiskFullError: the error was that the disk is full.
     """
-    is_disk_full = _is_disk_full(error, folder.parent)
+    # torch has an error of its own for it, so the disk is asked too
+    is_full = is_disk_full(error) or (folder.parent.is_dir() and shutil.disk_usage(folder.parent).free < _LITTLE_SPACE)
     shutil.rmtree(folder, ignore_errors=True)
-    if is_disk_full:
+    if is_full:
         name = folder.name.removesuffix(".partial")
         raise DiskFullError(
             f"the disk that holds {folder.parent} is full, so {name} could not be written. Last good state: "
@@ -188,36 +201,31 @@ def remove_broken(folder: Path, error: Exception) -> None:
         ) from error
 
 
-def _is_disk_full(error: Exception, folder: Path) -> bool:
-    """torch and safetensors each have an error of their own for it, so the disk is asked too."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    return "No space left" in str(error) or (folder.is_dir() and shutil.disk_usage(folder).free < _LITTLE_SPACE)
+def read_position(checkpoint: Path) -> dict[str, Any]:
+    """`step`: the optimizer steps of the stage; `num_packs`: what they took, over all processes; `sampler`: where PackSampler stands."""
+    return json.loads((checkpoint / POSITION_FILE).read_text(encoding="utf-8"))
 
 
-def _checkpoints(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*"), key=lambda path: int(path.name.rsplit("-", 1)[1]))
-
-
-def save_learning(parameters: Mapping[str, torch.Tensor], folder: Path) -> None:
-    """Write what learns, exactly as it is in memory: the model's own file may hold it in a shorter type."""
-    save_tensors({name: parameter.detach().contiguous().cpu() for name, parameter in parameters.items()}, folder / LEARNING_FILE)
-
-
-@torch.no_grad()
-def load_learning(parameters: Mapping[str, torch.Tensor], folder: Path) -> None:
-    """Put back what `save_learning` wrote. What began to learn later is left as it is.
-
-    Raises:
-        RunFolderError: the file holds a parameter that does not learn here, or one of another shape.
-    """
-    for name, saved in load_file(folder / LEARNING_FILE).items():
-        if name not in parameters or parameters[name].shape != saved.shape:
-            raise RunFolderError(f"{folder / LEARNING_FILE} holds {name} {tuple(saved.shape)}, which this stage does not train so.")
-        parameters[name].copy_(saved)
+def way_around(checkpoint: Path) -> str:
+    """What to do about a checkpoint that is not whole."""
+    earlier = [path for path in checkpoints_in(checkpoint.parent) if (path / COMPLETE).exists() and path != checkpoint]
+    begin = earlier[-1] if earlier else "the beginning of the stage"
+    return f"Put it back as it was, or delete {checkpoint.name}: the run then goes on from {begin}."
 
 
 # ---- what a checkpoint says of itself --------------------------------------------------------------------------------------------
+
+
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says of how it was made.
+
+    Raises:
+        RunFolderError: it does not say.
+    """
+    try:
+        return json.loads((folder / PROVENANCE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{folder / PROVENANCE_FILE} cannot be read ({error}). Put it back as it was, or begin a new run.") from error
 
 
 def package_versions() -> dict[str, str]:

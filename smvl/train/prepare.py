@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import transformers
@@ -13,12 +13,13 @@ from smvl.config import Config, SourceConfig
 from smvl.data.demo_scenes.draw import write_demo_data
 from smvl.data.registry import check_source, reads_from_hub, source_format
 from smvl.model.donors import DonorError, check_donor_folder
+from smvl.program import is_disk_full
 from smvl.strict_yaml import at_key, shorten, where_looked
 from smvl.train.arguments import check_trainer_keys
-from smvl.train.checkpoint import claim_run_folder
 from smvl.train.parts import check_part_name
 from smvl.train.processes import check_launch, process_state
 from smvl.train.progress import BarHandler
+from smvl.train.run_folder import check_output_dir, claim_run_folder
 from smvl.train.stage_checks import check_stages
 
 logger = logging.getLogger(__name__)
@@ -29,8 +30,11 @@ WAYS_ON = (
 )
 
 
-def prepare(config: Config, *, resume: bool, recipe: str | Path | None = None) -> Path:
+@contextmanager
+def prepare(config: Config, *, resume: bool, recipe: str | Path | None = None) -> Iterator[Path]:
     """Check, claim the run folder, draw the data that the configuration asks to draw, and look at every stage.
+
+    The folder is this run's until the end.
 
     Args:
         recipe: the YAML file of the configuration, for messages.
@@ -40,14 +44,12 @@ def prepare(config: Config, *, resume: bool, recipe: str | Path | None = None) -
     """
     prepare_checks(config, recipe=recipe)
     state = process_state()
-    folder = Path(config.output_dir)
-    if state.is_main_process:
-        with _writing("output_dir", config.output_dir):
-            folder = claim_run_folder(config, resume=resume)
-        draw_scenes(config)
-    state.wait_for_everyone()
-    check_stages(config, folder)
-    return folder
+    with claim_run_folder(config, resume=resume) if state.is_main_process else nullcontext(Path(config.output_dir)) as folder:
+        if state.is_main_process:
+            draw_scenes(config)
+        state.wait_for_everyone()
+        check_stages(config, folder)
+        yield folder
 
 
 def prepare_checks(config: Config, *, recipe: str | Path | None = None) -> None:
@@ -58,6 +60,7 @@ def prepare_checks(config: Config, *, recipe: str | Path | None = None) -> None:
     """
     quieten()
     check_launch(config)
+    check_output_dir(config)
     check_trainer_keys(config)
     for number, stage in enumerate(config.stages):
         for part in stage.parts:
@@ -121,10 +124,12 @@ def draw_scenes(config: Config) -> None:
 
 @contextmanager
 def _writing(key: str, folder: str) -> Iterator[None]:
-    """Within, a folder is made; what the disk has against it is told with its key."""
+    """Within, a folder is made; what the disk has against it is told with its key. A full disk is told as everywhere."""
     try:
         yield
     except OSError as error:
+        if is_disk_full(error):
+            raise
         raise ValueError(f"{key}: {shorten(folder)} cannot be written ({error.strerror or error}). Give another folder.") from error
 
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from smvl.train.interruption import SIGNALS
 
 if TYPE_CHECKING:
     from accelerate import PartialState
 
     from smvl.config import Config
+
+ROOT = Path(__file__).parents[2]
+FORK_SERVER = "forkserver"
 
 
 def has_card() -> bool:
@@ -29,14 +36,24 @@ def process_state() -> PartialState:
     return PartialState(cpu=not has_card())
 
 
+def is_first_process() -> bool:
+    """Whether this process speaks for all, known before anything is loaded."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def shards_model() -> bool:
     """Whether `accelerate launch` was told to use FSDP."""
     return os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
 
 
+def uses_deepspeed() -> bool:
+    """Whether `accelerate launch` was told to use DeepSpeed."""
+    return os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true"
+
+
 def check_launch(config: Config) -> None:
     """Raise `ValueError` for a way of launching that this project cannot train with, before anything is loaded."""
-    if os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true" and os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3":
+    if uses_deepspeed() and os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3":
         raise ValueError(
             "DeepSpeed ZeRO-3 takes the embedding apart, into which marker rows are written after every step. "
             "Launch with configs/accelerate/fsdp2.yaml, which spreads the weights too, or with deepspeed_zero2.yaml."
@@ -54,16 +71,45 @@ def check_launch(config: Config) -> None:
             raise ValueError(f"stage {stage.name}: lora.quantize is not supported together with FSDP2. Set it to null, or use ddp.yaml.")
 
 
-def start_worker_server() -> None:
+def use_worker_server() -> None:
     """Let worker processes be forked from a small process of their own, where the system has that, and not from this one.
 
     A fork leaves the memory of the process that forked in pages that both share, and each page that one of them writes to is copied; large
     pages are split for it, and Python writes to whatever it looks at. On a virtual machine with a card, launching a step took twice as
     long once fourteen idle workers had been forked (benchmarks/README.md).
     """
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        multiprocessing.set_start_method("forkserver", force=True)
+    if FORK_SERVER in multiprocessing.get_all_start_methods():
+        multiprocessing.set_start_method(FORK_SERVER, force=True)
         multiprocessing.set_forkserver_preload(["smvl.data.packing"])
+
+
+def start_helpers(*, workers: bool) -> None:
+    """Start multiprocessing's own processes now, so that they ignore the signals that end a run, as workers do (data/worker_process.py).
+
+    Args:
+        workers: whether there will be any; their server, if they have one, loads what they need while this process does.
+    """
+    if os.name != "posix":
+        return
+    from multiprocessing import forkserver, resource_tracker
+
+    with _ignored(SIGNALS):
+        resource_tracker.ensure_running()
+        if workers and multiprocessing.get_start_method() == FORK_SERVER:
+            # It looks for modules where it was started, which need not be the folder of train.py, and leaves out what it does not find.
+            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+            forkserver.ensure_running()
+
+
+@contextmanager
+def _ignored(signals: Sequence[int]) -> Iterator[None]:
+    """Within it processes are started that go on ignoring these."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def start_all_processes(script: str, arguments: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """A bar for each stage, with the loss behind it."""
 
+import contextlib
 import logging
 import sys
 from collections.abc import Mapping
@@ -9,11 +10,29 @@ from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
 
+class Screen:
+    """Standard error for as long as there is one. Where its terminal is closed or its reader is gone, the training is not."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)  # what a bar asks of its file besides: whether it is a terminal, how wide, in which encoding
+
+
+SCREEN = Screen()
+
+
 class BarHandler(logging.Handler):
     """Writes log lines above the bar instead of through it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stderr)
+        tqdm.write(self.format(record), file=SCREEN)
 
 
 class ProgressBar(TrainerCallback):
@@ -26,7 +45,8 @@ class ProgressBar(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero:
-            self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self.stage, unit="step", dynamic_ncols=True)
+            options = {"desc": self.stage, "unit": "step", "dynamic_ncols": True, "file": SCREEN}
+            self.bar = tqdm(total=state.max_steps, initial=state.global_step, **options)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.bar is not None:
@@ -38,6 +58,7 @@ class ProgressBar(TrainerCallback):
         if self.bar is not None:
             self.bar.set_postfix(self.shown)
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def close(self) -> None:
+        """Leave the bar as it stands; what is written next begins a line."""
         if self.bar is not None:
             self.bar.close()

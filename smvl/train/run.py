@@ -1,9 +1,8 @@
 """A run: the stages one after another in one folder, each begun from what the last one left, wherever the run was broken off."""
 
-import json
 import logging
-import shutil
 from collections.abc import Mapping
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,19 +25,23 @@ from smvl.processing.tokens import marker_ids
 from smvl.train.arguments import SAVE_TOTAL_LIMIT, count_steps, training_arguments
 from smvl.train.checkpoint import (
     CONFIG_FILE,
+    MODEL_FOLDER,
     PROVENANCE_FILE,
     QUARANTINE_FILE,
     fingerprints,
+    finished_stages,
     last_complete_checkpoint,
-    load_learning,
     package_versions,
     publish,
+    read_provenance,
+    remove_checkpoints,
     remove_incomplete_checkpoints,
-    save_learning,
     write_folder_atomically,
     write_json,
 )
 from smvl.train.evaluation import Evaluation
+from smvl.train.interruption import Interruption
+from smvl.train.learning_file import load_learning, save_learning
 from smvl.train.lora import is_lora_attached, save_adapter
 from smvl.train.lora_merge import merge_lora, merged_state_dict
 from smvl.train.memory_forecast import StageMemory, check_memory, measure_pack, memory_budget
@@ -48,13 +51,14 @@ from smvl.train.processes import process_state, shards_model
 from smvl.train.progress import ProgressBar
 from smvl.train.sharding import ShardedTrainer
 from smvl.train.stages import StagePlan, attach_adapters, plan_stage
+from smvl.train.state_check import check_state
 from smvl.train.step_clock import StepClock
 from smvl.train.tracking import TrackingCallback, open_tracker
-from smvl.train.trainer import EvaluateAt, SmVLMTrainer, StopAt, WriteBackRows, read_position
+from smvl.train.trainer import EvaluateAt, SmVLMTrainer, StopAt, StopOnSignal, WriteBackRows
 
 logger = logging.getLogger(__name__)
 
-MODEL_FOLDER, ADAPTER_FOLDER = "model", "adapter"
+ADAPTER_FOLDER = "adapter"
 _MERGE_SAMPLES, _MERGE_ROWS = 4, 64
 """Samples on which the merged model is compared with the live one, and rows among which they are looked for."""
 
@@ -65,12 +69,13 @@ class Run:
     Args:
         config: the whole configuration.
         folder: the claimed run folder.
+        interruption: who takes the signals; ends a stage after one.
     """
 
-    def __init__(self, config: Config, folder: Path):
-        self.config, self.folder = config, folder
+    def __init__(self, config: Config, folder: Path, interruption: Interruption):
+        self.config, self.folder, self.interruption = config, folder, interruption
         self.is_main = process_state().is_main_process
-        self.done = [stage.name for stage in config.stages if (folder / stage.name / MODEL_FOLDER).is_dir()]
+        self.done = finished_stages(folder, [stage.name for stage in config.stages])
         self.model, self.processor = self._begin()
         pixel_scale = PixelScale.of(self.processor.image_processor)
         self.packed_model = PackedModel(self.model, pixel_scale, StepClock(process_state().device))
@@ -114,7 +119,7 @@ class Run:
         """Optimizer steps of the stages before this one, so that curves go on where they were, and what was mixed in each."""
         if not self.done:
             return 0, {}
-        made_by = json.loads((self.folder / self.done[-1] / MODEL_FOLDER / PROVENANCE_FILE).read_text(encoding="utf-8"))
+        made_by = read_provenance(self.folder / self.done[-1] / MODEL_FOLDER)
         return made_by["steps_done"], made_by["mixed"]
 
     # ---- training --------------------------------------------------------------------------------------------------------------
@@ -131,8 +136,9 @@ class Run:
         if self.is_main:
             remove_incomplete_checkpoints(folder)
         checkpoint = last_complete_checkpoint(folder)
-        step, num_packs = read_position(checkpoint) if checkpoint else (0, 0)
-        max_steps = count_steps(stage, sampler, num_processes=process_state().num_processes, steps_done=step, packs_done=num_packs)
+        num_processes = process_state().num_processes
+        step, num_packs = check_state(checkpoint, num_processes=num_processes) if checkpoint else (0, 0)
+        max_steps = count_steps(stage, sampler, num_processes=num_processes, steps_done=step, packs_done=num_packs)
         arguments = training_arguments(self.config, stage, folder, max_steps=max_steps)
         self.processor.think_by_default(stage.prompts.thinking)
         attach_adapters(stage, self.model, self.processor.tokenizer, self.config.seed)
@@ -149,7 +155,7 @@ class Run:
         if checkpoint is not None:
             logger.info("Going on from %s.", checkpoint)
             plan.freeze(self.model, step)  # in the type in which they were saved
-            load_learning(plan.named_parameters(self.model, step), checkpoint)
+            load_learning(plan.named_parameters(self.model, step - 1), checkpoint)
             write_back_marker_rows(self.model)  # a tied head reads them from the embedding
             write_chinese_rows(self.model)
         for end in plan.phase_ends:
@@ -191,6 +197,7 @@ class Run:
         is_first = stage is self.config.stages[0]
         sight_step = self.evaluation.sight_step(plan.max_steps) if is_first else None
         arguments.eval_on_start = step == 0 and bool(self.evaluation.sight.samples)
+        bar = ProgressBar(stage.name)
         trainer = (ShardedTrainer if shards_model() else SmVLMTrainer)(
             self.packed_model,
             arguments,
@@ -202,12 +209,15 @@ class Run:
             callbacks=[
                 WriteBackRows(),
                 TrackingCallback(self.tracker, stage=stage.name, first_step=self.steps_done),
-                ProgressBar(stage.name),
+                bar,
+                StopOnSignal(self.interruption, saves=self.config.save_on_signal),
                 *([EvaluateAt(sight_step)] if sight_step else []),
                 *([StopAt(end)] if end < plan.max_steps else []),
             ],
         )
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with closing(bar), self.interruption.after_the_step():
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        assert trainer.state.global_step == end, "something has stopped the Trainer early"
         trainer.release()
         mixed = sampler.statistics_at(trainer.packs_trained)
         self.mixed[stage.name] = mixed.to_json()
@@ -240,6 +250,7 @@ class Run:
             parameter.data = parameter.data.to(getattr(torch, self.config.model.dtype))
         self.steps_done += max_steps
         self.done.append(stage.name)
+        process_state().wait_for_everyone()  # until no process reads the checkpoints any more, which go now
         if self.is_main:
             write_folder_atomically(self.folder / stage.name / MODEL_FOLDER, self._save)
         self._publish(stage)
@@ -249,8 +260,7 @@ class Run:
         if self.is_main:
             folder = self.folder / stage.name
             publish(folder / MODEL_FOLDER, self.folder)
-            for checkpoint in folder.glob("checkpoint-*"):
-                shutil.rmtree(checkpoint)
+            remove_checkpoints(folder)
         process_state().wait_for_everyone()
 
     def _save_within(self, stage: StageConfig, folder: Path, trainer: SmVLMTrainer, learning: Mapping[str, torch.Tensor]) -> None:

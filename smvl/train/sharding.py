@@ -72,9 +72,7 @@ class ShardedTrainer(SmVLMTrainer):
             torch.save(state | {"state": whole}, Path(output_dir, OPTIMIZER_NAME))
             torch.save(self.lr_scheduler.state_dict(), Path(output_dir, SCHEDULER_NAME))
 
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if checkpoint is None:
-            return
+    def _restore(self, checkpoint: str) -> None:
         state = torch.load(Path(checkpoint, OPTIMIZER_NAME), map_location="cpu", weights_only=True)
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         for index, values in state["state"].items():

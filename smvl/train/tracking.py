@@ -1,10 +1,12 @@
 """Curves on a SwanLab dashboard. Tracking is an observer: whatever goes wrong in it, training goes on."""
 
 import logging
+import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 from PIL import Image
 from transformers import TrainerCallback
@@ -12,6 +14,9 @@ from transformers import TrainerCallback
 from smvl.config import TrackingConfig
 
 logger = logging.getLogger(__name__)
+
+State = Literal["success", "aborted", "crashed"]
+"""How a run ended, as SwanLab calls it."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,18 @@ class Shown:
 
 
 class NoTracker:
-    """Tracks nothing: for `mode: disabled` and for all processes but the first."""
+    """Tracks nothing: for `mode: disabled` and for all processes but the first. Ends with a `with` block."""
 
     watch_command: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self.finish("aborted" if issubclass(kind, KeyboardInterrupt) else "crashed")
 
     def log(self, figures: Mapping[str, float], step: int) -> None:
         """Show figures at a step."""
@@ -35,7 +49,7 @@ class NoTracker:
     def show(self, rows: Sequence[Shown], step: int) -> None:
         """Show what the model answers at a step."""
 
-    def finish(self) -> None:
+    def finish(self, state: State = "success") -> None:
         """End the run's tracking."""
 
 
@@ -54,25 +68,32 @@ class SwanLabTracker(NoTracker):
         self._safely(lambda: self._swanlab.log(dict(figures), step=step))
 
     def show(self, rows: Sequence[Shown], step: int) -> None:
-        self._safely(self._show, rows, step)
+        if rows:
+            self._safely(self._show, rows, step)
 
-    def finish(self) -> None:
-        self._safely(lambda: self._swanlab.finish())
+    def finish(self, state: State = "success") -> None:
+        self._safely(lambda: self._swanlab.finish(state=state))
 
     def _start(self, config: TrackingConfig, run_name: str, folder: Path, settings: Mapping[str, Any]) -> None:
         import swanlab
 
         self._swanlab = swanlab
         folder.mkdir(parents=True, exist_ok=True)
-        swanlab.init(project=config.project, name=run_name, mode=config.mode, log_dir=str(folder), config=dict(settings))
+        on_interrupt = signal.getsignal(signal.SIGINT)
+        run = swanlab.init(project=config.project, name=run_name, mode=config.mode, log_dir=str(folder), config=dict(settings))
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, on_interrupt)  # swanlab's own would call the run aborted in the middle of a step
+        if config.mode == "local":
+            _number_folders_from_zero(run)
 
     def _show(self, rows: Sequence[Shown], step: int) -> None:
-        table = self._swanlab.echarts.Table()
-        table.add(["question", "expected", "answer"], [[row.question, row.expected, row.answer] for row in rows])
+        # Text, as the local dashboard has no place for a table of echarts: it shows texts with their captions as a table
+        texts = [self._swanlab.Text(f"{row.answer}    (expected: {row.expected})", caption=row.question) for row in rows]
         pictures = [
             self._swanlab.Image(image, caption=f"{row.question} {row.answer} ({row.expected})") for row in rows for image in row.images
         ]
-        self._swanlab.log({"samples": table} | ({"sample_images": pictures} if pictures else {}), step=step)
+        shown = {"samples": texts, "sample_images": pictures}
+        self._swanlab.log({name: media for name, media in shown.items() if media}, step=step)
 
     def _safely(self, action: Callable[..., None], *arguments: Any) -> None:
         if self._broken:
@@ -82,6 +103,17 @@ class SwanLabTracker(NoTracker):
         except Exception as error:  # whatever a tracker throws must not end a run of days
             self._broken = True
             logger.warning("SwanLab failed (%s: %s); training goes on without it.", type(error).__name__, error)
+
+
+def _number_folders_from_zero(run: Any) -> None:
+    """Let the dashboard's table of runs find its figures: it takes a column's place, counted from 0, for the number of its folder.
+
+    swanlab 0.10.3 numbers folders from 1, so that each column showed the figure of the one before, and the first none. Every key must be of
+    a kind that the dashboard shows, or what comes after it would be one further off.
+    """
+    for callback in run._callbacker.registered_callbacks:
+        if callback.name == "SwanLabLocalCallbacker":
+            callback._next_kid = 0
 
 
 def open_tracker(config: TrackingConfig, *, run_name: str, folder: Path, settings: Mapping[str, Any], is_main_process: bool) -> NoTracker:

@@ -15,17 +15,17 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from smvl.data.collator import FAILURES, SAMPLE_IDS, PackCollator
 from smvl.data.packing import PackedDataset, PackSampler
+from smvl.data.worker_process import WorkerStart
 from smvl.model.chinese_adapter import write_chinese_rows
 from smvl.model.marker_rows import ATTRIBUTE, write_back_marker_rows
-from smvl.train.checkpoint import complete_checkpoint, remove_broken
+from smvl.train.checkpoint import POSITION_FILE, complete_checkpoint, read_position, remove_broken
 from smvl.train.health import Health
+from smvl.train.interruption import Interruption
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.stages import LearningPart, StagePlan
+from smvl.train.state_check import check_restored, restoring
 
 logger = logging.getLogger(__name__)
-
-POSITION_FILE = "data_position.json"
-"""Where in the data a checkpoint stands."""
 
 
 class SmVLMTrainer(Trainer):
@@ -76,13 +76,19 @@ class SmVLMTrainer(Trainer):
         """Train to the end of the phase; a resumed one goes on with the pack after the last that was trained on."""
         self._resumed_from = resume_from_checkpoint
         if resume_from_checkpoint is not None:
-            position = json.loads(Path(resume_from_checkpoint, POSITION_FILE).read_text(encoding="utf-8"))
+            position = read_position(Path(resume_from_checkpoint))
             self._packs_before = position["num_packs"]
             self._step_before = position["step"]
             self.sampler.start_from(position["sampler"])
         else:
             self._step_before = 0
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
+
+    def get_train_dataloader(self) -> Any:
+        loader = super().get_train_dataloader()
+        inner = loader.base_dataloader  # accelerate's own wraps it
+        inner.worker_init_fn = WorkerStart(inner.worker_init_fn)
+        return loader
 
     def _get_train_sampler(self, train_dataset: PackedDataset | None = None) -> PackSampler:
         return self.sampler
@@ -202,6 +208,22 @@ class SmVLMTrainer(Trainer):
             raise
         self.accelerator.wait_for_everyone()
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        with restoring(Path(checkpoint), "optimizer or schedule"):
+            self._restore(checkpoint)
+            if not self.is_deepspeed_enabled:  # which has looked after its own
+                check_restored(self.optimizer, self.lr_scheduler, self._step_before)
+
+    def _restore(self, checkpoint: str) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            with restoring(Path(checkpoint), "random state"):
+                super()._load_rng_state(checkpoint)
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """Nothing: the model came from the checkpoint, whole and checked, before its parts were planned."""
 
@@ -219,12 +241,6 @@ class SmVLMTrainer(Trainer):
         gc.collect()
 
 
-def read_position(checkpoint: Path) -> tuple[int, int]:
-    """The optimizer step of a checkpoint, and the packs of its stage that were trained on until then, over all processes."""
-    position = json.loads((checkpoint / POSITION_FILE).read_text(encoding="utf-8"))
-    return position["step"], position["num_packs"]
-
-
 class StopAt(TrainerCallback):
     """Ends a phase: saves at its last step, then stops."""
 
@@ -234,6 +250,39 @@ class StopAt(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step >= self.step:
             control.should_save = control.should_training_stop = True
+
+
+class StopOnSignal(TrainerCallback):
+    """Ends a phase at the step, evaluation or checkpoint in which a signal came to some process, the same in all of them.
+
+    Args:
+        saves: whether a state is saved first, though none is due.
+    """
+
+    def __init__(self, interruption: Interruption, *, saves: bool):
+        self.interruption, self.saves = interruption, saves
+
+    def on_step_end(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._has_come(args):
+            control.should_training_stop, control.should_evaluate = True, False
+            control.should_save |= self.saves
+
+    def on_evaluate(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._has_come(args):
+            control.should_training_stop = True
+            control.should_save |= self.saves
+
+    def on_save(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        control.should_training_stop |= self._has_come(args)
+
+    def _has_come(self, args: TrainingArguments) -> bool:
+        """Whether to any process; all must ask at the same place."""
+        number = torch.tensor(self.interruption.number or 0, device=args.device)
+        if args.world_size > 1:
+            torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MAX)
+        if has_come := bool(number):  # one that has come since it was asked for stays noted, for the next time
+            self.interruption.number = int(number)
+        return has_come
 
 
 class EvaluateAt(TrainerCallback):

@@ -5,12 +5,14 @@
 
 import argparse
 import logging
+import sys
 from pathlib import Path
 
 from smvl.data.demo_scenes.draw import write_demo_data
+from smvl.program import run_program
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m smvl.data.demo_scenes", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder to draw into")
     parser.add_argument("--seed", type=int, default=1)
@@ -26,7 +28,8 @@ def main() -> None:
         num_finetune=arguments.num_finetune,
         num_heldout=arguments.num_heldout,
     )
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program("smvl.data.demo_scenes", main))

@@ -148,10 +148,13 @@ def test_questions_come_from_the_data_that_is_named(checkpoint: Path, tmp_path: 
 
 def test_broken_rows_are_passed_over_and_counted(checkpoint: Path, tmp_path: Path) -> None:
     path = heldout(tmp_path, ["红色"])
-    path.write_text("{no JSON\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    sound = path.read_text(encoding="utf-8")
+    (path.parent / "page.png").write_bytes(b"<html>")
+    damaged = sound.strip().replace("red.png", "page.png")
+    path.write_text(f"{{no JSON\n{damaged}\n{sound}", encoding="utf-8")
     questions = find_questions(checkpoint, path, 5)
     assert questions.answers == ["红色"]
-    assert "1 held-out samples" in questions.origin and "1 broken rows were passed over" in questions.origin
+    assert "1 held-out samples" in questions.origin and "2 broken rows were passed over" in questions.origin
 
 
 def test_questions_come_from_the_run_that_made_the_checkpoint(tmp_path: Path) -> None:

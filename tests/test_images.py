@@ -22,7 +22,7 @@ from PIL.PngImagePlugin import PngImageFile
 from smvl.processing import image_files, images
 from smvl.processing.image_files import image_name
 from smvl.processing.images import ImageError, check_shape, image_header, image_size, read_image
-from tests.tiny_data import dds_of_unknown_kind, icns_of, png_declaring
+from tests.tiny_data import dds_of_unknown_kind, ftex_cut_short, icns_of, png_declaring
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 EXIF_ORIENTATION = 0x0112
@@ -502,6 +502,12 @@ def test_whatever_pillow_raises_is_a_refusal(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(ImageError, match="damaged or cut short") as error:
             read_image(encoded(Image.new("RGB", (4, 4))))
         assert error.value.rule == "damaged image"
+
+
+def test_a_reader_that_closes_its_stream_ends_nothing() -> None:
+    with pytest.raises(ImageError, match="the image is damaged or cut short") as error:
+        read_image(ftex_cut_short())
+    assert error.value.rule == "damaged image"
 
 
 def test_a_webp_of_so_many_pixels_is_refused_as_pillow_needs_four_times_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

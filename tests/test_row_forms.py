@@ -389,6 +389,7 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(value):
         ({"loss_weight": 0}, "message switch"),
         ({"train": False}, "message switch"),
         ({"mask_history": True}, "message switch"),
+        ({"is_train": "false"}, "message switch"),
         ({"train_on_last_only": 1}, "message switch"),
         ({"weight": 0.0}, "message switch"),
         ({"label": False}, "rejected answer"),
@@ -404,7 +405,9 @@ def test_a_row_that_is_not_to_be_learned_is_refused(more, rule):
 def test_a_switch_of_another_name_is_refused_by_it(name, value):
     rule, reason = refusal(chat(ASKED, {**ANSWERED, name: None}, ASKED, {**ANSWERED, name: value}))
     assert rule == "message switch" and f"messages[].{name} is {value!r}, which seems to switch the loss" in reason
-    assert source_of(chat(ASKED, {**ANSWERED, name: "x"}, trained_on="2024", split_train=True)).read(1)[1]
+    facts = {"trained_on": "2024", "is_train": True, "learning_rate": 0, "num_train_rows": 0, "train": 1}
+    assert source_of(chat(ASKED, {**ANSWERED, name: "x"}, **facts)).read(1)[1] == [*facts, f"messages[].{name}"]
+    assert sample_of(chat(ASKED, {**ANSWERED, "loss": "", "mask": []})).messages == [ASKED, ANSWERED], "nothing is no switch"
 
 
 # ---- boxes ----------------------------------------------------------------------------------------------------------------------
@@ -427,6 +430,8 @@ def test_places_for_boxes_are_not_learned_as_words(boxes, asked):
     assert sample_of(row | {"objects": {"ref": [], "bbox": []}, "bboxes": "[]"}).answer == "<bbox>", "without boxes it is a word"
     assert source_of({**row, "question": "?", "answer": "!"} | boxes).read(1)[1] == list(boxes)
     assert refusal(chat({**ASKED, "content": asked, **boxes}, ANSWERED))[0] == "grounding boxes", "in a turn"
+    with_coordinates = {**row, "question": "<ref>猫</ref>在哪里?", "answer": "<box>(1,2),(3,4)</box>"}
+    assert source_of(with_coordinates | boxes).read(1)[1] == list(boxes), "the coordinates are words"
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,11 @@ def dds_of_unknown_kind() -> bytes:
     return b"DDS " + struct.pack("<7I44x8I20x", 124, 0x1007, 4, 4, 16, 0, 0, 32, 0x4, 0x58585858, 32, 0, 0, 0, 0)
 
 
+def ftex_cut_short() -> bytes:
+    """A texture of 8 x 8 pixels of which one is there; Pillow closes the stream that it reads it from."""
+    return struct.pack("<4s9i3B", b"FTEX", 1, 8, 8, 1, 1, 1, 32, 0, 3, 255, 0, 0)
+
+
 def icns_of(picture: bytes) -> bytes:
     """An ICNS that holds a picture."""
     return b"icns" + struct.pack(">I", len(picture) + 16) + b"ic09" + struct.pack(">I", len(picture) + 8) + picture

@@ -14,7 +14,7 @@ RULES = {
     # the conversation
     "no messages": "the conversation is empty or null: write at least a question and an answer",
     "message form": "a message has no role: write role and content, or from and value",
-    "message switch": "a turn asks for more than to be learned or not, or the row is switched off: write true or false, or leave it out",
+    "message switch": "a switch of the loss is neither on nor off, or has a name that is not read, or the row is off: write `loss: 0` or 1",
     "rejected answer": "the row says that its answer is a bad one, as data about preferences does: leave it out",
     "grounding boxes": "a place in the text stands for boxes in another column, which are not read: write the coordinates into the text",
     "unknown role": "a message is nobody's: use system, user, assistant or tool, or one of their other names",
@@ -29,7 +29,7 @@ RULES = {
     "nothing supervised": "no token of the row is asked of the model: an answer must hold more than its markers",
     "too long": "the last turn alone, with one tile an image, is over data.max_length or data.max_tiles, or the row is endless: cut it",
     # tools
-    "tools form": "the tools are not a list of function schemas, or not JSON: write OpenAI's form",
+    "tools form": "the tools are not a list of function schemas, or stand under a name that is not read: write OpenAI's form in `tools`",
     "tool call form": "a tool call is not an object with a function, or not JSON: write {name, arguments}",
     "tool call name": "a tool call names no function: write its name",
     "tool call arguments": "the arguments of a tool call are not a JSON object: write one, {} where there are none",

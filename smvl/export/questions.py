@@ -11,6 +11,7 @@ from smvl.config import SourceConfig, load_config
 from smvl.data.registry import open_source
 from smvl.data.sample import SampleError
 from smvl.infer.request import Request
+from smvl.processing.images import ImageError, read_image
 
 RUN_FILE = "config.yaml"
 """What a run records in its folder."""
@@ -52,7 +53,9 @@ def _from_source(source: SourceConfig, num_questions: int) -> Questions:
     for row in range(len(rows)):
         try:
             sample = rows[row]
-        except SampleError:
+            for image in sample.images:
+                read_image(image)
+        except (SampleError, ImageError):
             num_broken += 1
             continue
         requests.append(Request(sample.prompt, sample.images, tools=sample.tools))

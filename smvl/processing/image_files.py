@@ -120,7 +120,7 @@ def _check_file(path: Path, name: str) -> None:
 
 def _beginning(stream: io.BytesIO | Path) -> bytes:
     if isinstance(stream, io.BytesIO):
-        return bytes(stream.getbuffer()[:NUM_BYTES])
+        return b"" if stream.closed else bytes(stream.getbuffer()[:NUM_BYTES])
     try:
         with stream.open("rb") as file:
             return file.read(NUM_BYTES)

@@ -145,7 +145,7 @@ def _decoded(source: Any, name: str, read: Callable[[Image.Image], Result]) -> R
 def _bare_png(stream: ImageStream) -> bytes | None:
     """The bytes of a PNG without its metadata; None where it is none."""
     if isinstance(stream, io.BytesIO):
-        return without_metadata(stream)
+        return None if stream.closed else without_metadata(stream)  # some of Pillow's readers close what they were given
     if isinstance(stream, Path) and stream.is_file():
         with stream.open("rb") as png:
             return without_metadata(png)

@@ -10,7 +10,8 @@ from typing import Any
 from smvl.data.rules import SampleError
 
 _NAMED_FOR_BOXES = re.compile(r"(^|[_.])(b?box|object|obj|region|ref|point|coord|coordinate|polygon|mask|segmentation)(es|s)?($|_)", re.I)
-_PLACEHOLDER = re.compile(r"<(bbox|ref-object|object|box|ref|point|region|mask|seg)(es|s)?>", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"<(bbox|ref-object|object|box|ref|point|region|mask|seg)(es|s)?>(?![^<>]+</\1)", re.IGNORECASE)
+"""Not `<box>(1,2),(3,4)</box>`, in which the coordinates stand."""
 
 
 def check_no_boxes(unread: dict[str, list[Any]], messages: Sequence[dict[str, Any]]) -> None:

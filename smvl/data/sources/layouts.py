@@ -25,8 +25,8 @@ without a part stand at `<image>` in the text, or before the first question; tho
 bytes, base64 (bare or a data: URL), `{"bytes", "path"}` or a PIL image. Roles may carry the other names in turns.py; tool calls are
 `tool_calls` (OpenAI) or turns from `function_call` and `observation` (ShareGPT), results in any order if they name their call. A turn of
 the assistant's with `loss`, `weight`, `train` or the like at 0 or false is read and not learned. A row without the columns of any layout,
-and any row that breaks a rule of smvl/data/rules.py, is refused: so is one whose images, boxes or switches stand where they are not
-read. What else is not read, `python -m smvl.data check` names.
+and any row that breaks a rule of smvl/data/rules.py, is refused: so is one whose images, tools, boxes or switches stand where they
+are not read. What else is not read, `python -m smvl.data check` names.
 """
 
 import difflib

@@ -7,13 +7,14 @@ import re
 from typing import Any
 
 from smvl.data.rules import SampleError
-from smvl.data.sources.values import is_empty, is_missing
+from smvl.data.sources.values import is_empty
 
 _ON = tuple("loss weight loss_weight loss_scale loss_mask train training trainable learn learnable train_on_turn with_loss".split())
 _OFF = tuple("mask masked ignore ignored ignore_loss skip_loss no_loss no_train".split())
 SWITCHES = (*_ON, *_OFF)
-_SPEAKS_OF_LOSS = re.compile(r"(^|[_.])(loss|losses|train\w*|learn\w*|masked|mask_history|unmask|supervised?|no_grad)($|_)", re.IGNORECASE)
-_ABOUT_TURNS = re.compile("mask_|train_on_", re.IGNORECASE)
+_OTHER_IN_TURNS = re.compile(r"[.](\w+_)?(loss|losses|train\w*|learn\w*|masked|mask_history|unmask|supervised?|no_grad)(_\w+)?$", re.I)
+_OTHER_IN_ROWS = re.compile(r"(\w+_)?(loss|train(ed|able|ing)?|learn(ed|able)?|supervised?)", re.I)
+_OTHER_ABOUT_TURNS = re.compile(r"(mask|train_on)_\w+", re.I)
 _OF_PARTS = ("train_detail", "train_details")
 _IS_GOOD_ANSWER = ("label", "kto_tag")
 _WORDS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False, "1.0": True, "0.0": False}
@@ -28,8 +29,8 @@ def is_switched_off(turn: dict[str, Any], role: str, index: int) -> bool:
     where = f"of message {index}"
     if name := next((name for name in _OF_PARTS if not is_empty(turn.get(name))), None):
         raise SampleError("message switch", f"the switch {name} {where} is for parts of its text; a turn is learned whole or not at all")
-    on = {name: _as_switch(turn[name], name, where) for name in _ON if not is_missing(turn.get(name))}
-    off = {name: _as_switch(turn[name], name, where) for name in _OFF if not is_missing(turn.get(name))}
+    on = {name: _as_switch(turn[name], name, where) for name in _ON if not is_empty(turn.get(name))}
+    off = {name: _as_switch(turn[name], name, where) for name in _OFF if not is_empty(turn.get(name))}
     if role == "assistant":
         return not all(on.values()) or any(off.values())
     if asking := [name for name in on if on[name]]:
@@ -41,12 +42,13 @@ def is_switched_off(turn: dict[str, Any], role: str, index: int) -> bool:
 def check_no_other_switches(unread: dict[str, list[Any]]) -> None:
     """Raise `SampleError` for a switch of a name that is not known here: which way it is on cannot be told.
 
-    In a row one that is on is let through, which may mean that the row is of the part to train on, unless it is about turns.
+    Of a row one that is on is let through, as it may mean that the row is of the part to train on, unless it is about turns.
     """
     for place, values in unread.items():
-        is_about_turns = "." in place or _ABOUT_TURNS.match(place) is not None
-        found = [value for value in values if _as_word(value) in ((0, 1) if is_about_turns else (0,))]
-        if found and _SPEAKS_OF_LOSS.search(place):
+        is_about_turns = _OTHER_IN_TURNS.search(place) or _OTHER_ABOUT_TURNS.fullmatch(place)
+        if not is_about_turns and not _OTHER_IN_ROWS.fullmatch(place):
+            continue
+        if found := [value for value in values if _as_word(value) in ((0, 1) if is_about_turns else (0,))]:
             reason = f"{place} is {found[0]!r}, which seems to switch the loss and is not read; expected `loss` in the assistant's turns"
             raise SampleError("message switch", reason)
 

@@ -110,6 +110,8 @@ def grant(arguments: argparse.Namespace) -> Plan | None:
 def converse(arguments: argparse.Namespace, plan: Plan | None) -> None:
     if sys.stdout is None:
         raise ValueError("standard output is closed: there is nowhere to write the answer. Leave >&- out.")
+    if sys.stdin is None and arguments.question is None:
+        raise ValueError("standard input is closed: there is nowhere to read questions from. Give one on the command line.")
     # here, because whether transformers may import torch must be known first
     from transformers.utils import logging as transformers_logging
 

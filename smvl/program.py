@@ -14,6 +14,9 @@ from pathlib import Path
 CLOSED_PIPE = 141
 """The exit status of a command whose reader has gone, as of any other program in a shell."""
 
+INTERRUPTED = 130
+"""The exit status after Ctrl-C."""
+
 _ESCAPE = "smvl_escape"
 """The name of an error handler for encoding: escapes in place of what cannot be written, and a note that there were some."""
 
@@ -28,7 +31,7 @@ def run_program(name: str, program: Callable[[], int], *, way_on: str = "run the
     """Run a command; returns its exit status, or the one that stands for what the machine did to it.
 
     A reader of standard output that goes away early (`| head`) ends it quietly. Characters that standard output cannot encode are written
-    as escapes, which is said once. What is wrong with a disk or a file is one line on standard error.
+    as escapes, which is said once. What is wrong with a disk or a file is one line on standard error, and so is Ctrl-C.
 
     Args:
         name: the command, before its messages.
@@ -41,6 +44,9 @@ def run_program(name: str, program: Callable[[], int], *, way_on: str = "run the
             status = program()
         finally:
             _flush()
+    except KeyboardInterrupt:  # of a command that has nothing to add
+        say(f"\n{name}: stopped.")
+        return INTERRUPTED
     except Exception as error:  # whatever a full disk makes torch, safetensors and others throw; all else is raised again
         reader_is_gone = isinstance(error, BrokenPipeError) and _has_no_reader()
         if reader_is_gone or not _output_works():

@@ -232,6 +232,13 @@ def test_closed_output_is_said_before_anything_is_loaded(ask: Callable, monkeypa
     assert ask("图?")[::2] == (1, "infer.py: standard output is closed: there is nowhere to write the answer. Leave >&- out.\n")
 
 
+def test_closed_input_is_said_before_anything_is_loaded_unless_there_is_a_question(ask: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    said = "infer.py: standard input is closed: there is nowhere to read questions from. Give one on the command line.\n"
+    assert ask() == (1, "", said)
+    assert ask("图?")[::2] == (0, "")
+
+
 def test_the_program_itself_writes_nothing_else_and_no_traceback(folder: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess:
         command = [sys.executable, str(ROOT / "infer.py"), "--model", str(folder / "checkpoint"), "--device", "cpu", *arguments]

@@ -32,7 +32,7 @@ def run(body: str, *, encoding: str = "utf-8", **options) -> subprocess.Complete
     return subprocess.run([sys.executable, "-c", SAY.format(body=body)], cwd=ROOT, env=environment, stderr=subprocess.PIPE, **options)
 
 
-def fail(error: Exception) -> int:
+def fail(error: BaseException) -> int:
     raise error
 
 
@@ -78,6 +78,11 @@ def test_a_home_that_cannot_be_written_is_named_with_the_way_around_it(monkeypat
     assert run_program("name", lambda: fail(OSError(number, "No", path))) == 1
     advice = "HF_HOME names the folder in which tables are kept once they were read: set it to one that can be written."
     assert capsys.readouterr().err == f"name: No ({path}). {advice}\n"
+
+
+def test_ctrl_c_is_one_line(capsys):
+    assert run_program("name", lambda: fail(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err == "\nname: stopped.\n"
 
 
 COMMANDS = [["smvl.data"], ["smvl.data", "check"], ["smvl.data", "scenes"], ["smvl.data.demo_scenes"], ["smvl.export"]]

@@ -18,6 +18,9 @@ from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import marker_ids
 from smvl.settings_files import MODEL_FILES, check_objects, check_sizes, read_object
 
+_SIZES = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size"}
+_SIZES |= {"max_position_embeddings", "image_size", "patch_size", "num_channels"}
+
 
 class CheckpointError(ValueError):
     """A checkpoint folder that cannot be loaded whole; the message names it."""
@@ -184,10 +187,16 @@ def _check_fits(folder: Path, model: SmolVLMForConditionalGeneration, processor:
 
 
 def _check_described(folder: Path) -> None:
-    """Raise `CheckpointError` where config.json leaves a part out: transformers would make one of its own, of seven billion parameters."""
+    """Raise `CheckpointError` where config.json leaves a part out, or gives it a size that is none.
+
+    transformers would make a part of its own, of seven billion parameters, and meets a negative size only in the midst of an answer.
+    """
     config = read_object(folder / "config.json")
     for part in ("text_config", "vision_config"):
         if not isinstance(config.get(part), dict) or "model_type" not in config[part]:
             raise CheckpointError(
                 f"{folder / 'config.json'} has no {part} with a model_type; expected a checkpoint of train.py, or of smvl.splice."
             )
+        for name in _SIZES & config[part].keys():
+            if type(config[part][name]) is int and config[part][name] < 1:
+                raise CheckpointError(f"{folder / 'config.json'}: {part}.{name} is {config[part][name]}; expected at least 1.")

@@ -18,7 +18,7 @@ PROCESSOR_FILES = (
 _READ = (".json", ".jinja", ".txt")
 """What settings, tokenizers and templates end with; weights are read piece by piece."""
 _MOST_BYTES, _MOST_BYTES_OF_TOKENIZER = 64 << 20, 256 << 20
-_MAX_CHARACTERS = 400
+_MAX_CHARACTERS, _MAX_SHOWN, _MAX_SIZE = 400, 60, 10**9
 _KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number", type(None): "null"}
 
 
@@ -40,6 +40,14 @@ def read_object(path: Path) -> dict[str, Any]:
 def object_in(path: Path) -> dict[str, Any]:
     """The JSON object in a file; none of its keys where there is no such file."""
     return read_object(path) if path.exists() else {}
+
+
+def read_size(settings: dict[str, Any], name: str, where: str | Path) -> int:
+    """A size in a settings file, which `where` names; raises `SettingsFileError` for what is none."""
+    size = settings.get(name)
+    if type(size) is not int or not 1 <= size <= _MAX_SIZE:
+        raise SettingsFileError(f"{where}: {name} is {repr(size)[:_MAX_SHOWN]}; expected a whole number above 0.")
+    return size
 
 
 def check_sizes(folder: str | Path) -> None:

@@ -32,15 +32,20 @@ _MAX_SHOWN, _MAX_PROBLEM = 60, 200
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
+_NAME = re.compile(rf"[\w.-]{{1,{_MAX_SHOWN}}}")
+
+
 class ConfigError(ValueError):
     """A mistake in a YAML file or in an override: what was found, what was expected, what to do."""
 
 
 @contextmanager
 def at_key(key: str) -> Iterator[None]:
-    """Within, a message begins with the key whose mistake it tells."""
+    """Within, a message begins with the key whose mistake it tells; a path may be none that a disk can have."""
     try:
         yield
+    except OSError as error:
+        raise ConfigError(f"{key}: {shorten(str(error.filename))}: {error.strerror}") from error
     except ValueError as error:
         raise ConfigError(f"{key}: {error}") from error
 
@@ -276,7 +281,7 @@ def _build_dataclass(kind: type[T], value: Any, key: str) -> T:
 
 def _unknown_key(name: Any, valid: list[str], key: str) -> str:
     near = difflib.get_close_matches(str(name)[:_MAX_SHOWN], valid, n=1, cutoff=0.0)[0]
-    return f"{_join(key, shown_key(name))}: unknown key; did you mean {_join(key, near)}? Valid here: {', '.join(valid)}"
+    return f"{_join(key, _shown_name(name))}: unknown key; did you mean {_join(key, near)}? Valid here: {', '.join(valid)}"
 
 
 def _build_choice(choices: tuple, value: Any, key: str) -> Any:
@@ -343,6 +348,12 @@ def shown_key(name: object) -> str:
     """A key as it stands in the file, or shortened where it would fill the screen or break the line."""
     text = str(name)
     return text if len(text) <= _MAX_SHOWN and text.isprintable() else shorten(text)
+
+
+def _shown_name(name: object) -> str:
+    """A key that nobody asked for, as it stands in the file; one that is no name may be a line of a file of another kind: not shown."""
+    text = str(name)
+    return text if _NAME.fullmatch(text) else f"(a key of {len(text):,} characters that is no name)"
 
 
 def _join(path: str, name: object) -> str:

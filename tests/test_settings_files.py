@@ -14,6 +14,7 @@ import pytest
 import smvl
 from smvl.assemble import CheckpointError, load_checkpoint
 from smvl.export.checkpoint import ExportError, open_checkpoint
+from smvl.infer.budget.plan import plan_budget
 from smvl.infer.manifest import ExportFolderError, check_files
 from smvl.infer.onnx_folder import FORMAT
 from smvl.model.saving import save_model
@@ -176,6 +177,29 @@ def test_a_manifest_that_lists_no_files_is_refused(tmp_path, files):
     (tmp_path / "export.json").write_text(json.dumps({"format": FORMAT, "files": files}), encoding="utf-8")
     with pytest.raises(ExportFolderError, match="export.json does not list the export's files. Copy it again"):
         check_files(tmp_path, FORMAT)
+
+
+@pytest.mark.parametrize("key", ["vision_config.num_attention_heads", "text_config.max_position_embeddings"])
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_size_that_is_none_is_told_before_an_answer(folder, key, size):
+    spoil(folder / "checkpoint/config.json", key, size)
+    assert f"checkpoint/config.json: {key} is {size}; expected at least 1." in refusal(load_checkpoint, folder / "checkpoint")
+
+
+@pytest.mark.parametrize("value", [None, [], {"a": 1}, "x", -1, 1e30, True], ids=repr)
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("config.json", "text_config.intermediate_size"),
+        ("config.json", "vision_config.hidden_size"),
+        ("config.json", "scale_factor"),
+        ("preprocessor_config.json", "size.longest_edge"),
+    ],
+)
+def test_a_memory_budget_names_the_size_that_is_none(folder, name, key, value):
+    spoil(folder / "checkpoint" / name, key, value)
+    where = f"checkpoint/{name}: {key.replace('.', ': ')} is {value!r}; expected a whole number above 0."
+    assert where in refusal(lambda: plan_budget(str(folder / "checkpoint"), "4GB"))
 
 
 def test_what_does_not_fit_is_named_by_its_first_tensors(folder):

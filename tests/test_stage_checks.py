@@ -84,6 +84,10 @@ MISTAKES = {
     ),
     "a format that nobody knows": (["stages.1.mixture.1.source=lmdb"], "stages.1.mixture.1: the source 'lmdb' is unknown; expected one"),
     "data that is not there": (["stages.1.mixture.1.path=/none"], "stages.1.mixture.1: there is no data in /none. Either run "),
+    "a path that no disk can have": (
+        [f"stages.1.mixture.1.path=/{'y' * 500}"],
+        f"stages.1.mixture.1: '/{'y' * 58}... (503 characters): File name too long",
+    ),
     "held-out data that is not there": (["evaluation.heldout.path=/none"], "evaluation.heldout: there is no data in /none. Either run "),
     "LoRA layers that are not there": (
         [*LORA, "stages.1.lora={{layers: '[9:]'}}"],

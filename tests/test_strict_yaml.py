@@ -8,6 +8,7 @@ import pytest
 from smvl.infer.settings import Settings, check_paths, read_settings
 from smvl.strict_yaml import MAX_CHARACTERS, ConfigError, apply_override, build, describe, parse_yaml, read_yaml, where_looked
 
+PASSWORDS = "root:$6$salt$hash:20228:0:99999:7:::\n"
 ACCOUNTS = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
 
 
@@ -92,11 +93,21 @@ def test_a_file_that_holds_no_settings_is_not_shown(tmp_path: Path) -> None:
     assert str(error.value) == f"{path}: found text, expected options of infer.py; see configs/infer/edge.yaml"
 
 
+def test_a_line_that_reads_as_a_key_is_not_shown(tmp_path: Path) -> None:
+    """It ends in a colon, and nothing follows."""
+    path = tmp_path / "passwords"
+    path.write_text(PASSWORDS, encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        read_settings(path)
+    assert str(error.value).startswith(f"{path}: (a key of 35 characters that is no name): unknown key; did you mean ")
+    assert "hash" not in str(error.value)
+
+
 def test_of_a_long_value_the_first_characters_are_shown() -> None:
     assert describe("x" * 1000) == f"'{'x' * 59}... (1,002 characters) (text)"
     with pytest.raises(ConfigError) as error:
         build(Settings, {"a\nb": 1})
-    assert str(error.value).startswith("'a\\nb': unknown key; did you mean ")
+    assert str(error.value).startswith("(a key of 3 characters that is no name): unknown key; did you mean ")
 
 
 def test_a_file_without_end_is_refused_by_its_size(tmp_path: Path) -> None:

@@ -73,10 +73,11 @@ def prepare_checks(config: Config, *, recipe: str | Path | None = None) -> None:
 def check_resources(config: Config, recipe: str | Path | None = None) -> None:
     """Raise `ValueError` unless both donors and all data are there; it names the folder and the ways on."""
     for key, donor in (("vision", config.model.vision), ("text", config.model.text)):
-        try:
-            check_donor_folder(donor)
-        except DonorError as error:
-            raise DonorError(f"model.{key}: {error} {WAYS_ON}{_if_missing(donor, recipe)}") from None
+        with at_key(f"model.{key}"):
+            try:
+                check_donor_folder(donor)
+            except DonorError as error:
+                raise DonorError(f"{error} {WAYS_ON}{_if_missing(donor, recipe)}") from None
     drawn = Path(config.data.scenes.folder) if config.data.scenes else None
     for key, source in _sources(config):
         with at_key(key):

@@ -6,7 +6,10 @@ packs matrices for its kernels and keeps the scales as well. `python -m benchmar
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from smvl.settings_files import SettingsFileError, read_size
 
 READ_BY_ONNXRUNTIME, READ_BY_LLAMA = 512, 256
 """Tokens of a prompt that are read together: attention takes memory for each pair of a new token and one before it."""
@@ -56,28 +59,38 @@ class Shapes:
     shuffle: int
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> "Shapes":
-        """Read a config.json; raises `KeyError` where it is not that of a model like this."""
-        text, vision = config["text_config"], config["vision_config"]
-        patches = (vision["image_size"] // vision["patch_size"]) ** 2
+    def of(cls, config: Mapping[str, Any], where: str | Path = "config.json") -> "Shapes":
+        """Read a config.json, which `where` names; raises `ValueError` where it is not that of a model like this."""
+        for part in ("text_config", "vision_config"):
+            if not isinstance(config.get(part), dict):
+                raise SettingsFileError(f"{where} has no {part}; expected that of a spliced model.")
+
+        def text(name: str) -> int:
+            return read_size(config["text_config"], name, f"{where}: text_config")
+
+        def vision(name: str) -> int:
+            return read_size(config["vision_config"], name, f"{where}: vision_config")
+
+        patches = (vision("image_size") // vision("patch_size")) ** 2
+        scale_factor = read_size(config, "scale_factor", where)
         return cls(
-            layers=text["num_hidden_layers"],
-            width=text["hidden_size"],
-            feed_forward=text["intermediate_size"],
-            heads=text["num_attention_heads"],
-            query_width=text["num_attention_heads"] * text["head_dim"],
-            key_value_width=text["num_key_value_heads"] * text["head_dim"],
-            vocabulary=text["vocab_size"],
-            is_tied=bool(config.get("tie_word_embeddings", text.get("tie_word_embeddings"))),
-            max_positions=text["max_position_embeddings"],
-            vision_layers=vision["num_hidden_layers"],
-            vision_width=vision["hidden_size"],
-            vision_feed_forward=vision["intermediate_size"],
-            vision_heads=vision["num_attention_heads"],
+            layers=text("num_hidden_layers"),
+            width=text("hidden_size"),
+            feed_forward=text("intermediate_size"),
+            heads=text("num_attention_heads"),
+            query_width=text("num_attention_heads") * text("head_dim"),
+            key_value_width=text("num_key_value_heads") * text("head_dim"),
+            vocabulary=text("vocab_size"),
+            is_tied=bool(config.get("tie_word_embeddings", config["text_config"].get("tie_word_embeddings"))),
+            max_positions=text("max_position_embeddings"),
+            vision_layers=vision("num_hidden_layers"),
+            vision_width=vision("hidden_size"),
+            vision_feed_forward=vision("intermediate_size"),
+            vision_heads=vision("num_attention_heads"),
             patches=patches,
-            patch_pixels=3 * vision["patch_size"] ** 2,
-            tokens_per_tile=patches // config["scale_factor"] ** 2,
-            shuffle=config["scale_factor"] ** 2,
+            patch_pixels=3 * vision("patch_size") ** 2,
+            tokens_per_tile=patches // scale_factor**2,
+            shuffle=scale_factor**2,
         )
 
     @property

@@ -119,7 +119,5 @@ def _read_checkpoint(folder: Path) -> tuple[Shapes, list[Path]]:
     missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
     if missing or not files:
         raise ValueError(f"{folder} has no {missing[0] if missing else 'weights (*.safetensors)'}; expected a checkpoint or an export.")
-    try:
-        return Shapes.of(read_json(folder / "config.json")), files
-    except (KeyError, TypeError, ArithmeticError) as error:
-        raise ValueError(f"{folder / 'config.json'} is not that of a spliced model: {error} is missing or wrong.") from error
+    path = folder / "config.json"
+    return Shapes.of(read_json(path), path), files

@@ -16,7 +16,7 @@ from pathlib import Path
 from smvl.infer.budget.costs import Use
 from smvl.infer.budget.forms import Form, forms_of
 from smvl.infer.manifest import read_json
-from smvl.settings_files import reading
+from smvl.settings_files import read_size, reading
 
 LEAST_WORDS = 256
 """Tokens of a question with its template and the answer, for which there must be room beside the image."""
@@ -151,7 +151,8 @@ def _tiles_of_largest_grid(folder: Path, longest_edge: int | None) -> int:
     path = folder / "preprocessor_config.json"
     settings = read_json(path)
     with reading(f"{path} does not say how images are cut"):
-        edge = (longest_edge or settings["size"]["longest_edge"]) // settings["max_image_size"]["longest_edge"]
+        finest, tile = (read_size(settings[key], "longest_edge", f"{path}: {key}") for key in ("size", "max_image_size"))
+    edge = (longest_edge or finest) // tile
     return edge * edge + 1 if edge > 1 else 1
 
 

@@ -16,7 +16,7 @@ from transformers import SmolVLMForConditionalGeneration, TrainerCallback, Train
 from benchmarks.plain_recipe import BATCHES_PER_STEP, ROWS_PER_BATCH, SAMPLES_PER_STEP, PaddingCollator, PlainTrainer
 from benchmarks.throughput_presets import Preset
 from smvl.assemble import splice
-from smvl.config import Config, DataConfig, ImageConfig, ModelConfig, SourceConfig, StageConfig
+from smvl.config import Config, DataConfig, ImageConfig, ModelConfig, PromptConfig, SourceConfig, StageConfig
 from smvl.data.collator import PackCollator
 from smvl.data.encode import Encoder
 from smvl.data.mixture import RowKey, open_mixture
@@ -367,6 +367,15 @@ def make_config(preset: Preset, stage: str, folder: Path, *, attention: str) -> 
             image=ImageConfig(tile=preset.vision.tile, longest_edge=preset.longest_edge),
             workers=preset.workers,
         ),
-        stages=[StageConfig(name=stage, mixture=[source], train=preset.learning_parts(stage), lora=lora, trainer=trainer)],
+        stages=[
+            StageConfig(
+                name=stage,
+                mixture=[source],
+                train=preset.learning_parts(stage),
+                lora=lora,
+                trainer=trainer,
+                prompts=PromptConfig(open_share=0.0, spaced_share=0.0),  # the plain recipe takes prompts as they are
+            )
+        ],
         output_dir=str(folder / "output"),
     )

@@ -16,9 +16,9 @@ from tests.onnx_exports import save_small_checkpoint
 from tests.tiny_data import write_json_lines
 
 ROOT = Path(__file__).parent.parent
-SIDES = {"latency_side"}
+SIDES = {"latency_side", "stock_pipeline"}
 """Commands that another benchmark runs."""
-TESTED_ELSEWHERE = {"train_throughput"}
+TESTED_ELSEWHERE = {"hostile_rows", "stock_clients", "train_throughput"}
 
 DEMO = "data.scenes.num_align=24 data.scenes.num_finetune=24 data.scenes.num_heldout=4 evaluation.max_samples=2 sight.stop_when_blind=null"
 MOVED = (
@@ -30,6 +30,7 @@ NEEDS = "(needs npm install|needs node|needs chromium|is not installed)"
 SMALLEST = {
     "augment_zh": ("--samples 20 --examples 1", "answers about images altered: 0"),
     "chinese_adapter": ("text --seeds 1 --jobs 1 --steps 2 2", r"\| adapter - layers \| [+-]\d"),
+    "client_prompts": ("--model {checkpoint} --heldout {data} --questions 2 --tokens 2", r"open, line break +\d"),
     "doctor_million": ("--rows 400 --processes 1", "rows a second on the clock"),
     "gguf_parity": ("--model {checkpoint} --heldout {data} --questions 2 --tokens 2 --kinds F16", f"PyTorch|{NEEDS}"),
     "infer_latency": ("--model {checkpoint} --bits 4 --kinds --tokens 2", r"onnx 4 bits +\d"),

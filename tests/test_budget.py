@@ -245,7 +245,7 @@ def test_the_measured_peak_is_within_the_budget(export: Path, tmp_path: Path, bu
     """In a process of its own, which fills the whole context it was granted, up to 3,000 tokens."""
     noise(1600, 1200).save(tmp_path / "picture.png")
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.memory_budget", "--side", export, budget, tmp_path / "picture.png"],
+        [sys.executable, "-m", "benchmarks.memory_budget", "--model", export, "--side", budget, tmp_path / "picture.png"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -13,9 +13,6 @@ from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import END_OF_TEXT, END_OF_TURN, add_missing_tokens
 from smvl.settings_files import PROCESSOR_FILES, check_objects, reading
 
-_FEWEST_TOKENS = 256
-"""A vocabulary that holds every byte has as many."""
-
 
 def build_processor(
     text: str | Path, vision: str | Path, *, tile: int, longest_edge: int, image_seq_len: int
@@ -53,7 +50,7 @@ def _load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if not tokenizer.is_fast:
         raise ValueError(f"the tokenizer in {folder} has no tokenizer.json; save it with a fast tokenizer first.")
-    if len(tokenizer) < _FEWEST_TOKENS:  # transformers makes an empty one where the files are missing
+    if not tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys():  # as transformers makes one where files are missing
         raise ValueError(f"the tokenizer in {folder} has {len(tokenizer)} tokens; {expected}. Download the folder again.")
     return tokenizer
 

@@ -2,6 +2,7 @@
 
     python -m benchmarks.hostile_rows                          # 5,000 rows
     python -m benchmarks.hostile_rows --rows 500 --seed 7
+    python -m benchmarks.hostile_rows --pictures Pillow/Tests/images     # and a row about each file below a folder
 
 Sound rows of every layout are spoilt, by a seed: in their values, keys, characters, the names and bytes of their pictures, and the bytes
 of their line. One file of them goes through `python -m smvl.data check` and through a training run of two steps that measures all of
@@ -16,6 +17,7 @@ import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -221,6 +223,15 @@ def write_hostile_rows(folder: Path, num_rows: int, seed: int) -> Counter[str]:
     return spoilt
 
 
+def add_pictures(rows: Path, folder: Path) -> int:
+    """A row about a copy of each file below `folder`; how many they are."""
+    copies = shutil.copytree(folder, rows.parent / "pictures")
+    files = sorted(str(path.relative_to(rows.parent)) for path in copies.rglob("*") if path.is_file())
+    with rows.open("ab") as file:
+        file.writelines(as_line(about(random.Random(number), path)) + b"\n" for number, path in enumerate(files))
+    return len(files)
+
+
 # ---- what becomes of it --------------------------------------------------------------------------------------------------------------
 
 
@@ -283,13 +294,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="a row about each file below it, besides")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="smvl-hostile-") as name:
         folder = Path(name)
         spoilt = write_hostile_rows(folder / "data", options.rows, options.seed)
-        write_training(folder, options.rows)  # the donors too
-        print(f"{options.rows:,} rows, spoilt: {', '.join(f'{way} {count:,}' for way, count in spoilt.most_common())}")
-        found = {"check": check(folder), "training": train(folder, options.rows)}
+        num_pictures = add_pictures(folder / "data/rows.jsonl", options.pictures) if options.pictures else 0
+        num_rows = options.rows + num_pictures
+        write_training(folder, num_rows)  # the donors too
+        ways = ", ".join(f"{way} {count:,}" for way, count in spoilt.most_common())
+        print(f"{num_rows:,} rows, spoilt: {ways}; {num_pictures:,} about the pictures of {options.pictures or 'no folder'}")
+        found = {"check": check(folder), "training": train(folder, num_rows)}
     return max([report(name, *entry) for name, entry in found.items()])
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks.hostile_rows import WAYS, main, write_hostile_rows
+from tests.tiny_data import noise
 
 
 def test_rows_are_spoilt_in_every_way_and_the_same_for_a_seed(tmp_path):
@@ -16,7 +17,9 @@ def test_rows_are_spoilt_in_every_way_and_the_same_for_a_seed(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_none_of_them_ends_the_check_or_a_training_run(capsys):
-    assert main(["--rows", "60", "--seed", "5"]) == 0
+def test_none_of_them_and_no_file_of_a_folder_ends_the_check_or_a_training_run(tmp_path, capsys):
+    noise(1, (40, 30)).save(tmp_path / "sound.png")
+    (tmp_path / "page.jpg").write_text("<!doctype html>", encoding="utf-8")
+    assert main(["--rows", "60", "--seed", "5", "--pictures", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
-    assert "60 rows, spoilt: " in shown and "\ncheck: status " in shown and "\ntraining: status 0, " in shown and "unexpected" not in shown
+    assert "62 rows, spoilt: " in shown and f"; 2 about the pictures of {tmp_path}\n" in shown and "\ncheck: status " in shown and "\ntraining: status 0, " in shown and "unexpected" not in shown

@@ -519,3 +519,9 @@ def test_a_text_donor_without_chatml_gets_its_tokens(tmp_path):
     processor, unseen = build_processor(tmp_path, tmp_path, tile=32, longest_edge=64, image_seq_len=4)
     assert "<|im_start|>" in processor.tokenizer.convert_ids_to_tokens(unseen)
     assert supervised(processor, processor.lay_out([question("?"), answer("好")])).endswith(f"好{ENDING}")
+
+
+@pytest.mark.parametrize("role", ["developer", None, 3, "User"])
+def test_a_message_that_the_template_would_pass_over_is_refused_by_its_role(processor, role):
+    with pytest.raises(ValueError, match=f"^message 1 has the role {role!r}; expected one of system, user, assistant, tool.$"):
+        processor.lay_out([question("甲?"), {"role": role, "content": "乙"}])

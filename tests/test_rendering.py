@@ -85,6 +85,7 @@ def test_a_template_that_writes_other_images_than_there_are_is_refused(processor
 
 
 def test_an_image_in_a_role_that_the_template_passes_over_is_not_lost_in_silence(processor):
+    processor.chat_template = default_chat_template() + "{#- somebody else's -#}"
     developer = {"role": "developer", "content": [{"type": "image"}]}
     with pytest.raises(ChatTemplateError, match="writes 0 images where the messages hold 1"):
         processor.lay_out([developer, *MESSAGES], [(64, 64)])

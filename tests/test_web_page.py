@@ -17,6 +17,7 @@ from PIL import Image
 
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
+from smvl.infer.text_stream import split_thinking
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tiles import cut_tiles, plan_grid
 from tests.onnx_exports import export_small, save_small_checkpoint
@@ -121,6 +122,22 @@ ADDRESSES = {
 def test_an_address_names_a_folder_of_this_site_and_a_number_or_is_refused() -> None:
     job = {"module": (WEB / "address.js").as_uri(), "addresses": [PAGE + address for address in ADDRESSES]}
     assert dict(zip(ADDRESSES, run_in_node(READ_ADDRESSES, job))) == ADDRESSES
+
+
+AFTER_CLOSINGS = """
+const { afterClosings } = await import(job.module)
+const shownOf = (text) => [...text, ''].map((_, end) => afterClosings(text.slice(0, end))).concat(afterClosings(text, true))
+console.log(JSON.stringify(job.texts.map(shownOf)))
+"""
+WRITTEN = ["</think>\n\n猫", " </think></think>\n 一", "a</think>", "</thin", "</think>\n", "", " 好", "</think", "一只猫"]
+
+
+@needs_node
+def test_a_closing_tag_at_the_beginning_is_not_shown_not_even_in_pieces() -> None:
+    shown = run_in_node(AFTER_CLOSINGS, {"module": (WEB / "answer_text.js").as_uri(), "texts": WRITTEN})
+    for text, pieces in zip(WRITTEN, shown):
+        assert pieces[-1] == split_thinking(text)[1]
+        assert all(pieces[-1].startswith(piece) for piece in pieces)
 
 
 PROMPT_IDS = """

@@ -9,6 +9,7 @@ import {
   TextStreamer,
   env,
 } from './runtime/transformers.min.js'
+import { afterClosings } from './answer_text.js'
 import { ControlText } from './control_text.js'
 import { tilesOf } from './pixels.js'
 
@@ -131,12 +132,17 @@ async function answer(question) {
   let firstSeconds = 0
   let numTokens = 0
   let text = ''
+  let numShown = 0
+  const showText = (certain) => {
+    if (certain.length > numShown) postMessage({ kind: 'text', text: certain.slice(numShown) })
+    numShown = Math.max(numShown, certain.length)
+  }
   const streamer = new TextStreamer(processor.tokenizer, {
     skip_prompt: true,
     skip_special_tokens: true,
     callback_function(piece) {
       text += piece
-      postMessage({ kind: 'text', text: piece })
+      showText(afterClosings(text))
     },
     token_callback_function() {
       numTokens += 1
@@ -145,7 +151,9 @@ async function answer(question) {
   })
   const inputs = await inputsFor(asked)
   await model.generate({ ...inputs, max_new_tokens: mostTokens, do_sample: false, streamer, stopping_criteria: stopping })
-  messages = [...asked, { role: 'assistant', content: text }]
+  const said = afterClosings(text, true)
+  showText(said)
+  messages = [...asked, { role: 'assistant', content: said }]
   const ending = isStopped ? 'stopped' : numTokens >= mostTokens ? 'length' : 'end'
   postMessage({ kind: 'done', seconds: seconds(), firstSeconds, numTokens, ending })
 }

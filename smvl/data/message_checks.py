@@ -12,8 +12,8 @@ from smvl.data.rules import SampleError
 from smvl.data.tool_calls import read_calls
 from smvl.data.tool_results import results_in_order
 from smvl.processing.layout import count_images, is_learned
+from smvl.processing.plain_values import ROLES
 
-ROLES = ("system", "user", "assistant", "tool")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _MOST_PRIVATE = 2000
 _DEEPEST = 100

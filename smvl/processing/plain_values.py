@@ -10,6 +10,8 @@ import numpy as np
 
 from smvl.processing.layout import is_image_part
 
+ROLES = ("system", "user", "assistant", "tool")
+"""Messages of others Qwen3's template passes over."""
 MOST_LEVELS = 64
 """Of lists and mappings within each other."""
 
@@ -30,6 +32,13 @@ def plain_tools(tools: Sequence[Mapping[str, Any]] | None) -> list[Any] | None:
         ValueError: a tool holds what JSON has not.
     """
     return None if tools is None else [_plain(tool, f"tool {index}") for index, tool in enumerate(tools)]
+
+
+def check_roles(messages: Sequence[Mapping[str, Any]]) -> None:
+    """Raise `ValueError` for a message that Qwen3's template would leave out."""
+    for index, message in enumerate(messages):
+        if message.get("role") not in ROLES:
+            raise ValueError(f"message {index} has the role {message.get('role')!r}; expected one of {', '.join(ROLES)}.")
 
 
 def _plain_message(message: Any, place: str) -> dict[str, Any]:

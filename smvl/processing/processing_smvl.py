@@ -43,7 +43,7 @@ from smvl.processing.layout import (
     without_first_turns,
 )
 from smvl.processing.pixel_settings import check_pixel_scale
-from smvl.processing.plain_values import plain_messages, plain_tools
+from smvl.processing.plain_values import check_roles, plain_messages, plain_tools
 from smvl.processing.prompt_batch import nest_images, pad_tiles, replace_in_turn, replaced_spans
 from smvl.processing.rendering import ChatTemplateError, check_template, render
 from smvl.processing.tiles import (
@@ -210,11 +210,14 @@ class SmVLMProcessor(ProcessorMixin):
 
     def _render(self, guarded: GuardedText, add_generation_prompt: bool, enable_thinking: bool | None) -> str:
         options = {} if enable_thinking is None else {"enable_thinking": enable_thinking}
+        is_own = is_unchanged_template(self.chat_template)
+        if is_own:
+            check_roles(guarded.messages)
         try:
             rendered = render(
                 self.tokenizer,
                 self.chat_template,
-                is_own=is_unchanged_template(self.chat_template),
+                is_own=is_own,
                 conversation=guarded.messages,
                 tools=guarded.tools,
                 add_generation_prompt=add_generation_prompt,

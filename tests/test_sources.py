@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import logging
 import shutil
 from pathlib import Path
@@ -501,3 +502,13 @@ def test_parquet_files_of_different_columns_are_refused_by_name(tmp_path):
     datasets.Dataset.from_list([{"texts": "x"}]).to_parquet(tmp_path / "b.parquet")
     with pytest.raises(ValueError, match=r"b.parquet has the columns \['texts'\], but .*a.parquet beside it has \['question', 'answer'\]"):
         open_path(tmp_path)
+
+
+def test_a_split_of_one_file_is_refused_unless_its_name_tells_of_it(tmp_path):
+    paths = [write_rows(tmp_path / name, [text_row(0)]) for name in ("rows.jsonl", "test.jsonl", "validation-00000-of-00001.jsonl")]
+    for path, split in ((paths[0], "train"), (paths[1], "train"), (paths[1], "test"), (paths[2], "val")):
+        assert len(open_path(path, split=split)) == 1
+    for path, split in ((paths[0], "test"), (paths[1], "validation"), (paths[0], "second")):
+        told = f"{path} is one file, and `split: {split}` chooses among several. Leave `split` out, or give the folder."
+        with pytest.raises(ValueError, match=re.escape(told)):
+            open_path(path, split=split)

@@ -19,7 +19,7 @@ from smvl.data.sources.cauldron import SUBSETS, describe_unknown, leave_out_brok
 from smvl.data.sources.csv_rows import CsvRows
 from smvl.data.sources.json_lines import JsonLines
 from smvl.data.sources.json_list import JsonList
-from smvl.data.sources.splits import files_of_split
+from smvl.data.sources.splits import check_split_of_file, files_of_split
 from smvl.data.sources.storage import Rows, Storage
 from smvl.data.sources.tables import open_arrow, open_parquet, open_saved
 from smvl.data.sources.text_files import check_text_file
@@ -59,6 +59,7 @@ def open_local(path: Path, subsets: Sequence[str], split: str, *, kinds: Collect
     """
     check_local(path, subsets, is_cauldron=is_cauldron)
     if path.is_file():
+        check_split_of_file(path, split)
         return _storage([(path, _kind_of(path))], path.parent, str(path), kinds)
     skipped: set[str] = set()
     if is_cauldron and not subsets:

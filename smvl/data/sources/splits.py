@@ -23,6 +23,13 @@ def split_of(path: PurePath) -> str | None:
     return None
 
 
+def check_split_of_file(file: PurePath, split: str) -> None:
+    """Raise `ValueError` where a split other than training data is asked for of one file, whose name tells of none or of another."""
+    wanted = _NAMES.get(split.lower(), split)
+    if wanted not in ("train", split_of(PurePath(file.name))):
+        raise ValueError(f"{file} is one file, and `split: {split}` chooses among several. Leave `split` out, or give the folder.")
+
+
 def files_of_split(files: Sequence[PurePath], split: str, where: str) -> list[PurePath]:
     """Those of `files` that belong to a split; a file that names none is training data.
 

@@ -269,7 +269,7 @@ get() {
 report() {
     if ((${#PROBLEMS[@]} == 0)); then
         echo "All files are there: ${CHOSEN[*]}"
-        echo "Next: python -m smvl.data scenes --out data/zh_scenes --n 20000 --seed 1, then python train.py train.yaml"
+        echo "Next: python train.py train.yaml"
         return 0
     fi
     {

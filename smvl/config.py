@@ -175,12 +175,43 @@ class ImageAugmentConfig(DistortionConfig):
         check(0 <= self.share <= 1, "share", self.share, "a share from 0 to 1")
 
 
+SCENES = "scenes"
+"""The `source` of scenes that are drawn while they are read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneSourceConfig:
+    kinds: dict[str, float] = field(default_factory=dict)
+    """Kinds of scenes with their relative shares; empty takes all, each as often as another."""
+    seed: int = 1
+    """Of the scenes; other seeds, other scenes."""
+    rows: int = 1_000_000
+    """Scenes that there are, before the first comes again."""
+    longest_edge: int = 512
+    """Longer side of a picture in pixels."""
+    clean_share: float = 0.15
+    """Share of the pictures without any distortion."""
+    distortions: DistortionConfig | None = None
+    """Strengths up to which the others go; null takes those of a photograph by phone."""
+    plain_fonts: bool = False
+    """Only the font that pip brings, for the same pictures on every machine; false takes all Chinese fonts of this one."""
+
+    def __post_init__(self) -> None:
+        for kind, share in self.kinds.items():
+            check(MIN_WEIGHT <= share <= MAX_WEIGHT, f"kinds.{kind}", share, f"a number from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}")
+        check_count("rows", self.rows, high=MAX_ROWS)
+        check_count("longest_edge", self.longest_edge, low=384, high=4096)
+        check(0 <= self.clean_share <= 1, "clean_share", self.clean_share, "a share from 0 to 1")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig:
     source: str = "auto"
-    """Format of the data: auto looks at the files, or a name that the registry knows."""
-    path: str
-    """Folder or file that holds the data, or a data set's id on the hub."""
+    """Format of the data: auto looks at the files, or a name that the registry knows; scenes are drawn as they are read."""
+    path: str = ""
+    """Folder or file that holds the data, or a data set's id on the hub; none for scenes."""
+    scenes: SceneSourceConfig | None = None
+    """What is drawn where `source` is scenes; null draws all kinds alike."""
     subsets: list[str] = field(default_factory=list)
     """Folders below `path`, or configurations of a data set on the hub, to read; empty reads all that the source finds."""
     split: str = "train"
@@ -197,11 +228,20 @@ class SourceConfig:
     """Changes to the images of its samples, others in each epoch; null leaves them as they are."""
 
     def __post_init__(self) -> None:
-        check(bool(self.path), "path", self.path, "a folder, a file, or the id of a data set on the hub")
+        if self.source == SCENES:
+            self._check_scenes()
+        else:
+            check(bool(self.path), "path", self.path, "a folder, a file, or the id of a data set on the hub")
+            check(self.scenes is None, "scenes", "settings", f"null, as the source is {self.source}, or source: {SCENES}")
         check(0 < self.weight < math.inf, "weight", self.weight, "a finite number above 0")
         check(MIN_WEIGHT <= self.weight <= MAX_WEIGHT, "weight", self.weight, f"a number from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}")
         if self.stream is not None:
             check_count("stream", self.stream, high=MAX_ROWS)
+
+    def _check_scenes(self) -> None:
+        expected = {"path": "", "subsets": [], "stream": None, "text": False}
+        for name, value in expected.items():
+            check(getattr(self, name) == value, name, getattr(self, name), "nothing, as scenes are drawn; their settings are in `scenes`")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -280,7 +280,7 @@ def test_the_documented_recipe_mixes_in_fourteen_percent_text_and_holds_its_test
     trained = {subset for source in sources for subset in source.subsets}
     assert not trained & {"mimic_cgd", "localized_narratives", "okvqa", "ocrvqa", "clevr_math"}
     heldout = config.evaluation.heldout
-    assert (heldout.path, heldout.split) == ("data/zh_scenes", "validation")
+    assert (heldout.source, heldout.split) == ("scenes", "validation")
     assert heldout.split not in {source.split for source in sources if source.path == heldout.path}
 
 

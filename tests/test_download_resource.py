@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from smvl.config import load_config
+from smvl.data.registry import is_drawn
 
 ROOT = Path(__file__).parents[1]
 TOOLS = ["bash", "cat", "dirname", "du", "find", "sed", "sleep", "sort", "tail", "tr", "wc"]
@@ -146,7 +147,7 @@ def test_everything_is_downloaded_beside_the_script_and_found_complete(checkout:
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines()[-2:] == [
         f"All files are there: {NAMES}",
-        "Next: python -m smvl.data scenes --out data/zh_scenes --n 20000 --seed 1, then python train.py train.yaml",
+        "Next: python train.py train.yaml",
     ]
     assert calls(checkout) == [f"hf {name}" for name in HF_IDS]
     assert (checkout / "model/Qwen3-0.6B/model.safetensors").exists()
@@ -178,10 +179,9 @@ def test_all_that_the_documented_recipe_names_is_downloaded_or_drawn(checkout: P
     config = load_config(ROOT / "train.yaml")
     sources = [source for stage in config.stages for source in stage.mixture] + [config.evaluation.heldout]
     used = {Path(config.model.vision), Path(config.model.text)}
-    used |= {Path(source.path, subset) for source in sources for subset in source.subsets or [""]}
-    drawn = {Path("data/zh_scenes")}
-    assert {path for path in used if not (checkout / path).exists()} == drawn
-    tops = {Path(*path.parts[:2]) for path in used - drawn}
+    used |= {Path(source.path, subset) for source in sources if not is_drawn(source) for subset in source.subsets or [""]}
+    assert {path for path in used if not (checkout / path).exists()} == set()
+    tops = {Path(*path.parts[:2]) for path in used}
     assert {path.relative_to(checkout) for path in checkout.glob("*/*")} == tops, "downloaded and never used"
     subsets = {subset for source in sources for subset in source.subsets}
     assert {path.name for path in (checkout / "data/the_cauldron").iterdir()} == subsets, "downloaded and never used"
@@ -221,11 +221,10 @@ def test_the_documents_give_the_weights_of_the_recipe() -> None:
     config = load_config(ROOT / "train.yaml")
     for document in ("docs/data.md", "docs/data.zh-CN.md"):
         text = (ROOT / document).read_text(encoding="utf-8")
-        rows = re.findall(r"^\| `(data/\S+)` \| (0\.\d+|-) \| (0\.\d+|-) \|", text, re.MULTILINE)
+        rows = re.findall(r"^\| `(data/\S+|source: \w+)` \| (0\.\d+|-) \| (0\.\d+|-) \|", text, re.MULTILINE)
         stated = {path: [None if weight == "-" else float(weight) for weight in weights] for path, *weights in rows}
-        paths = {source.path for stage in config.stages for source in stage.mixture}
-        weights = {path: [next((s.weight for s in stage.mixture if s.path == path), None) for stage in config.stages] for path in paths}
-        assert stated == weights, document
+        mixed = [{source.path or f"source: {source.source}": source.weight for source in stage.mixture} for stage in config.stages]
+        assert stated == {name: [stage.get(name) for stage in mixed] for name in set().union(*mixed)}, document
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from smvl.config import SourceConfig
+from smvl.config import SCENES, SceneSourceConfig, SourceConfig
 from smvl.data.sample import Sample
 from smvl.data.sources.cauldron import is_the_cauldron
 from smvl.data.sources.hub import check_hub, is_hub_id, open_hub
@@ -51,6 +51,7 @@ SOURCES: dict[str, SourceFormat] = {
     "sharegpt": SourceFormat(layouts=("conversations",)),
     "openai": SourceFormat(layouts=("messages",)),
     "alpaca": SourceFormat(layouts=("pair",)),
+    SCENES: SourceFormat(kinds=(), layouts=()),
 }
 
 
@@ -61,6 +62,10 @@ def open_source(config: SourceConfig) -> RowSource:
         ValueError: the format is unknown, or there is no data in it at that path, or none of its rows has a known layout.
     """
     form = source_format(config.source)
+    if is_drawn(config):
+        from smvl.data.scenes.source import open_scenes  # only here, with all that draws
+
+        return open_scenes(config.scenes or SceneSourceConfig(), config.split, source_name(config))
     is_cauldron = _is_cauldron(config)
     if reads_from_hub(config):
         storage = open_hub(config.path, config.subsets, config.split, config.stream, is_cauldron=is_cauldron)
@@ -73,7 +78,11 @@ def open_source(config: SourceConfig) -> RowSource:
 def check_source(config: SourceConfig) -> None:
     """All that can be found out in no time, before anything is opened; raises `ValueError` as `open_source` does."""
     source_format(config.source)
-    if reads_from_hub(config):
+    if is_drawn(config):
+        from smvl.data.scenes.source import check_scenes
+
+        check_scenes(config.scenes or SceneSourceConfig(), config.split)
+    elif reads_from_hub(config):
         check_hub(config.path, config.subsets, is_cauldron=_is_cauldron(config))
     else:
         _check_no_stream(config)
@@ -87,6 +96,11 @@ def source_format(name: str) -> SourceFormat:
     return SOURCES[name]
 
 
+def is_drawn(config: SourceConfig) -> bool:
+    """Whether its rows are scenes that are drawn as they are read, and lie nowhere."""
+    return config.source == SCENES
+
+
 def reads_from_hub(config: SourceConfig) -> bool:
     """Whether the path is a hub id: the format says so, or it looks like one and nothing lies there."""
     kinds = source_format(config.source).kinds
@@ -95,6 +109,8 @@ def reads_from_hub(config: SourceConfig) -> bool:
 
 def source_name(config: SourceConfig) -> str:
     """What messages and the quarantine call a source: the last two parts of its path, and its subsets."""
+    if is_drawn(config):
+        return f"{SCENES}/{config.split}"
     name = "/".join(Path(config.path).parts[-2:])
     return f"{name}[{','.join(config.subsets)}]" if config.subsets else name
 

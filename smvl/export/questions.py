@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from smvl.config import SourceConfig, load_config
-from smvl.data.registry import open_source
+from smvl.data.registry import is_drawn, open_source, source_name
 from smvl.data.sample import SampleError
 from smvl.infer.request import Request
 from smvl.processing.images import ImageError, read_image
@@ -44,7 +44,7 @@ def _heldout_of(checkpoint: Path) -> SourceConfig | None:
     """The held-out source of the run that made the checkpoint, where both are still there."""
     recorded = next((path / RUN_FILE for path in (checkpoint, *checkpoint.resolve().parents[:2]) if (path / RUN_FILE).is_file()), None)
     source = load_config(recorded).evaluation.heldout if recorded else None
-    return source if source is not None and Path(source.path).exists() else None
+    return source if source is not None and (is_drawn(source) or Path(source.path).exists()) else None
 
 
 def _from_source(source: SourceConfig, num_questions: int) -> Questions:
@@ -65,7 +65,7 @@ def _from_source(source: SourceConfig, num_questions: int) -> Questions:
     if not requests:
         raise ValueError(f"{source.path} holds no sample that can be asked. Look at it: python -m smvl.data check {source.path}")
     broken = f"; {num_broken} broken rows were passed over, see python -m smvl.data check {source.path}" if num_broken else ""
-    return Questions(requests, answers, f"{len(requests)} held-out samples of {source.path}{broken}")
+    return Questions(requests, answers, f"{len(requests)} held-out samples of {source.path or source_name(source)}{broken}")
 
 
 def _drawn(num_questions: int) -> Questions:

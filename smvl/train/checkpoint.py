@@ -26,8 +26,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from smvl.config import Config, SourceConfig
-from smvl.data.registry import open_source, reads_from_hub
+from smvl.config import Config, SceneSourceConfig, SourceConfig
+from smvl.data.registry import is_drawn, open_source, reads_from_hub, source_name
 from smvl.program import is_disk_full
 
 CONFIG_FILE = "config.yaml"
@@ -234,15 +234,19 @@ def package_versions() -> dict[str, str]:
 
 
 def fingerprints(config: Config) -> dict[str, str]:
-    """The fingerprint of each source that some stage trains on, by its path."""
-    return {source.path: fingerprint(source) for stage in config.stages for source in stage.mixture}
+    """The fingerprint of each source that some stage trains on, by its path; of scenes, which have none, by their name."""
+    return {source.path or source_name(source): fingerprint(source) for stage in config.stages for source in stage.mixture}
 
 
 def fingerprint(source: SourceConfig) -> str:
     """SHA-256 over the names, sizes, first and last megabyte of a source's files, in the order of their names.
 
-    Of a data set from the hub, the files that it was turned into in the cache.
+    Of a data set from the hub, the files that it was turned into in the cache; of scenes, all that decides what is drawn.
     """
+    if is_drawn(source):
+        from smvl.data.scenes.source import scenes_fingerprint
+
+        return scenes_fingerprint(source.scenes or SceneSourceConfig(), source.split)
     root = Path(source.path)
     roots = [root / subset for subset in source.subsets] or [root]
     files = sorted(file for part in roots for file in ([part] if part.is_file() else part.rglob("*")) if file.is_file())

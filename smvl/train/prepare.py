@@ -11,7 +11,7 @@ from transformers.utils import is_datasets_available
 
 from smvl.config import Config, SourceConfig
 from smvl.data.demo_scenes.draw import write_demo_data
-from smvl.data.registry import check_source, reads_from_hub, source_format
+from smvl.data.registry import check_source, is_drawn, reads_from_hub, source_format
 from smvl.model.donors import DonorError, check_donor_folder
 from smvl.program import is_disk_full
 from smvl.strict_yaml import at_key, shorten, where_looked
@@ -96,7 +96,7 @@ def _check_source(source: SourceConfig, drawn: Path | None, recipe: str | Path |
     path = Path(source.path)
     if drawn is not None and drawn in path.parents:
         source_format(source.source)
-    elif reads_from_hub(source) or path.exists():
+    elif is_drawn(source) or reads_from_hub(source) or path.exists():
         try:
             check_source(source)
         except ValueError as error:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from smvl.config import Config, dump_config
+from smvl.data.registry import is_drawn
 from smvl.train.checkpoint import CONFIG_FILE, QUARANTINE_FILE, RunFolderError, write_atomically
 
 LOCK_FILE = "run.lock"
@@ -37,7 +38,7 @@ def check_output_dir(config: Config) -> None:
     """Raise `RunFolderError` when what the run writes would be read as data, by this run or the next."""
     folder = os.path.realpath(config.output_dir)
     sources = [source for stage in config.stages for source in stage.mixture]
-    read = [source.path for source in (*sources, config.evaluation.heldout) if source is not None]
+    read = [source.path for source in (*sources, config.evaluation.heldout) if source is not None and not is_drawn(source)]
     drawn = [config.data.scenes.folder] if config.data.scenes else []
     for path in (*read, *drawn):
         data = os.path.realpath(path)

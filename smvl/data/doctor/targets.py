@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from smvl.config import Config, SourceConfig
+from smvl.data.registry import is_drawn
 
 Role = Literal["training", "evaluation"]
 
@@ -54,6 +55,9 @@ def evaluation_targets(sources: Iterable[SourceConfig]) -> list[Target]:
 
 
 def _parts(source: SourceConfig) -> Sequence[SourceConfig]:
+    """None of scenes that are drawn while they are read: there is no row to look at."""
+    if is_drawn(source):
+        return []
     return [dataclasses.replace(source, subsets=[subset]) for subset in source.subsets] or [source]
 
 

@@ -35,11 +35,11 @@ class Conversation:
     def question_kinds(self) -> list[str]:
         return [turn.question.kind for turn in self.turns]
 
-    def messages(self, files: Sequence[str]) -> list[dict[str, Any]]:
+    def messages(self, files: Sequence[Any]) -> list[dict[str, Any]]:
         """OpenAI messages with content parts.
 
         Args:
-            files: where each picture lies, relative to the file that the messages are written to.
+            files: where each picture lies, relative to the file that the messages are written to, or what it is.
         """
         messages: list[dict[str, Any]] = []
         for turn in self.turns:

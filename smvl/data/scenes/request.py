@@ -11,38 +11,47 @@ from smvl.data.scenes.contents import SPLITS, TEST, TRAIN, VALIDATION
 SMALLEST_EDGE = 384
 """Pixels of the longer side from which on every kind is legible."""
 
-_PAIR_SHARE = 0.15
+PAIR_SHARE = 0.15
 """Share of the samples that are about two pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SceneRequest:
-    """Everything that the data depends on, besides the fonts."""
+class SceneLook:
+    """Everything that one scene depends on, besides its job and the fonts."""
 
-    num_pictures: int
-    """Of all splits and kinds together: 80% train, 10% validation, 10% test."""
     seed: int
-    kinds: tuple[str, ...]
-    """Keys of `KINDS`; each gets as many pictures as another."""
     longest_edge: int = 512
     """The longer side of each picture in pixels."""
     distortions: DistortionConfig = field(default=PHONE)
     """Strengths up to which photographs go."""
     clean_share: float = 0.15
     """Share of the pictures that are as crisp as a screenshot, on white paper and without any distortion."""
+
+    def __post_init__(self) -> None:
+        if self.longest_edge < SMALLEST_EDGE:
+            raise ValueError(f"longest edge: found {self.longest_edge} pixels; expected {SMALLEST_EDGE} or more, or text cannot be read.")
+        if not 0 <= self.clean_share <= 1:
+            raise ValueError(f"clean share: found {self.clean_share}; expected a share from 0 to 1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneRequest(SceneLook):
+    """Everything that scenes on the disk depend on, besides the fonts."""
+
+    num_pictures: int
+    """Of all splits and kinds together: 80% train, 10% validation, 10% test."""
+    kinds: tuple[str, ...]
+    """Keys of `KINDS`; each gets as many pictures as another."""
     plain_fonts: bool = False
     """Only the font that pip brings, so that the pictures are the same on every machine."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.kinds or len(set(self.kinds)) < len(self.kinds):
             raise ValueError(f"kinds: found {list(self.kinds)}; expected at least one, each once.")
         least = 10 * len(self.kinds)
         if self.num_pictures < least:
             raise ValueError(f"n: found {self.num_pictures}; {len(self.kinds)} kinds in three splits need at least {least} pictures.")
-        if self.longest_edge < SMALLEST_EDGE:
-            raise ValueError(f"longest edge: found {self.longest_edge} pixels; expected {SMALLEST_EDGE} or more, or text cannot be read.")
-        if not 0 <= self.clean_share <= 1:
-            raise ValueError(f"clean share: found {self.clean_share}; expected a share from 0 to 1.")
 
     def num_of(self, split: str) -> int:
         """Pictures of a split."""
@@ -88,7 +97,7 @@ def _jobs(request: SceneRequest, kind: str, split: str, num_pictures: int) -> li
     generator = random.Random(f"{request.seed} pairs {split} {kind}")
     jobs: list[Job] = []
     while num_pictures:
-        taken = 2 if num_pictures > 1 and generator.random() < _PAIR_SHARE else 1
+        taken = 2 if num_pictures > 1 and generator.random() < PAIR_SHARE else 1
         jobs.append(Job(kind, split, len(jobs), taken))
         num_pictures -= taken
     return jobs

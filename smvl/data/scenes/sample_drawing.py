@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from smvl.data.scenes.conversation import Conversation, talk
 from smvl.data.scenes.fonts import Fonts
 from smvl.data.scenes.kinds import KINDS
 from smvl.data.scenes.photograph import Photograph, encode_photograph, take_photograph
-from smvl.data.scenes.request import Job, SceneRequest
+from smvl.data.scenes.request import Job, SceneLook
 from smvl.data.scenes.scene import Drawing
 
 
@@ -25,11 +26,11 @@ class SceneSample:
     texts: frozenset[str]
     """Everything that came from the split's texts."""
 
-    def row(self, files: list[str]) -> dict[str, Any]:
+    def row(self, files: Sequence[Any]) -> dict[str, Any]:
         """The line of the JSON Lines file: scored by its last question, whose kind is in `task`.
 
         Args:
-            files: where each picture lies, relative to the JSON Lines file.
+            files: where each picture lies, relative to the JSON Lines file, or what it is.
         """
         kinds = self.conversation.question_kinds
         row = {"id": self.job.id, "task": f"{self.job.kind}/{kinds[-1]}", "messages": self.conversation.messages(files), "questions": kinds}
@@ -38,14 +39,14 @@ class SceneSample:
         return row
 
 
-def draw_sample(job: Job, request: SceneRequest, fonts: Fonts) -> SceneSample:
+def draw_sample(job: Job, look: SceneLook, fonts: Fonts) -> SceneSample:
     """[Contract] A function of its arguments alone, whatever was drawn before and in which process."""
     kind = KINDS[job.kind]
-    name = f"{request.seed} {job.id}"
+    name = f"{look.seed} {job.id}"
     contents = [Contents(f"{name} {number}", job.split, fonts) for number in range(job.num_pictures)]
-    drawings = tuple(kind.draw(content, request.longest_edge) for content in contents)
+    drawings = tuple(kind.draw(content, look.longest_edge) for content in contents)
     generator = random.Random(f"{name} camera")
-    photographs = tuple(take_photograph(drawing, kind, request.distortions, request.clean_share, generator) for drawing in drawings)
+    photographs = tuple(take_photograph(drawing, kind, look.distortions, look.clean_share, generator) for drawing in drawings)
     conversation = talk(kind, drawings, contents, random.Random(f"{name} talk"))
     texts = frozenset().union(*(content.texts for content in contents))
     return SceneSample(job, drawings, photographs, conversation, texts)

@@ -1,0 +1,182 @@
+"""Scenes as a source: drawn as they are read, the same in every process, and in no file."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import train
+from smvl.config import ConfigError, SceneSourceConfig, SourceConfig, load_config
+from smvl.data.doctor.targets import targets_of_config
+from smvl.data.registry import check_source, open_source
+from smvl.data.scenes.kinds import KINDS
+from smvl.data.scenes.sample_drawing import encode_sample
+from smvl.data.scenes.source import SceneRows
+from smvl.data.sources.row_source import RowSource
+from smvl.processing.images import read_image
+from smvl.train.checkpoint import fingerprint
+from tests.tiny_run import TRAINER, write_run
+
+ROOT = Path(__file__).parent.parent
+PLAIN = {"plain_fonts": True, "longest_edge": 384}
+
+
+def scenes(split: str = "train", **settings) -> RowSource:
+    return open_source(SourceConfig(source="scenes", split=split, scenes=SceneSourceConfig(**PLAIN, **settings)))
+
+
+def rows_of(source: RowSource) -> SceneRows:
+    return source.storage.parts[0]
+
+
+def test_a_row_is_what_the_same_scene_in_a_folder_is(tmp_path):
+    source, written = scenes(), tmp_path / "rows.jsonl"
+    with written.open("w", encoding="utf-8") as file:
+        for row in range(30):
+            pictures, line = encode_sample(rows_of(source).draw(row))
+            file.write(f"{line}\n")
+            for name, content in pictures.items():
+                (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+                (tmp_path / name).write_bytes(content)
+    in_folder = open_source(SourceConfig(source="jsonl", path=str(written)))
+    drawn, read = ([rows[row] for row in range(30)] for rows in (source, in_folder))
+    for own, other in zip(drawn, read, strict=True):
+        assert (own.id, own.messages, own.task, own.tools) == (other.id, other.messages, other.task, other.tools)
+        for picture, copy in zip(own.images, other.images, strict=True):
+            assert np.array_equal(read_image(picture), read_image(copy))
+    assert any(sample.tools for sample in drawn) and any(len(sample.images) == 2 for sample in drawn)
+
+
+def test_a_row_depends_on_the_seed_and_its_number_and_on_nothing_that_was_drawn_before():
+    forwards, backwards, another = scenes(), scenes(), scenes(seed=2)
+    once = {row: forwards[row] for row in range(8)}
+    assert {row: backwards[row] for row in reversed(range(8))} == once
+    assert all(another[row].images != once[row].images for row in range(8))
+
+
+def test_kinds_come_as_their_shares_say():
+    chosen, alike = rows_of(scenes(kinds={"receipt": 3, "dial": 1})), rows_of(scenes())
+    kinds = [chosen.job(row).kind for row in range(4000)]
+    assert set(kinds) == {"receipt", "dial"} and 0.72 < kinds.count("receipt") / len(kinds) < 0.78
+    kinds = [alike.job(row).kind for row in range(4000)]
+    assert set(kinds) == set(KINDS) and all(330 < kinds.count(kind) < 470 for kind in KINDS)
+
+
+def test_no_two_splits_share_a_text():
+    def texts_of(split: str) -> set[str]:
+        sources = [rows_of(scenes(split, seed=seed)) for seed in (1, 2)]
+        return {text for rows in sources for row in range(40) for text in rows.draw(row).texts}
+
+    texts = {split: texts_of(split) for split in ("train", "validation", "test")}
+    assert all(len(each) > 500 for each in texts.values())
+    assert not texts["train"] & texts["validation"] and not texts["train"] & texts["test"] and not texts["validation"] & texts["test"]
+
+
+def test_a_row_that_there_is_not_is_an_index_error():
+    for row in (-1, 5):
+        with pytest.raises(IndexError, match=f"row {row} of 5"):
+            scenes(rows=5)[row]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"source": "scenes", "path": "data"}, "path: found 'data', expected nothing, as scenes are drawn; their settings are in `scenes`"),
+        ({"source": "scenes", "text": True}, "text: found True, expected nothing, as scenes are drawn"),
+        ({"source": "scenes", "stream": 5}, "stream: found 5, expected nothing"),
+        ({"source": "scenes", "subsets": ["a"]}, "subsets: found ['a'], expected nothing"),
+        ({"path": "data", "scenes": SceneSourceConfig()}, "scenes: found 'settings', expected null, as the source is auto, or source: "),
+        ({}, "path: found '', expected a folder, a file, or the id of a data set on the hub"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused_by_their_key(settings, told):
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        SourceConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"rows": 0}, "rows: found 0"),
+        ({"longest_edge": 200}, "longest_edge: found 200, expected at least 384"),
+        ({"clean_share": 1.5}, "clean_share: found 1.5, expected a share from 0 to 1"),
+        ({"kinds": {"dial": 0}}, "kinds.dial: found 0"),
+    ],
+)
+def test_settings_of_scenes_have_bounds(changes, told):
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        SceneSourceConfig(**changes)
+
+
+def test_a_kind_or_a_split_that_there_is_not_is_refused_before_anything_is_drawn():
+    for source, told in (
+        (SourceConfig(source="scenes", scenes=SceneSourceConfig(kinds={"recipt": 1})), "there is no kind of scene recipt; expected some "),
+        (SourceConfig(source="scenes", split="dev"), "scenes have no split 'dev'; expected one of train, validation, test."),
+    ):
+        for look in (check_source, open_source):
+            with pytest.raises(ValueError, match=re.escape(told)):
+                look(source)
+
+
+def test_the_fingerprint_is_of_all_that_decides_what_is_drawn():
+    config = SourceConfig(source="scenes", scenes=SceneSourceConfig(**PLAIN))
+    others = [
+        SourceConfig(source="scenes", split="test", scenes=config.scenes),
+        SourceConfig(source="scenes", scenes=SceneSourceConfig(**PLAIN, seed=2)),
+        SourceConfig(source="scenes", scenes=SceneSourceConfig(**PLAIN, kinds={"dial": 1})),
+    ]
+    assert len({fingerprint(config), *map(fingerprint, others)}) == 4
+    assert fingerprint(config) == fingerprint(SourceConfig(source="scenes", weight=2.0, scenes=config.scenes))
+
+
+# ---- in training -----------------------------------------------------------------------------------------------------------------
+
+
+def source_of(split: str, **settings) -> dict:
+    return {"source": "scenes", "split": split, "scenes": {**PLAIN, "kinds": {"street_sign": 1.0}, **settings}}
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory) -> Path:
+    """A run of four steps on scenes, held-out ones among them."""
+    folder = tmp_path_factory.mktemp("scenes")
+    stage = {"name": "align", "mixture": [source_of("train")], "train": ["connector"], "trainer": {**TRAINER, "max_steps": 4}}
+    evaluation = {"heldout": source_of("validation", rows=6), "max_samples": 4, "generate": False}
+    data = {"max_length": 1024, "look_ahead": 8, "workers": 0, "image": {"tile": 32, "longest_edge": 64}}
+    return write_run(folder, stages=[stage], evaluation=evaluation, data=data)
+
+
+@pytest.fixture(scope="module")
+def unbroken(recipe) -> dict[str, torch.Tensor]:
+    assert train.main([str(recipe)]) == 0
+    return load_file(recipe.parent / "out/model.safetensors")
+
+
+def test_processes_that_draw_change_nothing(recipe, unbroken):
+    assert train.main([str(recipe), f"output_dir={recipe.parent}/two", "data.workers=2"]) == 0
+    weights = load_file(recipe.parent / "two/model.safetensors")
+    assert all(torch.equal(weights[name], unbroken[name]) for name in unbroken)
+
+
+def test_a_run_that_was_killed_goes_on_with_the_scenes_that_come_next(recipe, unbroken):
+    folder = recipe.parent / "killed"
+    command = [sys.executable, "train.py", str(recipe), f"output_dir={folder}"]
+    killed = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while killed.poll() is None and not (folder / "align/checkpoint-2/complete").exists():
+        time.sleep(0.002)
+    killed.kill()
+    killed.wait()
+    assert not (folder / "align/model").exists()
+    assert train.main([str(recipe), f"output_dir={folder}", "--resume"]) == 0
+    weights = load_file(folder / "model.safetensors")
+    assert all(torch.equal(weights[name], unbroken[name]) for name in unbroken)
+
+
+def test_there_is_nothing_in_it_for_the_check_of_data(recipe):
+    assert targets_of_config(load_config(recipe)) == []

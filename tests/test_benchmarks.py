@@ -40,6 +40,7 @@ SMALLEST = {
     "memory_forecast": ("--only align --steps 1", r"align +[\d,]+ +[\d,]+ +-?\d"),
     "opening_rows": ("--rows 200", r"rows.json +smvl +\d"),
     "packing_fill": ("--rows 100", r"small +8192 +0\.\d{3} +0\.\d{3} +0\.\d{3}"),
+    "scene_source": ("--rows 20 --heldout 5 --processes 1", "texts in common with train: validation 0, test 0"),
     "scenes_speed": ("--kinds receipt --n 1 --plain-fonts", "all together"),
     "sight_seeds": (f"--seeds 1 --jobs 1 stages.0.trainer.max_steps=2 {DEMO} {MOVED}", "of 1 runs were never called blind"),
     "thread_waiting": ("--runs 1 --steps 1", r"beside as many busy processes +\d"),

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import train
-from smvl.train.checkpoint import RunFolderError
+from smvl.train.checkpoint import RunFolderError, checkpoints_in, seal
 from smvl.train.run import Run
 from smvl.train.state_check import check_state
 from tests.tiny_run import write_run
@@ -45,6 +45,9 @@ def stage(broken_off, tmp_path) -> Path:
 
 
 def resume(broken_off: Path, stage: Path) -> int:
+    """Go on from what is there, as if it had been written so."""
+    for checkpoint in checkpoints_in(stage):
+        seal(checkpoint)
     return train.main([str(broken_off / "run.yaml"), *OVERRIDES, f"output_dir={stage.parent}", "--resume"])
 
 
@@ -107,6 +110,31 @@ def test_a_byte_that_has_flipped_is_seen(stage, name):
     assert f"{name} is damaged (" in refused(stage / "checkpoint-4")
 
 
+def flip_the_end(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:-40] + bytes(byte ^ 0xFF for byte in content[-40:]))
+
+
+@pytest.mark.parametrize("damage", [flip_the_end, empty])
+@pytest.mark.parametrize("name", ["learning.safetensors", "model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"])
+def test_a_file_that_has_changed_since_it_was_written_is_named(stage, name, damage):
+    damage(stage / "checkpoint-4" / name)
+    problem = f"{name} is damaged (" if damage is empty and name == "learning.safetensors" else f"{name} is not as it was written. Put it"
+    assert f"checkpoint-4 cannot be gone on from: {problem}" in refused(stage / "checkpoint-4")
+
+
+def test_a_file_that_nothing_reads_must_be_there_all_the_same(stage):
+    (stage / "checkpoint-4/config.json").unlink()
+    assert "checkpoint-4 cannot be gone on from: config.json is missing. Put it" in refused(stage / "checkpoint-4")
+
+
+def test_a_seal_without_checksums_is_refused_and_files_of_others_are_not_asked_for(stage):
+    (stage / "checkpoint-4/notes.txt").write_text("mine")
+    assert check_state(stage / "checkpoint-4", num_processes=1) == (4, 4)
+    empty(stage / "checkpoint-4/complete")
+    assert "checkpoint-4 cannot be gone on from: complete holds no checksums. Put it back" in refused(stage / "checkpoint-4")
+
+
 def change(path: Path, **values: object) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
     content = {key: value for key, value in {**content, **values}.items() if value is not None}
@@ -145,6 +173,7 @@ def test_each_process_that_wrote_a_state_has_a_random_state_in_it(stage, caplog)
     (checkpoint / "rng_state.pth").rename(checkpoint / "rng_state_0.pth")
     assert "rng_state_1.pth is missing" in refused(checkpoint)
     shutil.copy(checkpoint / "rng_state_0.pth", checkpoint / "rng_state_1.pth")
+    seal(checkpoint)
     with caplog.at_level("INFO", "smvl"):
         assert check_state(checkpoint, num_processes=1) == (4, 4)
     assert f"{checkpoint} was written by 2 processes; for 1, random states begin anew." in caplog.messages

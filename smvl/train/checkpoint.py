@@ -21,6 +21,7 @@ import os
 import platform
 import re
 import shutil
+import zlib
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -42,12 +43,12 @@ LEARNING_FILE = "learning.safetensors"
 POSITION_FILE = "data_position.json"
 """Where in the data a checkpoint stands."""
 COMPLETE = "complete"
-"""An empty file that is written into a checkpoint last: one without it was cut short by a kill."""
+"""A file that is written into a checkpoint last: one without it was cut short by a kill. It holds a checksum of each other file."""
 
 _CHECKPOINT = re.compile("checkpoint-(0|[1-9][0-9]*)")
 """The name that Trainer gives one, with its step."""
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "pillow", "numpy", "safetensors")
-_FINGERPRINT_BYTES = 1 << 20
+_FINGERPRINT_BYTES = _BLOCK_BYTES = 1 << 20
 _LITTLE_SPACE = 64 << 20
 
 logger = logging.getLogger(__name__)
@@ -118,14 +119,49 @@ def publish(stage_model: Path, run_folder: Path) -> None:
 
 def complete_checkpoint(folder: Path, *, keep: int | None) -> None:
     """Call a checkpoint complete once it is on the disk, and only then delete the oldest ones beyond `keep`."""
-    for path in folder.iterdir():
-        if path.is_file():
-            descriptor = os.open(path, os.O_RDONLY)
-            os.fsync(descriptor)
-            os.close(descriptor)
-    (folder / COMPLETE).touch()
+    for path in _files_in(folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+    seal(folder)
     for checkpoint in checkpoints_in(folder.parent)[: -keep if keep else 0]:
         _remove(checkpoint)
+
+
+def seal(folder: Path) -> None:
+    """Write the checksum of each file of a checkpoint, which says that it is complete."""
+    lines = [f"{_checksum(path)} {path.relative_to(folder).as_posix()}\n" for path in _files_in(folder)]
+    write_atomically(folder / COMPLETE, "".join(lines))
+
+
+def check_seal(folder: Path) -> None:
+    """Compare a complete checkpoint with the checksums that it was sealed with. A gigabyte takes about a second.
+
+    Raises:
+        RunFolderError: a file is missing or has changed since, or there are no checksums.
+    """
+    lines = (folder / COMPLETE).read_text(encoding="utf-8", errors="replace").splitlines()
+    sealed = dict(line.split(" ", 1)[::-1] for line in lines if " " in line)
+    if not sealed:
+        raise RunFolderError(f"{folder} cannot be gone on from: {COMPLETE} holds no checksums. {way_around(folder)}")
+    for name, checksum in sealed.items():
+        found = _checksum(folder / name) if (folder / name).is_file() else None
+        if found != checksum:
+            problem = "is missing" if found is None else "is not as it was written"
+            raise RunFolderError(f"{folder} cannot be gone on from: {name} {problem}. {way_around(folder)}")
+
+
+def _files_in(checkpoint: Path) -> list[Path]:
+    return sorted(path for path in checkpoint.rglob("*") if path.is_file() and path != checkpoint / COMPLETE)
+
+
+def _checksum(path: Path) -> str:
+    """CRC-32, against damage, not against malice."""
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            checksum = zlib.crc32(block, checksum)
+    return f"{checksum:08x}"
 
 
 def _remove(checkpoint: Path) -> None:

@@ -1,6 +1,7 @@
 """What a run says at its end: scores, one picture with its question and answer, and how to go on."""
 
 import logging
+from shlex import quote
 from typing import Any
 
 from smvl.eval.exact_match import table
@@ -26,7 +27,7 @@ def report(run: Run, results: dict[str, Any] | None) -> None:
             f"{picture}\n  {example.question}\n  {example.answer}    (expected: {example.expected})",
             *lines,
         ]
-    lines.append(f'Ask it yourself:   python infer.py --model {run.folder} --image {picture} "图中有什么?"')
+    lines.append(f'Ask it yourself:   python infer.py --model {quote(str(run.folder))} --image {quote(str(picture))} "图中有什么?"')
     if run.tracker.watch_command:
         lines.append(f"Look at the curves: {run.tracker.watch_command}")
     logger.info("\n%s", "\n".join(lines))

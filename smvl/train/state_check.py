@@ -17,7 +17,7 @@ from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_N
 from transformers.trainer_callback import TrainerState
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from smvl.train.checkpoint import LEARNING_FILE, POSITION_FILE, PROVENANCE_FILE, RunFolderError, way_around
+from smvl.train.checkpoint import LEARNING_FILE, POSITION_FILE, PROVENANCE_FILE, RunFolderError, check_seal, way_around
 from smvl.train.processes import uses_deepspeed
 
 _POSITION = {"step": int, "num_packs": int, "sampler": dict}
@@ -53,6 +53,7 @@ def check_state(checkpoint: Path, *, num_processes: int) -> tuple[int, int]:
     for name, step in ((POSITION_FILE, position["step"]), (TRAINER_STATE_NAME, state["global_step"])):
         if checkpoint.name != f"{PREFIX_CHECKPOINT_DIR}-{step}":
             raise _error(checkpoint, name, f"is of step {step}")
+    check_seal(checkpoint)  # last, as what is found above says more
     if num_processes != (before := made_by["num_processes"]):
         logger.info("%s was written by %d processes; for %d, random states begin anew.", checkpoint, before, num_processes)
     return position["step"], position["num_packs"]

@@ -297,7 +297,7 @@ def test_clear_is_a_command(photo: Path) -> None:
     [
         ("/help", ""),
         ("/imgae a.png", "! there is no command /imgae a.png.\n"),
-        ("/image", "! there is no command /image.\n"),
+        ("/image", "! /image needs a picture: /image PATH\n"),
     ],
 )
 def test_what_is_no_command_is_said_with_the_help(line: str, complaint: str) -> None:

@@ -86,8 +86,13 @@ def test_speed_shares_and_fill(spliced, monkeypatch):
 def test_waiting_for_data_is_said_once_with_the_setting_to_change(spliced, monkeypatch, caplog):
     health = Health(spliced[0], StepClock(), capacity=1)
     batch = collate(spliced[1], [FIVE])
+    monkeypatch.setattr("smvl.train.health.usable_cores", lambda: torch.get_num_threads())
     with caplog.at_level(logging.WARNING, logger="smvl"):
         for start in (0, 4, 8, 12):
+            read(health, monkeypatch, [start, start + 1.0, start + 4.0], batch, workers=2)
+        assert not caplog.records, "every core is busy with training"
+        monkeypatch.setattr("smvl.train.health.usable_cores", lambda: torch.get_num_threads() + 1)
+        for start in (16, 20, 24, 28):
             read(health, monkeypatch, [start, start + 1.0, start + 4.0], batch, workers=2)
     said = [record.message for record in caplog.records]
     assert said == ["25% of the time goes into waiting for data. Raise data.workers (now 2), or make images smaller on disk."]

@@ -178,7 +178,9 @@ def _add_images(conversation: Conversation, paths: Sequence[Path], write: Callab
 
 def _obey(conversation: Conversation, line: str, write: Callable[[str], None]) -> None:
     command, _, argument = line.partition(" ")
-    if command == "/image" and argument:
+    if command == "/image":
+        if not argument.strip():
+            raise ValueError("/image needs a picture: /image PATH")
         _add_images(conversation, typed_paths(argument), write)
     elif command == "/clear":
         conversation.clear()

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from transformers import SmolVLMForConditionalGeneration
 
+from smvl.infer.cores import usable_cores
 from smvl.model.sharded_tensors import full_tensor
 from smvl.train.checkpoint import last_complete_checkpoint
 from smvl.train.flops import BatchSize, card_peak, training_flops
@@ -99,7 +100,8 @@ class Health:
         }
         if peak := card_peak(accelerator.device):
             figures["speed/model_flops_utilization"] = totals["flops"] / (elapsed * peak * accelerator.num_processes)
-        self._warn_of_waiting(figures["speed/data_wait_share"], workers)
+        if accelerator.device.type != "cpu" or torch.get_num_threads() < usable_cores():  # else workers would take what trains
+            self._warn_of_waiting(figures["speed/data_wait_share"], workers)
         return figures
 
     def _warn_of_waiting(self, share: float, workers: int) -> None:

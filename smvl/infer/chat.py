@@ -178,14 +178,14 @@ def _add_images(conversation: Conversation, paths: Sequence[Path], write: Callab
 
 def _obey(conversation: Conversation, line: str, write: Callable[[str], None]) -> None:
     command, _, argument = line.partition(" ")
-    if command == "/image":
-        if not argument.strip():
-            raise ValueError("/image needs a picture: /image PATH")
+    if command == "/image" and argument:
         _add_images(conversation, typed_paths(argument), write)
     elif command == "/clear":
         conversation.clear()
         write("Cleared.\n")
     else:
-        if command != "/help":
+        if command == "/image":
+            write("! /image needs a picture: /image PATH\n")
+        elif command != "/help":
             write(f"! there is no command {line}.\n")
         write(HELP)

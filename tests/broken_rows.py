@@ -60,6 +60,12 @@ def _badly_written() -> list[BrokenRow]:
         BrokenRow("row form", "the column conversations holds a list as text that is not JSON", {"conversations": "[{broken"}),
         BrokenRow("row form", "are nested more than 100 deep", chat(USER, ASSISTANT, tools=[{"name": "f", "parameters": nested(200)}])),
         BrokenRow("column type", "the reasoning of message 1 is int; expected text", chat(USER, {**ASSISTANT, "reasoning": 5})),
+        BrokenRow(
+            "unread words", "input is filled, .* prompt is a list of turns", {"prompt": [USER], "completion": [ASSISTANT], "input": "3"}
+        ),
+        BrokenRow(
+            "unread words", "system and system_prompt hold system prompts that differ", chat(USER, ASSISTANT, system="s", system_prompt="t")
+        ),
         BrokenRow("unknown layout", r"found the columns label, text; nearest layouts: .* lacks ", {"text": "?", "label": 3}),
         BrokenRow("column type", "the column answer holds int '3'; expected text", {"question": "?", "answer": 3}),
         BrokenRow("row id", r"the id has 300 characters \(xxx.*expected at most 256", chat(USER, ASSISTANT, id="x" * 300)),

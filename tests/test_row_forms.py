@@ -480,9 +480,66 @@ def test_a_system_prompt_is_read_under_either_name():
         assert len(sample_of(chat(system, ASKED, ANSWERED, **{column: "简短。"})).messages) == 3
 
 
+@pytest.mark.parametrize(
+    ("column", "words"), [("input", "表"), ("context", "表"), ("history", [["一?", "二"]]), ("history", '[["一?", "二"]]')]
+)
+def test_words_beside_a_list_of_turns_are_refused_by_their_column(column, words):
+    row = {"prompt": [ASKED], "completion": [ANSWERED]}
+    rule, reason = refusal({**row, column: words})
+    assert rule == "unread words" and f"{column} is filled" in reason and "prompt is a list of turns" in reason
+    for nothing in ("", None, [], "[]"):
+        assert sample_of({**row, column: nothing}).messages == [ASKED, ANSWERED]
+
+
+def test_two_system_prompts_of_a_row_must_be_the_same():
+    rule, reason = refusal(chat(ASKED, ANSWERED, system="简短。", system_prompt="详细。"))
+    assert (rule, reason) == ("unread words", "memory:1: system and system_prompt hold system prompts that differ; expected one")
+    for more in ({"system": "简短。"}, {"system": ""}, {"system": None}):
+        assert sample_of(chat(ASKED, ANSWERED, system_prompt="简短。", **more)).messages[0]["content"] == "简短。"
+
+
+@pytest.mark.parametrize(
+    ("role", "first", "second"),
+    [
+        ("assistant", {"reasoning_content": "想"}, {"thinking": "再想"}),
+        (
+            "assistant",
+            {"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]},
+            {"function_call": {"name": "g", "arguments": "{}"}},
+        ),
+        ("system", {"tools": [{"name": "f"}]}, {"functions": [{"name": "g"}]}),
+    ],
+)
+def test_what_a_turn_says_under_two_names_is_the_same_or_refused(role, first, second):
+    def turns(more):
+        system = {"role": "system", "content": "s", **(more if role == "system" else {})}
+        return chat(system, ASKED, {**ANSWERED, **(more if role == "assistant" else {})})
+
+    rule, reason = refusal(turns(first | second))
+    assert rule == "unread words" and f"has {next(iter(first))} and {next(iter(second))}, which differ" in reason
+    alone = sample_of(turns(second))
+    for nothing in ([], "", None):
+        again = sample_of(turns(dict.fromkeys(first, nothing) | second))
+        assert (again.messages, again.tools) == (alone.messages, alone.tools), "the one that is filled is read"
+
+
+def test_a_call_under_both_names_is_one_call():
+    call = {"name": "f", "arguments": '{"x": 1}'}
+    sample = sample_of(chat(ASKED, {**ANSWERED, "tool_calls": [{"id": "1", "type": "function", "function": call}], "function_call": call}))
+    assert sample.messages[1]["tool_calls"] == [{"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}]
+
+
+def test_turns_given_as_json_text_are_looked_through_too():
+    row = {"prompt": [ASKED], "completion": json.dumps([{**ANSWERED, "no_grad": 1, "score": 3}])}
+    assert refusal(row)[0] == "message switch"
+    assert source_of({**row, "completion": json.dumps([{**ANSWERED, "score": 3}])}).read(1)[1] == ["completion[].score"]
+
+
 def test_of_content_and_value_the_one_that_is_filled_is_read():
     turns = [{"role": "user", "content": None, "value": "?", "from": None}, {"from": "gpt", "role": None, "value": "!", "content": None}]
     assert [message["content"] for message in sample_of({"conversations": turns}).messages] == ["?", "!"]
+    named = [{"role": "user", "from": "小明", "content": "?"}, ANSWERED]
+    assert source_of({"messages": named}).read(1)[1] == ["messages[].from"], "a role that is not read is named"
 
 
 def test_all_that_nobody_reads_is_named_by_its_place():

@@ -7,6 +7,7 @@ RULES = {
     # how the row is written
     "broken JSON": "the line or list entry is not JSON: escape quotes and line breaks",
     "row form": "the row, or a column of it, has the wrong form: write an object with a list of messages, or a cell for each column",
+    "unread words": "words stand beside those that are read: write them into a message, or leave the column out",
     "unknown layout": "no known layout has these columns: rename them as the table in smvl/data/sources/layouts.py says",
     "column type": "a column holds something else than text where text belongs: write a string, or null",
     "row id": "the id is not a short text or a number: another column may stand in its place",

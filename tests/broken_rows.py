@@ -55,6 +55,14 @@ def _badly_written() -> list[BrokenRow]:
     return [
         BrokenRow("broken JSON", "this is not JSON", '{"messages": [broken'),
         BrokenRow("broken JSON", "this is not JSON .*recursion", "[" * 100_000),
+        BrokenRow(
+            "broken JSON", "this is JSON with the key 'answer' twice in one object", '{"question": "?", "answer": "!", "answer": "."}'
+        ),
+        BrokenRow(
+            "broken JSON",
+            "the arguments that message 1 gives to f are JSON with the key 'x' twice",
+            chat(USER, call({"name": "f", "arguments": '{"x": 1, "x": 2}'})),
+        ),
         BrokenRow("row form", r"the row is list '\[1, 2\]'; expected an object", [1, 2]),
         BrokenRow("row form", "the column messages holds str 'none'; expected a list", {"messages": "none"}),
         BrokenRow("row form", "the column conversations holds a list as text that is not JSON", {"conversations": "[{broken"}),

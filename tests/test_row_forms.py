@@ -348,6 +348,27 @@ def test_a_result_that_names_no_call_is_refused():
         assert refusal(chat(ASKED, two_calls(ids=("a", "b")), *results, ANSWERED))[0] == "tool result"
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        chat(ASKED, {**ANSWERED, "tool_calls": [{"function": {"name": "f", "arguments": '{"x": 1, "twice": {"x": 1}, "twice": 2}'}}]}),
+        chat(ASKED, {**ANSWERED, "function_call": '{"name": "f", "arguments": {"twice": 1, "twice": 2}}'}),
+        chat(ASKED, {"role": "function_call", "content": '{"name": "f", "twice": 1, "twice": 2}'}),
+        chat(ASKED, ANSWERED, tools='[{"name": "f", "parameters": {"properties": {"twice": {}, "twice": {}}}}]'),
+        {"messages": '[{"role": "user", "content": "?", "twice": 1, "twice": 1}]'},
+        {"question": "?", "answer": "!", "history": '[{"twice": 1, "twice": 1}]'},
+    ],
+)
+def test_a_key_that_stands_twice_in_json_text_is_named(row):
+    rule, reason = refusal(row)
+    assert rule == "broken JSON" and "JSON with the key 'twice' twice in one object" in reason
+
+
+def test_an_image_of_two_paths_is_not_the_second():
+    sample = sample_of(chat(ASKED, ANSWERED, images='{"path": "a.png", "path": "b.png"}'))
+    assert sample.images == ['nowhere/{"path": "a.png", "path": "b.png"}'], "the text names no file"
+
+
 # ---- switches of the loss -------------------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ A row that breaks one goes into quarantine with its rule and a reason that says 
 
 RULES = {
     # how the row is written
-    "broken JSON": "the line or list entry is not JSON: escape quotes and line breaks",
+    "broken JSON": "the line or list entry is not JSON, or has a key twice: escape quotes and line breaks, keep one of the keys",
     "row form": "the row, or a column of it, has the wrong form: write an object with a list of messages, or a cell for each column",
     "unread words": "words stand beside those that are read: write them into a message, or leave the column out",
     "unknown layout": "no known layout has these columns: rename them as the table in smvl/data/sources/layouts.py says",

@@ -104,6 +104,8 @@ def _no_conversations() -> list[BrokenRow]:
         ),
         BrokenRow("message switch", "the switch train_detail of message 1", chat(USER, {**ASSISTANT, "train_detail": [{"train": False}]})),
         BrokenRow("message switch", r"the row is switched off \(loss_weight: 0\)", chat(USER, ASSISTANT, loss_weight=0)),
+        BrokenRow("message switch", r"the row is switched off \(ignore: True\)", chat(USER, ASSISTANT, ignore=True)),
+        BrokenRow("message switch", r"loss_masks is \[0, 1\], which seems", chat(USER, ASSISTANT, USER, ASSISTANT, loss_masks=[0, 1])),
         BrokenRow("nothing supervised", "every answer is switched off", chat(USER, {**ASSISTANT, "loss": False})),
         BrokenRow("rejected answer", "label is false", chat(USER, ASSISTANT, label=False)),
         BrokenRow(

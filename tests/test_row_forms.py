@@ -413,6 +413,9 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(value):
         ({"is_train": "false"}, "message switch"),
         ({"train_on_last_only": 1}, "message switch"),
         ({"weight": 0.0}, "message switch"),
+        ({"ignore": True}, "message switch"),
+        ({"skip_loss": 1}, "message switch"),
+        ({"no_train": "true"}, "message switch"),
         ({"label": False}, "rejected answer"),
         ({"kto_tag": False}, "rejected answer"),
     ],
@@ -429,6 +432,64 @@ def test_a_switch_of_another_name_is_refused_by_it(name, value):
     facts = {"trained_on": "2024", "is_train": True, "learning_rate": 0, "num_train_rows": 0, "train": 1}
     assert source_of(chat(ASKED, {**ANSWERED, name: "x"}, **facts)).read(1)[1] == [*facts, f"messages[].{name}"]
     assert sample_of(chat(ASKED, {**ANSWERED, "loss": "", "mask": []})).messages == [ASKED, ANSWERED], "nothing is no switch"
+
+
+@pytest.mark.parametrize(
+    ("column", "switches"),
+    [
+        ("loss_masks", [0, 1]),
+        ("loss_mask", [False, True]),
+        ("weights", [0, 1]),
+        ("weights", "[0, 1]"),
+        ("labels", [0, 1]),
+        ("labels", [-100, -100, 7, 8, 9]),
+        ("turn_weights", [0.5, 1.0]),
+        ("message_weights", [0, 0, 0, 1]),
+        ("loss_mask", [None, 0, None, 1]),
+        ("loss_mask", [0, 0, 1, 1, 1, 0, 1]),
+        ("assistant_masks", [0, 0, 0, 0, 0, 1, 1]),
+        ("is_trained", "[True, False]"),
+        ("loss", "0,1"),
+        ("weights", {"1": 0, "3": 1}),
+        ("mask", [1, 1]),
+        ("ignore", [True, False]),
+        ("is_masked", [1, 1]),
+    ],
+)
+def test_a_list_of_switches_beside_the_messages_is_refused_by_its_name(column, switches):
+    rule, reason = refusal(chat(ASKED, ANSWERED, ASKED, ANSWERED, **{column: switches}))
+    assert rule == "message switch" and f"{column} is {switches}, which seems to switch the loss" in reason
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"label": "cat"},
+        {"label": 0},
+        {"labels": ["cat", "dog"]},
+        {"labels": [3, 7]},
+        {"labels": [0, 1, 1]},
+        {"weights": [1, 1]},
+        {"loss_mask": [True, True]},
+        {"weights": [0.1, 0.2, 0.3]},
+        {"scores": [0, 1]},
+        {"bbox": [0, 1]},
+        {"attention_mask": [1, 1, 1, 1, 1, 1, 0]},
+        {"training_data": "a, b"},
+        {"mask": {"bytes": b"\x89PNG", "path": None}},
+        {"weight_kg": 70, "learned_from": ["a", "b"]},
+    ],
+)
+def test_a_list_that_switches_nothing_is_a_fact_about_the_row(facts):
+    assert source_of(chat(ASKED, ANSWERED, ASKED, {**ANSWERED, "content": "a.png"}, images=[b"1"], **facts)).read(1)[1] == list(facts)
+
+
+def test_a_switch_in_a_part_or_in_an_entry_of_texts_is_refused():
+    part = {"type": "text", "text": "红色", "weight": 0}
+    rule, reason = refusal(chat(ASKED, {**ANSWERED, "content": [part]}))
+    assert rule == "message switch" and "messages[].content[].weight is 0" in reason
+    rule, reason = refusal({"images": [], "texts": [{"user": "?", "assistant": "!", "ignore": True}]})
+    assert rule == "message switch" and "texts[].ignore is True" in reason
 
 
 # ---- boxes ----------------------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from smvl.data.sources.other_tools import check_no_other_tools
 from smvl.data.sources.placeholders import check_number, place_images, without_images
 from smvl.data.sources.row_images import find_image
 from smvl.data.sources.storage import Rows, Storage
+from smvl.data.sources.switch_lists import check_no_switch_lists
 from smvl.data.sources.turns import TOOL_KEYS
 from smvl.data.sources.unused_keys import SYSTEM_COLUMNS, unused_keys
 from smvl.data.sources.values import id_text, is_empty, text_of_column
@@ -154,6 +155,7 @@ def _check_meaning(content: dict[str, Any], messages: list[dict], unread: dict[s
     """Refuse a row that means something else than its words when it is read as we do."""
     check_row_is_learned(content)
     check_no_other_switches(unread)
+    check_no_switch_lists(unread, messages)
     check_no_boxes(unread, messages)
     check_no_other_media(unread)
     check_no_other_tools(unread)

@@ -138,6 +138,11 @@ def _no_conversations() -> list[BrokenRow]:
         BrokenRow("empty question", "message 0 is the user's and is empty", {"question": None, "answer": "!"}),
         BrokenRow("no answer", "the last message is the user's; expected the assistant's", chat(USER, ASSISTANT, USER)),
         BrokenRow("empty answer", "message 1 is the assistant's and is empty", {"question": "?", "answer": " \n"}),
+        BrokenRow("empty answer", "message 1 .* holds thinking alone", {"question": "?", "answer": "<think>3</think>\n"}),
+        BrokenRow("empty question", "message 0 is the user's and is empty", {"question": "\u200b", "answer": "!"}),
+        BrokenRow(
+            "unread words", r"choices that are not in the question \(choices: 'cat'\)", {"question": "?", "answer": "A", "choices": ["cat"]}
+        ),
         BrokenRow("too long", "longer than max_length 256", {"question": "?", "answer": "长" * 2000}),
         BrokenRow("too long", "the column messages holds 10,001 entries; expected at most 10,000", chat(*[USER] * 10_000, ASSISTANT)),
         BrokenRow("too long", "the row has 10,001 images; expected at most 10,000", chat(USER, ASSISTANT, images=["good.png"] * 10_001)),

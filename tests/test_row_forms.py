@@ -369,6 +369,54 @@ def test_an_image_of_two_paths_is_not_the_second():
     assert sample.images == ['nowhere/{"path": "a.png", "path": "b.png"}'], "the text names no file"
 
 
+# ---- choices --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"choices": ["猫", "狗"]},
+        {"options": '["猫", "狗"]'},
+        {"options": "['猫', '狗']"},
+        {"options": {"A": "猫", "B": "狗"}},
+        {"choices": {"text": ["猫", "狗"], "label": ["A", "B"]}},
+        {"choices": [{"label": "A", "text": "猫"}, {"label": "B", "text": "狗"}]},
+        {"answer_choices": "A. 猫\nB. 狗"},
+        {"options": "猫|狗"},
+        {"A": "猫", "B": "狗", "C": None},
+        {"option_a": "猫", "option_b": "狗"},
+        {"opa": "猫", "opb": "狗"},
+        {"choices": [3, 4.0]},
+    ],
+)
+def test_choices_that_the_question_does_not_show_are_refused(columns):
+    row = {"question": "这是什么?", "answer": "B", **columns}
+    rule, reason = refusal(row)
+    assert rule == "unread words" and "the row has choices that are not in the question" in reason
+    assert refusal(chat({**ASKED, "content": "A. 猫"}, {**ANSWERED, "content": "B. 狗 3 4"}, **columns))[0] == "unread words"
+    shown = {**row, "question": "3 还是 4?这是什么? A. 猫  B. 狗"}
+    if columns.get("answer_choices") is None:
+        assert source_of(shown).read(1)[1] == [column for column in columns if columns[column] is not None]
+    assert sample_of({**row, "question": "这是什么? A. 猫\nB. 狗\n3\n4"}).answer == "B"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"options": {"temperature": 0.5, "model": "x"}},
+        {"choices": [{"index": 0, "message": {"role": "assistant", "content": "另一个"}}]},
+        {"choices": []},
+        {"choice": 2},
+        {"option": "x"},
+        {"A": "x"},
+        {"num_choices": 4},
+        {"options": "default"},
+    ],
+)
+def test_what_only_sounds_like_choices_is_a_fact_about_the_row(facts):
+    assert sample_of(chat(ASKED, ANSWERED, **facts)).messages == [ASKED, ANSWERED]
+
+
 # ---- switches of the loss -------------------------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,7 @@ RULES = {
     "no question": "no message is the user's: put the question before the answer",
     "empty question": "a user's message has neither text nor image: write the question, or leave the row out",
     "no answer": "the last message is not the assistant's: cut the conversation behind its last answer",
-    "empty answer": "an assistant's message has neither text nor a tool call: write the answer, or leave the row out",
+    "empty answer": "an assistant's message has neither text nor a tool call, but thinking at most: write the answer, or leave the row out",
     "nothing supervised": "no token of the row is asked of the model: an answer must hold more than its markers",
     "too long": "the last turn alone, with one tile an image, is over data.max_length or data.max_tiles, or the row is endless: cut it",
     # tools

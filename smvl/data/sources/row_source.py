@@ -17,6 +17,7 @@ from smvl.data.sources.row_images import find_image
 from smvl.data.sources.storage import Rows, Storage
 from smvl.data.sources.switch_lists import check_no_switch_lists
 from smvl.data.sources.turns import TOOL_KEYS
+from smvl.data.sources.unshown_choices import check_choices_are_shown
 from smvl.data.sources.unused_keys import SYSTEM_COLUMNS, unused_keys
 from smvl.data.sources.values import id_text, is_empty, text_of_column
 from smvl.data.tool_calls import read_calls, read_tools
@@ -156,6 +157,7 @@ def _check_meaning(content: dict[str, Any], messages: list[dict], unread: dict[s
     check_row_is_learned(content)
     check_no_other_switches(unread)
     check_no_switch_lists(unread, messages)
+    check_choices_are_shown(unread, messages)
     check_no_boxes(unread, messages)
     check_no_other_media(unread)
     check_no_other_tools(unread)

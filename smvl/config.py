@@ -233,6 +233,8 @@ class SourceConfig:
         else:
             check(bool(self.path), "path", self.path, "a folder, a file, or the id of a data set on the hub")
             check(self.scenes is None, "scenes", "settings", f"null, as the source is {self.source}, or source: {SCENES}")
+        repeated = sorted({name for name in self.subsets if self.subsets.count(name) > 1})
+        check(not repeated, "subsets", ", ".join(repeated), "each once; `weight` says how often its rows are drawn")
         check(0 < self.weight < math.inf, "weight", self.weight, "a finite number above 0")
         check(MIN_WEIGHT <= self.weight <= MAX_WEIGHT, "weight", self.weight, f"a number from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}")
         if self.stream is not None:

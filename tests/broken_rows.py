@@ -55,11 +55,25 @@ def _badly_written() -> list[BrokenRow]:
     return [
         BrokenRow("broken JSON", "this is not JSON", '{"messages": [broken'),
         BrokenRow("broken JSON", "this is not JSON .*recursion", "[" * 100_000),
+        BrokenRow(
+            "broken JSON", "this is JSON with the key 'answer' twice in one object", '{"question": "?", "answer": "!", "answer": "."}'
+        ),
+        BrokenRow(
+            "broken JSON",
+            "the arguments that message 1 gives to f are JSON with the key 'x' twice",
+            chat(USER, call({"name": "f", "arguments": '{"x": 1, "x": 2}'})),
+        ),
         BrokenRow("row form", r"the row is list '\[1, 2\]'; expected an object", [1, 2]),
         BrokenRow("row form", "the column messages holds str 'none'; expected a list", {"messages": "none"}),
         BrokenRow("row form", "the column conversations holds a list as text that is not JSON", {"conversations": "[{broken"}),
         BrokenRow("row form", "are nested more than 100 deep", chat(USER, ASSISTANT, tools=[{"name": "f", "parameters": nested(200)}])),
         BrokenRow("column type", "the reasoning of message 1 is int; expected text", chat(USER, {**ASSISTANT, "reasoning": 5})),
+        BrokenRow(
+            "unread words", "input is filled, .* prompt is a list of turns", {"prompt": [USER], "completion": [ASSISTANT], "input": "3"}
+        ),
+        BrokenRow(
+            "unread words", "system and system_prompt hold system prompts that differ", chat(USER, ASSISTANT, system="s", system_prompt="t")
+        ),
         BrokenRow("unknown layout", r"found the columns label, text; nearest layouts: .* lacks ", {"text": "?", "label": 3}),
         BrokenRow("column type", "the column answer holds int '3'; expected text", {"question": "?", "answer": 3}),
         BrokenRow("row id", r"the id has 300 characters \(xxx.*expected at most 256", chat(USER, ASSISTANT, id="x" * 300)),
@@ -90,6 +104,8 @@ def _no_conversations() -> list[BrokenRow]:
         ),
         BrokenRow("message switch", "the switch train_detail of message 1", chat(USER, {**ASSISTANT, "train_detail": [{"train": False}]})),
         BrokenRow("message switch", r"the row is switched off \(loss_weight: 0\)", chat(USER, ASSISTANT, loss_weight=0)),
+        BrokenRow("message switch", r"the row is switched off \(ignore: True\)", chat(USER, ASSISTANT, ignore=True)),
+        BrokenRow("message switch", r"loss_masks is \[0, 1\], which seems", chat(USER, ASSISTANT, USER, ASSISTANT, loss_masks=[0, 1])),
         BrokenRow("nothing supervised", "every answer is switched off", chat(USER, {**ASSISTANT, "loss": False})),
         BrokenRow("rejected answer", "label is false", chat(USER, ASSISTANT, label=False)),
         BrokenRow(
@@ -122,6 +138,11 @@ def _no_conversations() -> list[BrokenRow]:
         BrokenRow("empty question", "message 0 is the user's and is empty", {"question": None, "answer": "!"}),
         BrokenRow("no answer", "the last message is the user's; expected the assistant's", chat(USER, ASSISTANT, USER)),
         BrokenRow("empty answer", "message 1 is the assistant's and is empty", {"question": "?", "answer": " \n"}),
+        BrokenRow("empty answer", "message 1 .* holds thinking alone", {"question": "?", "answer": "<think>3</think>\n"}),
+        BrokenRow("empty question", "message 0 is the user's and is empty", {"question": "\u200b", "answer": "!"}),
+        BrokenRow(
+            "unread words", r"choices that are not in the question \(choices: 'cat'\)", {"question": "?", "answer": "A", "choices": ["cat"]}
+        ),
         BrokenRow("too long", "longer than max_length 256", {"question": "?", "answer": "长" * 2000}),
         BrokenRow("too long", "the column messages holds 10,001 entries; expected at most 10,000", chat(*[USER] * 10_000, ASSISTANT)),
         BrokenRow("too long", "the row has 10,001 images; expected at most 10,000", chat(USER, ASSISTANT, images=["good.png"] * 10_001)),

@@ -48,6 +48,26 @@ def test_a_broken_entry_breaks_only_itself(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("row", "key"),
+    [
+        ('{"messages": [1], "messages": [2]}', "messages"),
+        ('{"messages": [{"role": "user", "content": "q1", "content": "q2"}]}', "content"),
+        ('{"id": 1, "\\u0069d": 1}', "id"),
+        ('{"a": {"b": [{"": 0, "c": 1, "": 2}]}}', ""),
+    ],
+)
+def test_a_key_that_stands_twice_breaks_its_row_and_is_named(tmp_path, row, key):
+    same_keys_apart = '{"a": {"a": 1}, "b": [{"a": 2}, {"a": NaN}]}'
+    (tmp_path / "a.jsonl").write_text(f"{row}\n{same_keys_apart}\n", encoding="utf-8")
+    (tmp_path / "a.json").write_text(f"[{row}, {same_keys_apart}]", encoding="utf-8")
+    for rows in (JsonLines(tmp_path / "a.jsonl", "a"), JsonList(tmp_path / "a.json", "a")):
+        with pytest.raises(SampleError, match=f"this is JSON with the key '{key}' twice in one object; keep one of them") as error:
+            rows[0]
+        assert error.value.rule == "broken JSON"
+        assert rows[1]["a"] == {"a": 1} and rows[1]["b"][0] == {"a": 2}
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ('[{"a": 1}, {"b"', r"the list is not closed \(2 brackets are open at its end\)"),

@@ -348,6 +348,75 @@ def test_a_result_that_names_no_call_is_refused():
         assert refusal(chat(ASKED, two_calls(ids=("a", "b")), *results, ANSWERED))[0] == "tool result"
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        chat(ASKED, {**ANSWERED, "tool_calls": [{"function": {"name": "f", "arguments": '{"x": 1, "twice": {"x": 1}, "twice": 2}'}}]}),
+        chat(ASKED, {**ANSWERED, "function_call": '{"name": "f", "arguments": {"twice": 1, "twice": 2}}'}),
+        chat(ASKED, {"role": "function_call", "content": '{"name": "f", "twice": 1, "twice": 2}'}),
+        chat(ASKED, ANSWERED, tools='[{"name": "f", "parameters": {"properties": {"twice": {}, "twice": {}}}}]'),
+        {"messages": '[{"role": "user", "content": "?", "twice": 1, "twice": 1}]'},
+        {"question": "?", "answer": "!", "history": '[{"twice": 1, "twice": 1}]'},
+    ],
+)
+def test_a_key_that_stands_twice_in_json_text_is_named(row):
+    rule, reason = refusal(row)
+    assert rule == "broken JSON" and "JSON with the key 'twice' twice in one object" in reason
+
+
+def test_an_image_of_two_paths_is_not_the_second():
+    sample = sample_of(chat(ASKED, ANSWERED, images='{"path": "a.png", "path": "b.png"}'))
+    assert sample.images == ['nowhere/{"path": "a.png", "path": "b.png"}'], "the text names no file"
+
+
+# ---- choices --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"choices": ["猫", "狗"]},
+        {"options": '["猫", "狗"]'},
+        {"options": "['猫', '狗']"},
+        {"options": {"A": "猫", "B": "狗"}},
+        {"choices": {"text": ["猫", "狗"], "label": ["A", "B"]}},
+        {"choices": [{"label": "A", "text": "猫"}, {"label": "B", "text": "狗"}]},
+        {"answer_choices": "A. 猫\nB. 狗"},
+        {"options": "猫|狗"},
+        {"A": "猫", "B": "狗", "C": None},
+        {"option_a": "猫", "option_b": "狗"},
+        {"opa": "猫", "opb": "狗"},
+        {"choices": [3, 4.0]},
+    ],
+)
+def test_choices_that_the_question_does_not_show_are_refused(columns):
+    row = {"question": "这是什么?", "answer": "B", **columns}
+    rule, reason = refusal(row)
+    assert rule == "unread words" and "the row has choices that are not in the question" in reason
+    assert refusal(chat({**ASKED, "content": "A. 猫"}, {**ANSWERED, "content": "B. 狗 3 4"}, **columns))[0] == "unread words"
+    shown = {**row, "question": "3 还是 4?这是什么? A. 猫  B. 狗"}
+    if columns.get("answer_choices") is None:
+        assert source_of(shown).read(1)[1] == [column for column in columns if columns[column] is not None]
+    assert sample_of({**row, "question": "这是什么? A. 猫\nB. 狗\n3\n4"}).answer == "B"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"options": {"temperature": 0.5, "model": "x"}},
+        {"choices": [{"index": 0, "message": {"role": "assistant", "content": "另一个"}}]},
+        {"choices": []},
+        {"choice": 2},
+        {"option": "x"},
+        {"A": "x"},
+        {"num_choices": 4},
+        {"options": "default"},
+    ],
+)
+def test_what_only_sounds_like_choices_is_a_fact_about_the_row(facts):
+    assert sample_of(chat(ASKED, ANSWERED, **facts)).messages == [ASKED, ANSWERED]
+
+
 # ---- switches of the loss -------------------------------------------------------------------------------------------------------
 
 
@@ -392,6 +461,9 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(value):
         ({"is_train": "false"}, "message switch"),
         ({"train_on_last_only": 1}, "message switch"),
         ({"weight": 0.0}, "message switch"),
+        ({"ignore": True}, "message switch"),
+        ({"skip_loss": 1}, "message switch"),
+        ({"no_train": "true"}, "message switch"),
         ({"label": False}, "rejected answer"),
         ({"kto_tag": False}, "rejected answer"),
     ],
@@ -408,6 +480,64 @@ def test_a_switch_of_another_name_is_refused_by_it(name, value):
     facts = {"trained_on": "2024", "is_train": True, "learning_rate": 0, "num_train_rows": 0, "train": 1}
     assert source_of(chat(ASKED, {**ANSWERED, name: "x"}, **facts)).read(1)[1] == [*facts, f"messages[].{name}"]
     assert sample_of(chat(ASKED, {**ANSWERED, "loss": "", "mask": []})).messages == [ASKED, ANSWERED], "nothing is no switch"
+
+
+@pytest.mark.parametrize(
+    ("column", "switches"),
+    [
+        ("loss_masks", [0, 1]),
+        ("loss_mask", [False, True]),
+        ("weights", [0, 1]),
+        ("weights", "[0, 1]"),
+        ("labels", [0, 1]),
+        ("labels", [-100, -100, 7, 8, 9]),
+        ("turn_weights", [0.5, 1.0]),
+        ("message_weights", [0, 0, 0, 1]),
+        ("loss_mask", [None, 0, None, 1]),
+        ("loss_mask", [0, 0, 1, 1, 1, 0, 1]),
+        ("assistant_masks", [0, 0, 0, 0, 0, 1, 1]),
+        ("is_trained", "[True, False]"),
+        ("loss", "0,1"),
+        ("weights", {"1": 0, "3": 1}),
+        ("mask", [1, 1]),
+        ("ignore", [True, False]),
+        ("is_masked", [1, 1]),
+    ],
+)
+def test_a_list_of_switches_beside_the_messages_is_refused_by_its_name(column, switches):
+    rule, reason = refusal(chat(ASKED, ANSWERED, ASKED, ANSWERED, **{column: switches}))
+    assert rule == "message switch" and f"{column} is {switches}, which seems to switch the loss" in reason
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"label": "cat"},
+        {"label": 0},
+        {"labels": ["cat", "dog"]},
+        {"labels": [3, 7]},
+        {"labels": [0, 1, 1]},
+        {"weights": [1, 1]},
+        {"loss_mask": [True, True]},
+        {"weights": [0.1, 0.2, 0.3]},
+        {"scores": [0, 1]},
+        {"bbox": [0, 1]},
+        {"attention_mask": [1, 1, 1, 1, 1, 1, 0]},
+        {"training_data": "a, b"},
+        {"mask": {"bytes": b"\x89PNG", "path": None}},
+        {"weight_kg": 70, "learned_from": ["a", "b"]},
+    ],
+)
+def test_a_list_that_switches_nothing_is_a_fact_about_the_row(facts):
+    assert source_of(chat(ASKED, ANSWERED, ASKED, {**ANSWERED, "content": "a.png"}, images=[b"1"], **facts)).read(1)[1] == list(facts)
+
+
+def test_a_switch_in_a_part_or_in_an_entry_of_texts_is_refused():
+    part = {"type": "text", "text": "红色", "weight": 0}
+    rule, reason = refusal(chat(ASKED, {**ANSWERED, "content": [part]}))
+    assert rule == "message switch" and "messages[].content[].weight is 0" in reason
+    rule, reason = refusal({"images": [], "texts": [{"user": "?", "assistant": "!", "ignore": True}]})
+    assert rule == "message switch" and "texts[].ignore is True" in reason
 
 
 # ---- boxes ----------------------------------------------------------------------------------------------------------------------
@@ -480,9 +610,66 @@ def test_a_system_prompt_is_read_under_either_name():
         assert len(sample_of(chat(system, ASKED, ANSWERED, **{column: "简短。"})).messages) == 3
 
 
+@pytest.mark.parametrize(
+    ("column", "words"), [("input", "表"), ("context", "表"), ("history", [["一?", "二"]]), ("history", '[["一?", "二"]]')]
+)
+def test_words_beside_a_list_of_turns_are_refused_by_their_column(column, words):
+    row = {"prompt": [ASKED], "completion": [ANSWERED]}
+    rule, reason = refusal({**row, column: words})
+    assert rule == "unread words" and f"{column} is filled" in reason and "prompt is a list of turns" in reason
+    for nothing in ("", None, [], "[]"):
+        assert sample_of({**row, column: nothing}).messages == [ASKED, ANSWERED]
+
+
+def test_two_system_prompts_of_a_row_must_be_the_same():
+    rule, reason = refusal(chat(ASKED, ANSWERED, system="简短。", system_prompt="详细。"))
+    assert (rule, reason) == ("unread words", "memory:1: system and system_prompt hold system prompts that differ; expected one")
+    for more in ({"system": "简短。"}, {"system": ""}, {"system": None}):
+        assert sample_of(chat(ASKED, ANSWERED, system_prompt="简短。", **more)).messages[0]["content"] == "简短。"
+
+
+@pytest.mark.parametrize(
+    ("role", "first", "second"),
+    [
+        ("assistant", {"reasoning_content": "想"}, {"thinking": "再想"}),
+        (
+            "assistant",
+            {"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]},
+            {"function_call": {"name": "g", "arguments": "{}"}},
+        ),
+        ("system", {"tools": [{"name": "f"}]}, {"functions": [{"name": "g"}]}),
+    ],
+)
+def test_what_a_turn_says_under_two_names_is_the_same_or_refused(role, first, second):
+    def turns(more):
+        system = {"role": "system", "content": "s", **(more if role == "system" else {})}
+        return chat(system, ASKED, {**ANSWERED, **(more if role == "assistant" else {})})
+
+    rule, reason = refusal(turns(first | second))
+    assert rule == "unread words" and f"has {next(iter(first))} and {next(iter(second))}, which differ" in reason
+    alone = sample_of(turns(second))
+    for nothing in ([], "", None):
+        again = sample_of(turns(dict.fromkeys(first, nothing) | second))
+        assert (again.messages, again.tools) == (alone.messages, alone.tools), "the one that is filled is read"
+
+
+def test_a_call_under_both_names_is_one_call():
+    call = {"name": "f", "arguments": '{"x": 1}'}
+    sample = sample_of(chat(ASKED, {**ANSWERED, "tool_calls": [{"id": "1", "type": "function", "function": call}], "function_call": call}))
+    assert sample.messages[1]["tool_calls"] == [{"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}]
+
+
+def test_turns_given_as_json_text_are_looked_through_too():
+    row = {"prompt": [ASKED], "completion": json.dumps([{**ANSWERED, "no_grad": 1, "score": 3}])}
+    assert refusal(row)[0] == "message switch"
+    assert source_of({**row, "completion": json.dumps([{**ANSWERED, "score": 3}])}).read(1)[1] == ["completion[].score"]
+
+
 def test_of_content_and_value_the_one_that_is_filled_is_read():
     turns = [{"role": "user", "content": None, "value": "?", "from": None}, {"from": "gpt", "role": None, "value": "!", "content": None}]
     assert [message["content"] for message in sample_of({"conversations": turns}).messages] == ["?", "!"]
+    named = [{"role": "user", "from": "小明", "content": "?"}, ANSWERED]
+    assert source_of({"messages": named}).read(1)[1] == ["messages[].from"], "a role that is not read is named"
 
 
 def test_all_that_nobody_reads_is_named_by_its_place():

@@ -52,6 +52,31 @@ def test_a_conversation_that_breaks_a_rule_names_it(messages, images, rule):
     assert error.value.rule == rule
 
 
+INVISIBLE = ["\u200b", "\ufeff", "\u2060\u200e\n", "\u00ad", "\u3164", "\u2800", "\ufe0f", "\x1f"]
+
+
+@pytest.mark.parametrize(
+    "words", [*INVISIBLE, "<think>x</think>", "<think>x</think>\n\u200b", "<think>x", "\nx</think> ", "<think></think>"]
+)
+def test_an_answer_of_which_nothing_is_said_is_empty(words):
+    for content in (words, [{"type": "text", "text": words}]):
+        with pytest.raises(SampleError) as error:
+            make([{"role": "user", "content": "?"}, {"role": "assistant", "content": content}])
+        assert error.value.rule == "empty answer"
+
+
+@pytest.mark.parametrize("words", ["<think>x</think>y", "👍🏽", "❤️", "\u200b是", "。", "a<think>b"])
+def test_an_answer_of_which_anything_is_said_is_one(words):
+    assert make([{"role": "user", "content": "?"}, {"role": "assistant", "content": words}]).answer == words
+
+
+@pytest.mark.parametrize("words", INVISIBLE)
+def test_a_question_of_which_nothing_is_seen_is_empty(words):
+    with pytest.raises(SampleError) as error:
+        make([{"role": "user", "content": words}, {"role": "assistant", "content": "!"}])
+    assert error.value.rule == "empty question"
+
+
 def test_an_answer_may_be_a_tool_call_alone():
     assert make([USER, call()]).answer == ""
 

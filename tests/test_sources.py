@@ -349,6 +349,25 @@ def test_a_broken_subset_is_refused_with_the_reason(the_cauldron, subset):
         check_source(SourceConfig(path="HuggingFaceM4/the_cauldron", subsets=[subset]))
 
 
+@pytest.mark.parametrize("second", ["./tiny", "tiny/", "tiny/part", "linked", "../folder/tiny"])
+def test_a_subset_that_is_another_one_or_lies_in_it_is_refused(tmp_path, second):
+    for folder in ("tiny/part", "other"):
+        (tmp_path / "folder" / folder).mkdir(parents=True)
+        write_rows(tmp_path / "folder" / folder / "rows.jsonl", [text_row(0)])
+    (tmp_path / "folder/linked").symlink_to(tmp_path / "folder/tiny")
+    for subsets in (["tiny", second], [second, "other", "tiny"]):
+        for refuse in (check_source, open_source):
+            with pytest.raises(ValueError, match=r"folder: the subset \S+ is the folder \S+, or lies in it: rows would be read twice"):
+                refuse(SourceConfig(path=str(tmp_path / "folder"), subsets=subsets))
+    assert len(open_path(tmp_path / "folder", subsets=["tiny", "other"])) == 2
+
+
+def test_a_subset_that_is_named_twice_is_refused_wherever_the_data_lie():
+    for path in ("folder", "owner/name"):
+        with pytest.raises(ValueError, match="subsets: found 'tiny', expected each once; `weight` says how often its rows are drawn"):
+            SourceConfig(path=path, subsets=["tiny", "a", "tiny"])
+
+
 def test_without_names_the_broken_subsets_are_left_out_and_named(the_cauldron, caplog):
     with caplog.at_level(logging.WARNING):
         source = open_path(the_cauldron)

@@ -5,6 +5,7 @@ to change the data. Two of the assistant's are refused: the second would be lear
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from smvl.processing.plain_values import ROLES
 
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _MOST_PRIVATE = 2000
+_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(map(chr, range(0xFE00, 0xFE10)))
+"""Characters that show nothing and are neither space nor control nor format, as Unicode has it."""
 _DEEPEST = 100
 """Lists and objects within each other; every layer is one of Python's, which allows a thousand, and of the chat template's."""
 
@@ -86,7 +89,7 @@ def _check_message(message: Any, index: int) -> None:
     _check_content(message.get("content"), index)
     if role == "assistant":
         _check_answer(message, index)
-    elif role == "user" and not text_of(message).strip() and not count_images(message):
+    elif role == "user" and _is_blank(text_of(message)) and not count_images(message):
         raise SampleError("empty question", f"message {index} is the user's and is empty")
 
 
@@ -95,8 +98,22 @@ def _check_answer(message: dict[str, Any], index: int) -> None:
         raise SampleError("image in answer", f"message {index} is the assistant's and holds an image; the model writes text only")
     if message.get("tool_calls"):
         read_calls(message["tool_calls"], index)
-    elif not text_of(message).strip():
+    elif _is_blank(text_of(message)):
         raise SampleError("empty answer", f"message {index} is the assistant's and is empty")
+    elif _is_blank(_behind_thinking(text_of(message))):
+        raise SampleError("empty answer", f"message {index} is the assistant's and holds thinking alone; expected an answer behind it")
+
+
+def _behind_thinking(answer: str) -> str:
+    """The words of an answer without those that the chat template takes for thinking, as which it is also begun and never closed."""
+    if "</think>" in answer:
+        return answer.rpartition("</think>")[2]
+    return "" if answer.lstrip().startswith("<think>") else answer
+
+
+def _is_blank(text: str) -> bool:
+    """Whether nothing of a text can be seen: it is empty, or all space, control and format characters, as U+200B and U+FEFF are."""
+    return all(character.isspace() or character in _BLANKS or unicodedata.category(character) in ("Cc", "Cf") for character in text)
 
 
 def _check_content(content: Any, index: int) -> None:

@@ -5,8 +5,9 @@ A row that breaks one goes into quarantine with its rule and a reason that says 
 
 RULES = {
     # how the row is written
-    "broken JSON": "the line or list entry is not JSON: escape quotes and line breaks",
+    "broken JSON": "the line or list entry is not JSON, or has a key twice: escape quotes and line breaks, keep one of the keys",
     "row form": "the row, or a column of it, has the wrong form: write an object with a list of messages, or a cell for each column",
+    "unread words": "words stand beside those that are read: write them into a message, or leave the column out",
     "unknown layout": "no known layout has these columns: rename them as the table in smvl/data/sources/layouts.py says",
     "column type": "a column holds something else than text where text belongs: write a string, or null",
     "row id": "the id is not a short text or a number: another column may stand in its place",
@@ -25,7 +26,7 @@ RULES = {
     "no question": "no message is the user's: put the question before the answer",
     "empty question": "a user's message has neither text nor image: write the question, or leave the row out",
     "no answer": "the last message is not the assistant's: cut the conversation behind its last answer",
-    "empty answer": "an assistant's message has neither text nor a tool call: write the answer, or leave the row out",
+    "empty answer": "an assistant's message has neither text nor a tool call, but thinking at most: write the answer, or leave the row out",
     "nothing supervised": "no token of the row is asked of the model: an answer must hold more than its markers",
     "too long": "the last turn alone, with one tile an image, is over data.max_length or data.max_tiles, or the row is endless: cut it",
     # tools

@@ -6,6 +6,7 @@ Arguments come as JSON text (OpenAI) or as an object; the chat template writes a
 import json
 from typing import Any
 
+from smvl.data.json_text import parse_json
 from smvl.data.rules import SampleError
 
 CALL_ID_KEYS = ("tool_call_id", "call_id", "tool_use_id")
@@ -85,14 +86,7 @@ def _as_json(value: Any, rule: str, what: str) -> Any:
 
 
 def _parsed(text: str, rule: str, what: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_refuse_constant) if text.strip() else None
-    except (ValueError, RecursionError) as error:
-        raise SampleError(rule, f"{what} not JSON ({error}): {_shown(text)}") from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
+    return parse_json(text, rule, what) if text.strip() else None
 
 
 def _shown(value: Any) -> str:

@@ -1,13 +1,12 @@
 """JSON Lines: one object a line. Only where the lines begin is held in memory, 8 bytes each."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from smvl.data.rules import SampleError
+from smvl.data.json_text import parse_json
 from smvl.data.sources.text_files import check_text_file, decode_row
 
 _BLOCK_BYTES = 1 << 24
@@ -36,12 +35,8 @@ class JsonLines:
 
 
 def parse_row(text: bytes) -> Any:
-    """The value of a row; raises `SampleError` when it is not JSON in UTF-8. Objects nested too deeply for Python are not JSON either."""
-    decoded = decode_row(text)
-    try:
-        return json.loads(decoded)
-    except (ValueError, RecursionError) as error:
-        raise SampleError("broken JSON", f"this is not JSON ({error})") from error
+    """The value of a row; raises `SampleError` when it is not JSON in UTF-8."""
+    return parse_json(decode_row(text), "broken JSON", "this is", allows_nan=True)
 
 
 def line_offsets(file: Path, *, block_bytes: int = _BLOCK_BYTES) -> np.ndarray:

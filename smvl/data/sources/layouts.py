@@ -26,7 +26,8 @@ bytes, base64 (bare or a data: URL), `{"bytes", "path"}` or a PIL image. Roles m
 `tool_calls` (OpenAI) or turns from `function_call` and `observation` (ShareGPT), results in any order if they name their call. A turn of
 the assistant's with `loss`, `weight`, `train` or the like at 0 or false is read and not learned. A row without the columns of any layout,
 and any row that breaks a rule of smvl/data/rules.py, is refused: so is one whose images, tools, boxes or switches stand where they
-are not read. What else is not read, `python -m smvl.data check` names.
+are not read, and one whose words do: beside a list of turns, or in a second system prompt. What else is not read, `python -m smvl.data
+check` names.
 """
 
 import difflib
@@ -37,9 +38,10 @@ from typing import Any
 
 from smvl.data.rules import SampleError
 from smvl.data.sources.turns import read_turn
-from smvl.data.sources.values import is_missing, list_of_column, text_of_column
+from smvl.data.sources.values import is_empty, is_missing, list_of_column, text_of_column
 
 _INPUT_COLUMNS = ("input", "context")
+_BESIDE_A_QUESTION = (*_INPUT_COLUMNS, "history")
 
 Messages = list[dict[str, Any]]
 
@@ -80,6 +82,7 @@ def _turns_of(column: str) -> Callable[[dict[str, Any]], Messages]:
 def _pair_of(question: str, answer: str) -> Callable[[dict[str, Any]], Messages]:
     def read(row: dict[str, Any]) -> Messages:
         if isinstance(row[question], list):  # TRL's conversational prompt and completion
+            _check_no_words_beside(row, question)
             turns = [*row[question], *list_of_column(row, answer)]
             return [read_turn(turn, index) for index, turn in enumerate(turns)]
         words = [text_of_column(row, question), *(text_of_column(row, column) for column in _INPUT_COLUMNS)]
@@ -87,6 +90,12 @@ def _pair_of(question: str, answer: str) -> Callable[[dict[str, Any]], Messages]
         return [*_read_history(row), *_question_and_answer(asked, text_of_column(row, answer))]
 
     return read
+
+
+def _check_no_words_beside(row: dict[str, Any], turns: str) -> None:
+    if column := next((column for column in _BESIDE_A_QUESTION if not is_empty(row.get(column))), None):
+        reason = f"{column} is filled, which is read beside a question that is text; {turns} is a list of turns: write it into one"
+        raise SampleError("unread words", reason)
 
 
 def _read_history(row: dict[str, Any]) -> Messages:
@@ -115,7 +124,7 @@ LAYOUTS = (
     RowLayout("messages", ("messages",), _turns_of("messages")),
     RowLayout("conversations", ("conversations",), _turns_of("conversations")),
     RowLayout("conversations", ("conversation",), _turns_of("conversation")),
-    *(RowLayout("pair", columns, _pair_of(*columns), beside=(*_INPUT_COLUMNS, "history")) for columns in _PAIRS),
+    *(RowLayout("pair", columns, _pair_of(*columns), beside=_BESIDE_A_QUESTION) for columns in _PAIRS),
 )
 LAYOUT_NAMES = tuple(dict.fromkeys(layout.name for layout in LAYOUTS))
 

@@ -5,7 +5,6 @@ paths there); where they hold others, the row is refused, and so is one whose im
 """
 
 import itertools
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from smvl.data.json_text import parse_json
 from smvl.data.rules import SampleError
 from smvl.data.sources.values import is_empty, is_missing
 
@@ -62,8 +62,8 @@ def check_unread_images(unread: dict[str, list[Any]], images: Sequence[Any]) -> 
 def _entries(value: Any) -> list[Any]:
     if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
+            value = parse_json(value, "image form", "the images are", allows_nan=True)
+        except SampleError:
             return [value]  # a path may begin so
     if isinstance(value, (list, tuple)):
         return list(value)

@@ -8,6 +8,7 @@ folder/                 all of these below it, of one kind; the parquet files of
 folder/state.json       what `save_to_disk` has written; folder/dataset_dict.json: the same, one folder a split
 """
 
+import itertools
 import json
 import logging
 import os
@@ -70,7 +71,7 @@ def open_local(path: Path, subsets: Sequence[str], split: str, *, kinds: Collect
 
 
 def check_local(path: Path, subsets: Sequence[str], *, is_cauldron: bool) -> None:
-    """Raise `ValueError` when there is nothing at `path`, or a subset is not there, or is known to be broken."""
+    """Raise `ValueError` when there is nothing at `path`, or a subset is not there, is known to be broken, or lies in another."""
     if not os.path.exists(path):  # which knows that no path has a name of 300 characters, where Path.exists raises
         raise ValueError(f"there is no data in {path}. {_HOW}")
     if not path.is_dir():
@@ -81,6 +82,15 @@ def check_local(path: Path, subsets: Sequence[str], *, is_cauldron: bool) -> Non
         if not (path / subset).is_dir():
             names = {*(_folders_in(path) if path.is_dir() else ()), *(SUBSETS if is_cauldron else ())}
             raise ValueError(f"{path}: {describe_unknown(subset, names - {subset})}. {_HOW}")
+    _check_apart(path, subsets)
+
+
+def _check_apart(path: Path, subsets: Sequence[str]) -> None:
+    """Raise `ValueError` when rows would be read twice: a subset is another one by another name, or lies in another one."""
+    folders = {subset: (path / subset).resolve() for subset in subsets}
+    for inner, outer in itertools.permutations(folders, 2):
+        if folders[inner].is_relative_to(folders[outer]):
+            raise ValueError(f"{path}: the subset {inner} is the folder {outer}, or lies in it: rows would be read twice. Take one out.")
 
 
 def _folders_in(path: Path) -> list[str]:

@@ -14,6 +14,8 @@ _OFF = tuple("mask masked ignore ignored ignore_loss skip_loss no_loss no_train"
 SWITCHES = (*_ON, *_OFF)
 _OTHER_IN_TURNS = re.compile(r"[.](\w+_)?(loss|losses|train\w*|learn\w*|masked|mask_history|unmask|supervised?|no_grad)(_\w+)?$", re.I)
 _OTHER_IN_ROWS = re.compile(r"(\w+_)?(loss|train(ed|able|ing)?|learn(ed|able)?|supervised?)", re.I)
+_KNOWN_ELSEWHERE = re.compile(rf"[.]({'|'.join(SWITCHES)})$", re.IGNORECASE)
+"""Below a turn, or in an entry of `texts`, where they are not read."""
 _OTHER_ABOUT_TURNS = re.compile(r"(mask|train_on)_\w+", re.I)
 _OF_PARTS = ("train_detail", "train_details")
 _IS_GOOD_ANSWER = ("label", "kto_tag")
@@ -45,10 +47,10 @@ def check_no_other_switches(unread: dict[str, list[Any]]) -> None:
     Of a row one that is on is let through, as it may mean that the row is of the part to train on, unless it is about turns.
     """
     for place, values in unread.items():
-        is_about_turns = _OTHER_IN_TURNS.search(place) or _OTHER_ABOUT_TURNS.fullmatch(place)
+        is_about_turns = any((_OTHER_IN_TURNS.search(place), _KNOWN_ELSEWHERE.search(place), _OTHER_ABOUT_TURNS.fullmatch(place)))
         if not is_about_turns and not _OTHER_IN_ROWS.fullmatch(place):
             continue
-        if found := [value for value in values if _as_word(value) in ((0, 1) if is_about_turns else (0,))]:
+        if found := [value for value in values if as_word(value) in ((0, 1) if is_about_turns else (0,))]:
             reason = f"{place} is {found[0]!r}, which seems to switch the loss and is not read; expected `loss` in the assistant's turns"
             raise SampleError("message switch", reason)
 
@@ -56,19 +58,23 @@ def check_no_other_switches(unread: dict[str, list[Any]]) -> None:
 def check_row_is_learned(row: dict[str, Any]) -> None:
     """Raise `SampleError` for a row that is switched off as a whole, or whose answer is marked as a bad one."""
     for name in _ON:
-        if _as_word(row.get(name)) in (0, False):
+        if as_word(row.get(name)) in (0, False):
+            raise SampleError("message switch", f"the row is switched off ({name}: {row[name]})")
+    for name in _OFF:
+        if as_word(row.get(name)) in (1, True):
             raise SampleError("message switch", f"the row is switched off ({name}: {row[name]})")
     for name in _IS_GOOD_ANSWER:
         if row.get(name) is False or row.get(name) == "false":  # 0 may be the number of a class
             raise SampleError("rejected answer", f"{name} is false, which marks the answer as a bad one; expected answers to learn")
 
 
-def _as_word(value: Any) -> Any:
+def as_word(value: Any) -> Any:
+    """What a text says of on and off, None where it says neither; any other value as it is."""
     return _WORDS.get(value.strip().lower()) if isinstance(value, str) else value
 
 
 def _as_switch(value: Any, name: str, where: str) -> bool:
-    found = _as_word(value)
+    found = as_word(value)
     if isinstance(found, (bool, int, float)) and found in (0, 1):
         return bool(found)
     raise SampleError("message switch", f"the switch {name} {where} is {str(value)[:40]!r}; expected true or false, 1 or 0")

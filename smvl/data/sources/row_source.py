@@ -15,7 +15,9 @@ from smvl.data.sources.other_tools import check_no_other_tools
 from smvl.data.sources.placeholders import check_number, place_images, without_images
 from smvl.data.sources.row_images import find_image
 from smvl.data.sources.storage import Rows, Storage
+from smvl.data.sources.switch_lists import check_no_switch_lists
 from smvl.data.sources.turns import TOOL_KEYS
+from smvl.data.sources.unshown_choices import check_choices_are_shown
 from smvl.data.sources.unused_keys import SYSTEM_COLUMNS, unused_keys
 from smvl.data.sources.values import id_text, is_empty, text_of_column
 from smvl.data.tool_calls import read_calls, read_tools
@@ -154,6 +156,8 @@ def _check_meaning(content: dict[str, Any], messages: list[dict], unread: dict[s
     """Refuse a row that means something else than its words when it is read as we do."""
     check_row_is_learned(content)
     check_no_other_switches(unread)
+    check_no_switch_lists(unread, messages)
+    check_choices_are_shown(unread, messages)
     check_no_boxes(unread, messages)
     check_no_other_media(unread)
     check_no_other_tools(unread)
@@ -161,7 +165,10 @@ def _check_meaning(content: dict[str, Any], messages: list[dict], unread: dict[s
 
 def _with_system_prompt(messages: list[dict], content: dict[str, Any]) -> list[dict]:
     """The messages behind the system prompt of the row, unless that is their first."""
-    prompt = next((text for text in (text_of_column(content, column) for column in SYSTEM_COLUMNS) if text), None)
+    prompts = {column: text for column in SYSTEM_COLUMNS if (text := text_of_column(content, column))}
+    if len(set(prompts.values())) > 1:
+        raise SampleError("unread words", f"{' and '.join(prompts)} hold system prompts that differ; expected one")
+    prompt = next(iter(prompts.values()), None)
     if prompt is None or not messages or (messages[0]["role"], messages[0]["content"]) == ("system", prompt):
         return messages
     return [{"role": "system", "content": prompt}, *messages]

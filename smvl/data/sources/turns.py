@@ -6,13 +6,14 @@ conversation's tools (`tools`).
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from smvl.data.rules import SampleError
 from smvl.data.sources.listed_images import image_column, listed_images
 from smvl.data.sources.loss_switches import SWITCHES, is_switched_off
 from smvl.data.sources.values import is_empty, is_missing, whole_number
-from smvl.data.tool_calls import CALL_ID_KEYS, read_calls
+from smvl.data.tool_calls import CALL_ID_KEYS, read_calls, read_tools
 
 CALL = "function_call"
 ROLE_NAMES = {
@@ -25,12 +26,13 @@ ROLE_NAMES = {
 """What data sets call the roles; a function call is an assistant's message whose value is the call."""
 
 TOOL_KEYS = ("tools", "functions")
+_CALL_KEYS = ("tool_calls", "function_call")
 _REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 _ROLE_KEYS, _CONTENT_KEYS = ("role", "from"), ("content", "value")
 _READ_IN_ROLE = {
     "system": TOOL_KEYS,
     "user": (),
-    "assistant": ("tool_calls", "function_call", *_REASONING_KEYS),
+    "assistant": (*_CALL_KEYS, *_REASONING_KEYS),
     "tool": (*CALL_ID_KEYS, "id", "name"),
     CALL: (),
 }
@@ -68,9 +70,8 @@ def read_turn(turn: Any, index: int) -> dict[str, Any]:
 
 def keys_read(turn: dict[str, Any]) -> set[str]:
     """The keys of a turn that are read."""
-    role = ROLE_NAMES[_first_filled(turn, _ROLE_KEYS)]
-    content = next((key for key in _CONTENT_KEYS if not is_missing(turn.get(key))), None)
-    return {*_ROLE_KEYS, content, image_column(turn), *SWITCHES, *_READ_IN_ROLE[role]}
+    role, content = (next((key for key in keys if not is_missing(turn.get(key))), None) for keys in (_ROLE_KEYS, _CONTENT_KEYS))
+    return {role, content, image_column(turn), *SWITCHES, *_READ_IN_ROLE[ROLE_NAMES[turn[role]]]}
 
 
 def _role_of(turn: dict[str, Any], index: int) -> str:
@@ -87,13 +88,13 @@ def _role_of(turn: dict[str, Any], index: int) -> str:
 
 def _extras(turn: dict[str, Any], role: str, index: int) -> dict[str, Any]:
     """What a turn has beside its words: images, tools, calls, reasoning, and which call a tool answers."""
-    tools = _first_filled(turn, TOOL_KEYS)
-    if not is_empty(tools) and role != "system":
+    tools = _stated(turn, TOOL_KEYS, index, read_tools)
+    if tools is not None and role != "system":
         raise SampleError("tools form", f"message {index} is the {role}'s and holds tools; expected them in the row or in its system turn")
     found = {
         "images": listed_images(turn),
-        "tools": None if is_empty(tools) else tools,
-        "tool_calls": _calls_beside(turn) if role == "assistant" else None,
+        "tools": tools,
+        "tool_calls": _stated(turn, _CALL_KEYS, index, lambda calls: read_calls(calls, index)) if role == "assistant" else None,
         "reasoning_content": _reasoning(turn, index) if role == "assistant" else None,
         "tool_call_id": _first_filled(turn, CALL_ID_KEYS) if role == "tool" else None,
         "id": turn.get("id") if role == "tool" else None,
@@ -102,17 +103,25 @@ def _extras(turn: dict[str, Any], role: str, index: int) -> dict[str, Any]:
     return {key: value for key, value in found.items() if not is_missing(value) and value != []}
 
 
-def _calls_beside(turn: dict[str, Any]) -> Any:
-    """The calls of a turn; None where nothing stands in their place, also as JSON text."""
-    calls = _first_filled(turn, ("tool_calls", "function_call"))
-    return None if is_empty(calls) else calls
-
-
 def _reasoning(turn: dict[str, Any], index: int) -> str | None:
-    reasoning = _first_filled(turn, _REASONING_KEYS)
+    reasoning = _stated(turn, _REASONING_KEYS, index)
     if not isinstance(reasoning, (str, type(None))):
         raise SampleError("column type", f"the reasoning of message {index} is {type(reasoning).__name__}; expected text")
     return reasoning
+
+
+def _stated(turn: dict[str, Any], keys: tuple[str, ...], index: int, read: Callable[[Any], Any] = str) -> Any:
+    """What stands under the filled ones of some keys; None where nothing does, also as JSON text.
+
+    Raises:
+        SampleError: several are filled, and `read` as different things.
+    """
+    filled = {key: turn[key] for key in keys if not is_empty(turn.get(key))}
+    if len(filled) > 1:
+        meant = [read(value) for value in filled.values()]
+        if any(value != meant[0] for value in meant):
+            raise SampleError("unread words", f"message {index} has {' and '.join(filled)}, which differ; expected one of them")
+    return next(iter(filled.values()), None)
 
 
 def _first_filled(turn: dict[str, Any], keys: tuple[str, ...]) -> Any:

@@ -28,7 +28,7 @@ def _unused(row: dict[str, Any], layout: RowLayout) -> Iterator[tuple[str, Any]]
     column = image_column(row)
     yield from _left(row, {*layout.columns, *layout.beside, *_READ_IN_ROWS, column}, "")
     for conversation in layout.columns:
-        if conversation == column or (layout.name == "pair" and not isinstance(row[conversation], list)):
+        if conversation == column or (layout.name == "pair" and not isinstance(row[layout.columns[0]], list)):
             continue
         for turn in list_of_column(row, conversation):
             yield from _left(turn, _READ_IN_PAIRS if layout.name == "texts" else keys_read(turn), f"{conversation}[].")

@@ -1,9 +1,9 @@
 """Cells of a row: which of them say nothing, and which are text, a list, a number or an id."""
 
-import json
 import math
 from typing import Any
 
+from smvl.data.json_text import parse_json
 from smvl.data.rules import SampleError
 
 _MOST_ENTRIES = 10_000
@@ -63,10 +63,7 @@ def list_of_column(row: dict[str, Any], column: str) -> list[Any]:
     if is_missing(value) or (isinstance(value, str) and not value.strip()):
         return []
     if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            raise SampleError("row form", f"the column {column} holds a list as text that is not JSON ({error})") from error
+        value = parse_json(value, "row form", f"the column {column} holds a list as text that is", allows_nan=True)
     if not isinstance(value, (list, tuple)):
         raise SampleError("row form", f"the column {column} holds {type(value).__name__} {str(value)[:40]!r}; expected a list")
     if len(value) > _MOST_ENTRIES:

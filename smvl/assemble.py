@@ -16,7 +16,7 @@ from smvl.model_folder import ModelFolderError
 from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import marker_ids
-from smvl.settings_files import MODEL_FILES, check_objects, check_sizes, read_object
+from smvl.settings_files import MODEL_FILES, check_folder, check_objects, read_object
 
 _SIZES = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size"}
 _SIZES |= {"max_position_embeddings", "image_size", "patch_size", "num_channels"}
@@ -139,7 +139,7 @@ def load_checkpoint(
     """
     try:
         check_donor_folder(folder)
-        check_sizes(folder)
+        check_folder(folder)
         check_objects(folder, MODEL_FILES)
         _check_described(Path(folder))
         processor = SmVLMProcessor.from_pretrained(folder)

@@ -15,6 +15,7 @@ import smvl
 from smvl.assemble import CheckpointError, load_checkpoint
 from smvl.export.checkpoint import ExportError, open_checkpoint
 from smvl.infer.budget.plan import plan_budget
+from smvl.infer.engine import Engine
 from smvl.infer.manifest import ExportFolderError, check_files
 from smvl.infer.onnx_folder import FORMAT
 from smvl.model.saving import save_model
@@ -236,3 +237,77 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path):
     path.chmod(0)
     with pytest.raises(SettingsFileError, match="config.json cannot be read .*Permission denied"):
         read_object(path)
+
+
+NAMED_PIPES = ["model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja", "export.json"]
+NAMED_PIPES += ["additional_chat_templates/other.jinja"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are posix")
+@pytest.mark.parametrize("name", NAMED_PIPES)
+def test_a_named_pipe_in_a_folder_is_refused_by_name_and_not_waited_for(folder, name):
+    path = folder / "checkpoint" / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    message = refusal(Engine.from_folder, folder / "checkpoint")
+    told = "has no config.json" if name == "config.json" else f"{path} is a named pipe; expected a file."
+    assert told in message
+    assert f"{path} is a named pipe; expected a file." in refusal(open_checkpoint, folder / "checkpoint")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are posix")
+def test_a_shard_that_is_a_named_pipe_is_refused_wherever_it_lies(folder):
+    os.mkfifo(folder / "pipe.safetensors")
+    index = {"metadata": {}, "weight_map": {"a": "../pipe.safetensors", "b": "missing.safetensors"}}
+    (folder / "checkpoint/model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    assert "/../pipe.safetensors is a named pipe; expected a file." in load_all(folder, "checkpoint")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices are posix")
+@pytest.mark.parametrize("name", ["vision/model.safetensors", "text/model.safetensors", "text/vocab.txt", "vision/README"])
+def test_a_device_in_the_place_of_a_file_of_a_donor_is_refused_by_name(folder, name):
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to("/dev/zero")
+    assert f"{folder / name} is a device; expected a file." in refusal(splice, folder)
+
+
+def test_a_link_that_leads_nowhere_is_named(folder):
+    (folder / "checkpoint/chat_template.jinja").unlink()
+    (folder / "checkpoint/chat_template.jinja").symlink_to("elsewhere")
+    assert f"{folder / 'checkpoint/chat_template.jinja'} cannot be read ([Errno 2]" in load_all(folder, "checkpoint")
+
+
+def test_what_lies_in_hidden_folders_and_links_to_files_are_no_fault(folder):
+    (folder / "checkpoint/.git").mkdir()
+    (folder / "checkpoint/.git/link").symlink_to("elsewhere")
+    weights = folder / "checkpoint/model.safetensors"
+    weights.rename(folder / "weights")
+    weights.symlink_to("../weights")
+    load_checkpoint(folder / "checkpoint")
+
+
+NO_NUMBERS = [("NaN", "nan"), ("Infinity", "inf"), ("-Infinity", "-inf"), ("1e999", "inf"), ('{"__float__": "NaN"}', "NaN")]
+
+
+@pytest.mark.parametrize(("written", "told"), NO_NUMBERS)
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("checkpoint/config.json", "text_config.rms_norm_eps"),
+        ("checkpoint/generation_config.json", "eos_token_id.0"),
+        ("checkpoint/tokenizer_config.json", "model_max_length"),
+        ("text/config.json", "rms_norm_eps"),
+        ("vision/preprocessor_config.json", "image_mean.1"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_by_file_and_key(folder, name, key, written, told):
+    tree = json.loads((folder / name).read_text(encoding="utf-8"))
+    *parents, last = [int(part) if part.isdecimal() else part for part in key.split(".")]
+    node = tree
+    for parent in parents:
+        node = node[parent]
+    node[last] = "HERE"
+    (folder / name).write_text(json.dumps(tree).replace('"HERE"', written), encoding="utf-8")
+    where = key + (".__float__" if "__float__" in written else "")
+    assert f"{folder / name}: {where} is {told}, which is no finite number." in load_all(folder, name)

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from smvl.processing.smolvlm_names import SMOLVLM_ATTRIBUTES, to_smolvlm_names
 from smvl.processing.tokens import STOCK_ATTRIBUTES
-from smvl.settings_files import SettingsFileError, read_object, reading
+from smvl.settings_files import SettingsFileError, check_folder, read_object, reading
 
 INDEX_FILE = "model.safetensors.index.json"
 _EXPECTED = "Expected a whole checkpoint, as train.py and smvl.assemble write it."
@@ -90,6 +90,8 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
         raise ExportError(f"there is no checkpoint folder {folder}.")
     if (path / "adapter_config.json").exists():
         raise ExportError(f"{folder} is a LoRA adapter, not a model. Merge it with smvl.train.lora_merge, then export the merged model.")
+    with reading(f"{path} cannot be exported", ExportError):
+        check_folder(path)
     config = _read_object(path, "config.json")
     _check_kind(config, path)
     tokenizer_config = _renamed_attributes(_read_object(path, "tokenizer_config.json"))

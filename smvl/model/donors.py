@@ -14,7 +14,7 @@ from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransforme
 from smvl.model.finite_weights import check_finite
 from smvl.model.loading import WeightsError, first_names, load_whole
 from smvl.model_folder import ModelFolderError, read_config
-from smvl.settings_files import MODEL_FILES, SettingsFileError, check_objects, check_sizes, read_object, reading
+from smvl.settings_files import INDEX_FILE, MODEL_FILES, SettingsFileError, check_folder, check_objects, read_object, reading
 
 logger = logging.getLogger(__name__)
 
@@ -195,7 +195,7 @@ def check_donor_folder(folder: str | Path) -> None:
 def _read_config(folder: str | Path) -> PreTrainedConfig:
     check_donor_folder(folder)
     try:
-        check_sizes(folder)
+        check_folder(folder)
         check_objects(folder, MODEL_FILES)
     except SettingsFileError as error:
         raise DonorError(f"{error} Download the folder again.") from error
@@ -237,7 +237,7 @@ def _tensor_names(path: Path) -> list[str]:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
+    index = folder / INDEX_FILE
     if not index.exists():
         return [folder / "model.safetensors"]
     shards = read_object(index).get("weight_map")

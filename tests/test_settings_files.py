@@ -19,6 +19,7 @@ from smvl.infer.engine import Engine
 from smvl.infer.manifest import ExportFolderError, check_files
 from smvl.infer.onnx_folder import FORMAT
 from smvl.model.saving import save_model
+from smvl.processing.chat_template import default_chat_template
 from smvl.settings_files import SettingsFileError, read_object, reading
 from tests.donors import save_text_donor, save_vision_donor
 
@@ -311,3 +312,47 @@ def test_a_number_that_is_none_is_refused_by_file_and_key(folder, name, key, wri
     (folder / name).write_text(json.dumps(tree).replace('"HERE"', written), encoding="utf-8")
     where = key + (".__float__" if "__float__" in written else "")
     assert f"{folder / name}: {where} is {told}, which is no finite number." in load_all(folder, name)
+
+
+def without_template(folder: Path, how: str) -> None:
+    path = folder / "chat_template.jinja"
+    path.unlink()
+    if how == "a folder":
+        path.mkdir()
+    elif how != "deleted":
+        path.write_text({"emptied": "", "blank": " \n", "a mark alone": "\ufeff"}[how], encoding="utf-8")
+
+
+@pytest.mark.parametrize("how", ["deleted", "emptied", "blank", "a mark alone", "a folder"])
+def test_without_its_own_file_a_template_is_taken_from_the_tokenizers_and_never_the_projects(folder, how):
+    """They differ in what a prompt opens with that does not say whether to think."""
+    _, processor = load_checkpoint(folder / "checkpoint")
+    processor.think_by_default(False)
+    processor.save_pretrained(folder / "checkpoint")
+    without_template(folder / "checkpoint", how)
+    assert load_checkpoint(folder / "checkpoint")[1].chat_template == processor.chat_template != default_chat_template()
+    assert "thinks_by_default = false" in open_checkpoint(folder / "checkpoint").chat_template
+    settings = json.loads((folder / "checkpoint/tokenizer_config.json").read_text(encoding="utf-8"))
+    (folder / "checkpoint/tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": None}), encoding="utf-8")
+    assert f"{folder / 'checkpoint'} has no chat template; expected one in chat_template.jinja." in load_all(folder, "checkpoint")
+    assert "has no chat template; expected one in chat_template.jinja." in refusal(open_checkpoint, folder / "checkpoint")
+
+
+@pytest.mark.parametrize("name", ["chat_template.jinja", "tokenizer_config.json"])
+def test_a_template_is_read_without_the_mark_that_some_editors_begin_a_file_with(folder, name):
+    path = folder / "checkpoint/chat_template.jinja"
+    template = path.read_text(encoding="utf-8")
+    if name == path.name:
+        path.write_text("\ufeff" + template, encoding="utf-8")
+    else:
+        path.unlink()
+        spoil(folder / "checkpoint" / name, "chat_template", "\ufeff" + template)
+    assert load_checkpoint(folder / "checkpoint")[1].chat_template == template
+    assert "\ufeff" not in open_checkpoint(folder / "checkpoint").chat_template
+
+
+def test_several_named_templates_in_the_place_of_one_are_refused(folder):
+    (folder / "checkpoint/chat_template.jinja").unlink()
+    spoil(folder / "checkpoint/tokenizer_config.json", "chat_template", [{"name": "default", "template": "x"}])
+    assert "the chat template is of the type list; expected one text." in load_all(folder, "checkpoint")
+    assert "the chat template is of the type list; expected one text." in refusal(open_checkpoint, folder / "checkpoint")

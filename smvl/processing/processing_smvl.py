@@ -21,6 +21,7 @@ from smvl.model_folder import refuse_other_models, refusing_code
 from smvl.processing.chat_template import (
     TRAINING_TEMPLATE_FILE,
     default_chat_template,
+    folder_template,
     is_own_template,
     is_unchanged_template,
     serving_template,
@@ -357,6 +358,12 @@ class SmVLMProcessor(ProcessorMixin):
             check_against_config(processor.image_seq_len, processor.image_processor, object_in(Path(folder) / "config.json"))
             _try_template(processor)
         return processor
+
+    @classmethod
+    def get_processor_dict(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """transformers' own, with the folder's template wherever it stands; raises `SettingsFileError` where it stands nowhere."""
+        settings, kwargs = super().get_processor_dict(pretrained_model_name_or_path, **kwargs)
+        return {**settings, "chat_template": folder_template(pretrained_model_name_or_path, settings.get("chat_template"))}, kwargs
 
     def _as_own(self) -> Self:
         """What others have saved turned back: a trainer's template, and an idefics3 folder's class for the same settings and pixels."""

@@ -6,6 +6,7 @@ import torch
 from transformers import AutoModelForImageTextToText, SmolVLMConfig, SmolVLMForConditionalGeneration
 
 import smvl.model.modeling_smvl  # noqa: F401  (makes the `smvl` model type known to the Auto classes)
+from smvl.model.config_values import check_values
 from smvl.model.donors import DonorError, VisionDonor, check_donor_folder, check_text_donor, read_vision_donor
 from smvl.model.flavours import as_smolvlm, is_idefics3
 from smvl.model.loading import load_whole
@@ -192,6 +193,7 @@ def _check_described(folder: Path) -> None:
     transformers would make a part of its own, of seven billion parameters, and meets a negative size only in the midst of an answer.
     """
     config = read_object(folder / "config.json")
+    check_values(config, folder / "config.json")
     for part in ("text_config", "vision_config"):
         if not isinstance(config.get(part), dict) or "model_type" not in config[part]:
             raise CheckpointError(

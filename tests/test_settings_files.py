@@ -356,3 +356,37 @@ def test_several_named_templates_in_the_place_of_one_are_refused(folder):
     spoil(folder / "checkpoint/tokenizer_config.json", "chat_template", [{"name": "default", "template": "x"}])
     assert "the chat template is of the type list; expected one text." in load_all(folder, "checkpoint")
     assert "the chat template is of the type list; expected one text." in refusal(open_checkpoint, folder / "checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("text_config.hidden_act", "__import__", "an activation that transformers knows, such as silu"),
+        ("vision_config.hidden_act", "nonesuch", "an activation that transformers knows, such as silu"),
+        ("scale_factor", 0, "a whole number above 0"),
+        ("scale_factor", -2, "a whole number above 0"),
+        ("scale_factor", True, "a whole number above 0"),
+        ("dtype", "float7", "a type of torch's, such as bfloat16"),
+        ("torch_dtype", "Tensor", "a type of torch's, such as bfloat16"),
+        ("text_config.dtype", 16, "a type of torch's, such as bfloat16"),
+        ("text_config.rms_norm_eps", -1, "a number from 0 to 1"),
+        ("text_config.rms_norm_eps", "1e-6", "a number from 0 to 1"),
+        ("vision_config.layer_norm_eps", 1e9, "a number from 0 to 1"),
+        ("text_config.rope_theta", 0, "a number above 0"),
+    ],
+)
+def test_a_value_that_its_key_cannot_have_is_told_by_file_and_key(folder, key, value, expected):
+    told = f"config.json: {key} is {value!r}; expected {expected}."
+    spoil(folder / "checkpoint/config.json", key, value)
+    assert f"checkpoint/{told}" in load_all(folder, "checkpoint")
+    if key.startswith("text_config."):
+        spoil(folder / "text/config.json", key.removeprefix("text_config."), value)
+        assert f"text/{told.replace('text_config.', '')}" in refusal(splice, folder)
+    else:
+        spoil(folder / "vision/config.json", key, value)
+        assert f"vision/{told}" in refusal(splice, folder)
+
+
+@pytest.mark.parametrize("folder_", ["", " "])
+def test_an_empty_path_is_told_as_such(folder_):
+    assert "the folder of a model is empty; expected its path." in refusal(load_checkpoint, folder_)

@@ -30,6 +30,7 @@ from smvl.processing.chat_template import (
 )
 from smvl.processing.control_text import ControlText, GuardedText
 from smvl.processing.exported import has_smolvlm_names, with_own_names
+from smvl.processing.image_limits import check_longest_edge, check_most_tiles
 from smvl.processing.images import read_image
 from smvl.processing.layout import (
     EARLY_TURNS_DROPPED,
@@ -107,15 +108,11 @@ class SmVLMProcessor(ProcessorMixin):
             ValueError: a value that no grid of tiles can have.
         """
         if longest_edge is not None:
-            before = self.image_processor.size
+            check_longest_edge(longest_edge, self.image_processor.max_image_size["longest_edge"])
+        if most_tiles is not None:
+            check_most_tiles(most_tiles)
+        if longest_edge is not None:
             self.image_processor.size = {"longest_edge": longest_edge}
-            try:
-                check_image_settings(self.image_processor)
-            except ValueError:
-                self.image_processor.size = before
-                raise
-        if most_tiles is not None and most_tiles < 1:
-            raise ValueError(f"at most {most_tiles} tiles for an image; it needs at least 1.")
         self._most_tiles = most_tiles
 
     def think_by_default(self, thinks: bool) -> None:

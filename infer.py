@@ -27,7 +27,9 @@ from smvl.infer.budget.plan import BudgetError, Plan, plan_budget
 from smvl.infer.settings import Settings, check_paths, read_settings
 from smvl.infer.typed import path_of_address, typed_text
 from smvl.infer.without_torch import is_export, without_torch
+from smvl.processing.image_limits import check_most_tiles
 from smvl.program import can_be_written, run_program, say
+from smvl.strict_yaml import ConfigError, at_key
 
 if TYPE_CHECKING:
     from smvl.infer.chat import Conversation
@@ -91,9 +93,20 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--json needs a question")
     arguments.question, arguments.system = (text and typed_text(text) for text in (arguments.question, arguments.system))
     arguments.image = [path_of_address(image) for image in arguments.image]
+    check_options(arguments)
     if config is not None:
         check_paths(settings, config, model=arguments.model, images=arguments.image)
     return arguments
+
+
+def check_options(arguments: argparse.Namespace) -> None:
+    """Raise `ConfigError` for an option that would be refused under another name once the model is loaded, or not at all."""
+    for option, path in [("--model", arguments.model), *(("--image", image) for image in arguments.image)]:
+        if not path.strip():
+            raise ConfigError(f"{option} is empty; expected a path.")
+    if arguments.max_tiles is not None:
+        with at_key("--max-tiles"):
+            check_most_tiles(arguments.max_tiles)
 
 
 def grant(arguments: argparse.Namespace) -> Plan | None:
@@ -125,7 +138,8 @@ def converse(arguments: argparse.Namespace, plan: Plan | None) -> None:
     images = [read_image(path) for path in arguments.image] if plan is None else arguments.image
     if plan is None:
         engine = Engine.from_folder(arguments.model, device=arguments.device, dtype=arguments.dtype, quantize=arguments.quantize)
-        engine.processor.limit_images(longest_edge=arguments.longest_edge, most_tiles=arguments.max_tiles)
+        with at_key("--longest-edge"):
+            engine.processor.limit_images(longest_edge=arguments.longest_edge, most_tiles=arguments.max_tiles)
     else:
         for path in arguments.image:
             image_size(path)

@@ -6,6 +6,7 @@ import torch
 from transformers import AutoModelForImageTextToText, SmolVLMConfig, SmolVLMForConditionalGeneration
 
 import smvl.model.modeling_smvl  # noqa: F401  (makes the `smvl` model type known to the Auto classes)
+from smvl.model.config_values import check_values
 from smvl.model.donors import DonorError, VisionDonor, check_donor_folder, check_text_donor, read_vision_donor
 from smvl.model.flavours import as_smolvlm, is_idefics3
 from smvl.model.loading import load_whole
@@ -16,7 +17,7 @@ from smvl.model_folder import ModelFolderError
 from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import marker_ids
-from smvl.settings_files import MODEL_FILES, check_objects, check_sizes, read_object
+from smvl.settings_files import MODEL_FILES, check_folder, check_objects, read_object
 
 _SIZES = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size"}
 _SIZES |= {"max_position_embeddings", "image_size", "patch_size", "num_channels"}
@@ -139,7 +140,7 @@ def load_checkpoint(
     """
     try:
         check_donor_folder(folder)
-        check_sizes(folder)
+        check_folder(folder)
         check_objects(folder, MODEL_FILES)
         _check_described(Path(folder))
         processor = SmVLMProcessor.from_pretrained(folder)
@@ -192,6 +193,7 @@ def _check_described(folder: Path) -> None:
     transformers would make a part of its own, of seven billion parameters, and meets a negative size only in the midst of an answer.
     """
     config = read_object(folder / "config.json")
+    check_values(config, folder / "config.json")
     for part in ("text_config", "vision_config"):
         if not isinstance(config.get(part), dict) or "model_type" not in config[part]:
             raise CheckpointError(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from transformers import AutoConfig, PreTrainedConfig
 
-from smvl.settings_files import SettingsFileError, check_sizes, object_in, one_line, reading
+from smvl.settings_files import SettingsFileError, check_folder, object_in, one_line, reading
 
 
 class ModelFolderError(SettingsFileError):
@@ -22,10 +22,10 @@ def refusing_code(folder: str | Path) -> Iterator[None]:
     """For a load that is given `trust_remote_code=False`: what it refuses then is said in words that fit.
 
     Raises:
-        SettingsFileError: a file is larger than any of its kind.
+        SettingsFileError: what is no file lies in it, or a file that is larger than any of its kind.
         ModelFolderError: the folder cannot be loaded without running its code, or without a package that is not installed.
     """
-    check_sizes(folder)
+    check_folder(folder)
     try:
         yield
     except ValueError as error:

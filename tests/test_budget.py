@@ -170,6 +170,12 @@ def test_limits_by_hand_hold_too(full_size: Path) -> None:
     assert plan_budget(full_size, "7GB", longest_edge=512).use.tiles == 1
 
 
+@pytest.mark.parametrize("limit", [{"most_tiles": 0}, {"longest_edge": 0}, {"longest_edge": 700}, {"longest_edge": -512}])
+def test_a_limit_that_no_grid_can_have_is_refused_and_not_passed_over(full_size: Path, limit: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="longest_edge must be 1 to 6 whole tiles|tiles for an image; expected a whole number"):
+        plan_budget(full_size, "7GB", **limit)
+
+
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no config.json; expected a checkpoint or an export"):
         plan_budget(tmp_path, "1GB")

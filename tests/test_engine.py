@@ -3,10 +3,12 @@
 python -m pytest tests/test_engine.py
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -309,6 +311,65 @@ def test_a_malformed_request_is_refused_before_anything_runs(engine: Engine, req
 def test_a_setting_that_means_nothing_is_refused_by_name(engine: Engine, settings: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         engine.answer([ask("图?")], **settings)
+
+
+QUESTION = [{"role": "user", "content": "图?"}]
+
+
+@pytest.mark.parametrize(
+    ("request_", "complaint"),
+    [
+        ("hi", "a request is of the type str; expected Request"),
+        (None, "a request is of the type NoneType; expected Request"),
+        (Request([None]), 'message 0 is of the type NoneType; expected a mapping such as {"role": ...'),
+        (Request("hi"), "messages is 'hi'; expected a list of mappings"),
+        (Request(None), "messages is None; expected a list of mappings"),
+        (Request(QUESTION[0]), "messages is {'role': 'user', 'content': '图?'}; expected a list of mappings"),
+        (Request([{"content": "图?"}]), "message 0 has the role None; expected one of system, user, assistant, tool."),
+        (Request([*QUESTION, {"role": ["user"], "content": "图?"}]), "message 1 has the role ['user']; expected one of system"),
+        (Request([{"role": "user", "content": [["a"]]}]), "message 0 holds a list within its content; expected parts such as {"),
+        (Request(QUESTION, "a.png"), "images is 'a.png'; expected a list with one image for each image part."),
+        (Request(QUESTION, None), "images is None; expected a list with one image for each image part."),
+        (Request(QUESTION, tools={"a": 1}), "tools is {'a': 1}; expected a list of mappings, or None."),
+        (Request(QUESTION, tools=["look_up"]), "tools is ['look_up']; expected a list of mappings, or None."),
+        (Request(QUESTION, thinking="no"), "thinking is 'no'; expected True or False."),
+        (Request(QUESTION, thinking=0), "thinking is 0; expected True or False."),
+    ],
+)
+def test_a_request_of_another_kind_is_told_by_the_name_of_what_is_wrong(engine: Engine, request_: Any, complaint: str) -> None:
+    for ask_model in (lambda: engine.answer([request_]), lambda: engine.stream(request_), lambda: engine.first_scores(request_)):
+        with pytest.raises(ValueError, match=f"^{re.escape(complaint)}"):
+            ask_model()
+
+
+@pytest.mark.parametrize("requests", ["hi", None, 5, Request(QUESTION), {"messages": QUESTION}])
+def test_requests_that_are_no_list_are_refused(engine: Engine, requests: Any) -> None:
+    with pytest.raises(ValueError, match=r"^requests is .*; expected a list of Request\(messages, images\).$"):
+        engine.answer(requests)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("max_new_tokens", [1.5, 2.0, None, True, "3"], "a whole number."),
+        ("batch_size", [1.5, None, True, "x"], "a whole number."),
+        ("top_k", [1.5, None, False, "a"], "a whole number."),
+        ("seed", ["a", 1.5, True, (1,)], "a whole number, or None."),
+        ("temperature", ["0.5", None, True, 1j], "a number."),
+        ("top_p", ["1", None, True], "a number."),
+    ],
+)
+def test_a_setting_of_another_kind_is_told_by_its_name(engine: Engine, name: str, values: list, expected: str) -> None:
+    for value in values:
+        with pytest.raises(ValueError, match=f"^{re.escape(f'{name} is {value!r}; expected {expected}')}$"):
+            engine.answer([Request(QUESTION)], **{name: value})
+
+
+def test_numpys_numbers_are_numbers(id_engine: IdEngine) -> None:
+    plain = {"max_new_tokens": 4, "batch_size": 2, "temperature": 0.5, "top_k": 3, "seed": 7}
+    given = {name: np.float32(value) if isinstance(value, float) else np.int64(value) for name, value in plain.items()}
+    texts = {id_engine.answer([Request(QUESTION)], **settings)[0].text for settings in (plain, given)}
+    assert len(texts) == 1
 
 
 @pytest.mark.parametrize("settings", [{"device": "nonesuch"}, {"dtype": "int3"}])

@@ -587,3 +587,11 @@ def test_what_is_wrong_has_a_name(source: Any, rule: str) -> None:
     with pytest.raises(ImageError) as error:
         read_image(source)
     assert error.value.rule == rule
+
+
+def test_bytes_that_are_no_image_are_told_as_bytes():
+    for source in (b"no image at all", {"bytes": b"no image at all", "path": None}):
+        with pytest.raises(ImageError) as error:
+            read_image(source)
+        told = "an image in memory: this is not an image that can be read (cannot identify image file given as bytes)."
+        assert str(error.value).startswith(told)

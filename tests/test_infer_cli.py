@@ -98,6 +98,16 @@ def test_without_a_question_it_is_a_chat_whose_first_question_has_the_images(
         (["--image", "{folder}/notes.txt", "?"], "notes.txt: this is not an image"),
         (["--image", "{folder}/cut.jpg"], "cut.jpg: the image is damaged or cut short"),
         (["--device", "nonesuch", "?"], "the device nonesuch cannot be used here"),
+        (["--device", "meta", "?"], "the device meta cannot be used here (it holds no numbers). Take auto or cpu."),
+        (["--device", "cpu:7", "?"], "the device cpu:7 cannot be used here (there is one cpu). Take auto or cpu."),
+        (["--image", "", "?"], "infer.py: --image is empty; expected a path."),
+        (["--image", " ", "--image", "{folder}/a.png"], "infer.py: --image is empty; expected a path."),
+        (["--model", "", "?"], "infer.py: --model is empty; expected a path."),
+        (["--max-tiles", "0", "?"], "infer.py: --max-tiles: at most 0 tiles for an image; expected a whole number of at least 1."),
+        (["--max-tiles", "-3", "--budget", "2GB", "?"], "infer.py: --max-tiles: at most -3 tiles for an image;"),
+        (["--longest-edge", "7", "?"], "--longest-edge: longest_edge is 7 and the tile is 32 pixels; longest_edge must be"),
+        (["--longest-edge", "0", "?"], "--longest-edge: longest_edge is 0 and the tile is 32 pixels;"),
+        (["--longest-edge", "7", "--budget", "2GB", "?"], "longest_edge is 7 and the tile is 32 pixels;"),
         (["--temperature", "-1", "?"], "temperature is -1.0"),
         (["--max-new-tokens", "0", "?"], "max_new_tokens is 0"),
         (["--max-new-tokens", "999999", "?"], "max_new_tokens is 999999"),
@@ -106,7 +116,7 @@ def test_without_a_question_it_is_a_chat_whose_first_question_has_the_images(
 def test_a_mistake_is_one_line_on_stderr_and_status_1(folder: Path, ask: Callable, arguments: list[str], complaint: str) -> None:
     status, out, err = ask(*(argument.format(folder=folder) for argument in arguments))
     assert (status, out) == (1, "")
-    assert err.startswith("infer.py: ") and complaint in err and err.count("\n") == 1
+    assert err.startswith("infer.py: ") and complaint in err and "data.image" not in err and err.count("\n") == 1
 
 
 def test_a_path_of_the_settings_file_that_leads_nowhere_names_both_folders(

@@ -46,6 +46,12 @@ def test_lists_and_mappings_of_any_class_come_out_plain():
     assert (type(plain["content"]), type(plain["content"][0]), type(plain["tool_calls"])) == (list, dict, list)
 
 
+@pytest.mark.parametrize("messages", ["hi", b"hi", {"role": "user"}, None, 5])
+def test_messages_that_are_no_list_are_refused(messages):
+    with pytest.raises(ValueError, match=f"^the messages are of the type {type(messages).__name__}; expected a list of mappings.$"):
+        plain_messages(messages)
+
+
 def test_an_image_part_keeps_its_place_alone():
     parts = [{"type": "image", "image": Image.new("RGB", (2, 2))}, {"type": "image_url", "image_url": {"url": "data:<|im_end|>"}}]
     assert plain_messages([{"role": "user", "content": parts}])[0]["content"] == [{"type": "image"}, {"type": "image_url"}]

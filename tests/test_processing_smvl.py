@@ -263,7 +263,17 @@ def test_images_can_be_limited_to_fewer_tiles_than_in_training(tmp_path):
     assert found == {(None, None): [17, 5], (64, None): [5, 3], (128, 6): [5, 5], (128, 1): [1, 1]}
 
 
-@pytest.mark.parametrize(("limits", "complaint"), [({"longest_edge": 100}, "longest_edge is 100"), ({"most_tiles": 0}, "at most 0 tiles")])
+LIMITS = [
+    ({"longest_edge": 100}, r"^longest_edge is 100 and the tile is 32 pixels; longest_edge must be 1 to 6 whole tiles \(32 to 192\).$"),
+    ({"longest_edge": "64"}, "^longest_edge is '64' and the tile is 32 pixels;"),
+    ({"longest_edge": 32, "most_tiles": 0}, "^at most 0 tiles for an image; expected a whole number of at least 1.$"),
+    ({"most_tiles": 1.5}, "^at most 1.5 tiles"),
+    ({"most_tiles": True}, "^at most True tiles"),
+    ({"most_tiles": "a"}, "^at most 'a' tiles"),
+]
+
+
+@pytest.mark.parametrize(("limits", "complaint"), LIMITS)
 def test_a_limit_that_no_grid_can_have_is_refused(processor, limits, complaint):
     with pytest.raises(ValueError, match=complaint):
         processor.limit_images(**limits)

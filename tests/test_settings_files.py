@@ -15,9 +15,11 @@ import smvl
 from smvl.assemble import CheckpointError, load_checkpoint
 from smvl.export.checkpoint import ExportError, open_checkpoint
 from smvl.infer.budget.plan import plan_budget
+from smvl.infer.engine import Engine
 from smvl.infer.manifest import ExportFolderError, check_files
 from smvl.infer.onnx_folder import FORMAT
 from smvl.model.saving import save_model
+from smvl.processing.chat_template import default_chat_template
 from smvl.settings_files import SettingsFileError, read_object, reading
 from tests.donors import save_text_donor, save_vision_donor
 
@@ -236,3 +238,155 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path):
     path.chmod(0)
     with pytest.raises(SettingsFileError, match="config.json cannot be read .*Permission denied"):
         read_object(path)
+
+
+NAMED_PIPES = ["model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja", "export.json"]
+NAMED_PIPES += ["additional_chat_templates/other.jinja"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are posix")
+@pytest.mark.parametrize("name", NAMED_PIPES)
+def test_a_named_pipe_in_a_folder_is_refused_by_name_and_not_waited_for(folder, name):
+    path = folder / "checkpoint" / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    message = refusal(Engine.from_folder, folder / "checkpoint")
+    told = "has no config.json" if name == "config.json" else f"{path} is a named pipe; expected a file."
+    assert told in message
+    assert f"{path} is a named pipe; expected a file." in refusal(open_checkpoint, folder / "checkpoint")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are posix")
+def test_a_shard_that_is_a_named_pipe_is_refused_wherever_it_lies(folder):
+    os.mkfifo(folder / "pipe.safetensors")
+    index = {"metadata": {}, "weight_map": {"a": "../pipe.safetensors", "b": "missing.safetensors"}}
+    (folder / "checkpoint/model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    assert "/../pipe.safetensors is a named pipe; expected a file." in load_all(folder, "checkpoint")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices are posix")
+@pytest.mark.parametrize("name", ["vision/model.safetensors", "text/model.safetensors", "text/vocab.txt", "vision/README"])
+def test_a_device_in_the_place_of_a_file_of_a_donor_is_refused_by_name(folder, name):
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to("/dev/zero")
+    assert f"{folder / name} is a device; expected a file." in refusal(splice, folder)
+
+
+def test_a_link_that_leads_nowhere_is_named(folder):
+    (folder / "checkpoint/chat_template.jinja").unlink()
+    (folder / "checkpoint/chat_template.jinja").symlink_to("elsewhere")
+    assert f"{folder / 'checkpoint/chat_template.jinja'} cannot be read ([Errno 2]" in load_all(folder, "checkpoint")
+
+
+def test_what_lies_in_hidden_folders_and_links_to_files_are_no_fault(folder):
+    (folder / "checkpoint/.git").mkdir()
+    (folder / "checkpoint/.git/link").symlink_to("elsewhere")
+    weights = folder / "checkpoint/model.safetensors"
+    weights.rename(folder / "weights")
+    weights.symlink_to("../weights")
+    load_checkpoint(folder / "checkpoint")
+
+
+NO_NUMBERS = [("NaN", "nan"), ("Infinity", "inf"), ("-Infinity", "-inf"), ("1e999", "inf"), ('{"__float__": "NaN"}', "NaN")]
+
+
+@pytest.mark.parametrize(("written", "told"), NO_NUMBERS)
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("checkpoint/config.json", "text_config.rms_norm_eps"),
+        ("checkpoint/generation_config.json", "eos_token_id.0"),
+        ("checkpoint/tokenizer_config.json", "model_max_length"),
+        ("text/config.json", "rms_norm_eps"),
+        ("vision/preprocessor_config.json", "image_mean.1"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_by_file_and_key(folder, name, key, written, told):
+    tree = json.loads((folder / name).read_text(encoding="utf-8"))
+    *parents, last = [int(part) if part.isdecimal() else part for part in key.split(".")]
+    node = tree
+    for parent in parents:
+        node = node[parent]
+    node[last] = "HERE"
+    (folder / name).write_text(json.dumps(tree).replace('"HERE"', written), encoding="utf-8")
+    where = key + (".__float__" if "__float__" in written else "")
+    assert f"{folder / name}: {where} is {told}, which is no finite number." in load_all(folder, name)
+
+
+def without_template(folder: Path, how: str) -> None:
+    path = folder / "chat_template.jinja"
+    path.unlink()
+    if how == "a folder":
+        path.mkdir()
+    elif how != "deleted":
+        path.write_text({"emptied": "", "blank": " \n", "a mark alone": "\ufeff"}[how], encoding="utf-8")
+
+
+@pytest.mark.parametrize("how", ["deleted", "emptied", "blank", "a mark alone", "a folder"])
+def test_without_its_own_file_a_template_is_taken_from_the_tokenizers_and_never_the_projects(folder, how):
+    """They differ in what a prompt opens with that does not say whether to think."""
+    _, processor = load_checkpoint(folder / "checkpoint")
+    processor.think_by_default(False)
+    processor.save_pretrained(folder / "checkpoint")
+    without_template(folder / "checkpoint", how)
+    assert load_checkpoint(folder / "checkpoint")[1].chat_template == processor.chat_template != default_chat_template()
+    assert "thinks_by_default = false" in open_checkpoint(folder / "checkpoint").chat_template
+    settings = json.loads((folder / "checkpoint/tokenizer_config.json").read_text(encoding="utf-8"))
+    (folder / "checkpoint/tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": None}), encoding="utf-8")
+    assert f"{folder / 'checkpoint'} has no chat template; expected one in chat_template.jinja." in load_all(folder, "checkpoint")
+    assert "has no chat template; expected one in chat_template.jinja." in refusal(open_checkpoint, folder / "checkpoint")
+
+
+@pytest.mark.parametrize("name", ["chat_template.jinja", "tokenizer_config.json"])
+def test_a_template_is_read_without_the_mark_that_some_editors_begin_a_file_with(folder, name):
+    path = folder / "checkpoint/chat_template.jinja"
+    template = path.read_text(encoding="utf-8")
+    if name == path.name:
+        path.write_text("\ufeff" + template, encoding="utf-8")
+    else:
+        path.unlink()
+        spoil(folder / "checkpoint" / name, "chat_template", "\ufeff" + template)
+    assert load_checkpoint(folder / "checkpoint")[1].chat_template == template
+    assert "\ufeff" not in open_checkpoint(folder / "checkpoint").chat_template
+
+
+def test_several_named_templates_in_the_place_of_one_are_refused(folder):
+    (folder / "checkpoint/chat_template.jinja").unlink()
+    spoil(folder / "checkpoint/tokenizer_config.json", "chat_template", [{"name": "default", "template": "x"}])
+    assert "the chat template is of the type list; expected one text." in load_all(folder, "checkpoint")
+    assert "the chat template is of the type list; expected one text." in refusal(open_checkpoint, folder / "checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("text_config.hidden_act", "__import__", "an activation that transformers knows, such as silu"),
+        ("vision_config.hidden_act", "nonesuch", "an activation that transformers knows, such as silu"),
+        ("scale_factor", 0, "a whole number above 0"),
+        ("scale_factor", -2, "a whole number above 0"),
+        ("scale_factor", True, "a whole number above 0"),
+        ("dtype", "float7", "a type of torch's, such as bfloat16"),
+        ("torch_dtype", "Tensor", "a type of torch's, such as bfloat16"),
+        ("text_config.dtype", 16, "a type of torch's, such as bfloat16"),
+        ("text_config.rms_norm_eps", -1, "a number from 0 to 1"),
+        ("text_config.rms_norm_eps", "1e-6", "a number from 0 to 1"),
+        ("vision_config.layer_norm_eps", 1e9, "a number from 0 to 1"),
+        ("text_config.rope_theta", 0, "a number above 0"),
+    ],
+)
+def test_a_value_that_its_key_cannot_have_is_told_by_file_and_key(folder, key, value, expected):
+    told = f"config.json: {key} is {value!r}; expected {expected}."
+    spoil(folder / "checkpoint/config.json", key, value)
+    assert f"checkpoint/{told}" in load_all(folder, "checkpoint")
+    if key.startswith("text_config."):
+        spoil(folder / "text/config.json", key.removeprefix("text_config."), value)
+        assert f"text/{told.replace('text_config.', '')}" in refusal(splice, folder)
+    else:
+        spoil(folder / "vision/config.json", key, value)
+        assert f"vision/{told}" in refusal(splice, folder)
+
+
+@pytest.mark.parametrize("folder_", ["", " "])
+def test_an_empty_path_is_told_as_such(folder_):
+    assert "the folder of a model is empty; expected its path." in refusal(load_checkpoint, folder_)

@@ -124,7 +124,7 @@ MISTAKES = {
     "held-out data without rows": (["evaluation.heldout.path={folder}/nothing.jsonl"], "nothing.jsonl: the data set is empty"),
     "attention that is not installed": (
         ["model.attention=flash_attention_2"],
-        "/vision cannot be made with attention flash_attention_2: FlashAttention2 has been toggled on",
+        "/vision cannot be made with model.attention flash_attention_2: FlashAttention2 has been toggled on",
     ),
 }
 

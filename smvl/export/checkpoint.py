@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from smvl.processing.chat_template import TEMPLATE_FILE, folder_template
+from smvl.processing.rendering import check_template
 from smvl.processing.smolvlm_names import SMOLVLM_ATTRIBUTES, to_smolvlm_names
 from smvl.processing.tokens import STOCK_ATTRIBUTES
-from smvl.settings_files import SettingsFileError, read_object, reading
+from smvl.settings_files import INDEX_FILE, SettingsFileError, check_folder, read_object, reading
 
-INDEX_FILE = "model.safetensors.index.json"
 _EXPECTED = "Expected a whole checkpoint, as train.py and smvl.assemble write it."
 _LORA_MARKS = ("lora_A", "lora_B", "base_layer", "lora_embedding")
 
@@ -90,6 +91,9 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
         raise ExportError(f"there is no checkpoint folder {folder}.")
     if (path / "adapter_config.json").exists():
         raise ExportError(f"{folder} is a LoRA adapter, not a model. Merge it with smvl.train.lora_merge, then export the merged model.")
+    with reading(f"{path} cannot be exported", ExportError):
+        check_folder(path)
+        template = _read_template(path)
     config = _read_object(path, "config.json")
     _check_kind(config, path)
     tokenizer_config = _renamed_attributes(_read_object(path, "tokenizer_config.json"))
@@ -104,7 +108,7 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
             image_settings=image_settings,
             tokenizer=json.loads(to_smolvlm_names(_read(path, "tokenizer.json"))),
             tokenizer_config=json.loads(to_smolvlm_names(json.dumps(tokenizer_config, ensure_ascii=False))) | SMOLVLM_ATTRIBUTES,
-            chat_template=to_smolvlm_names(_read(path, "chat_template.jinja")),
+            chat_template=to_smolvlm_names(template),
         )
     except ValueError as error:
         raise ExportError(f"{folder} cannot be given SmolVLM's names for its markers: {error}") from error
@@ -132,6 +136,12 @@ def _read(folder: Path, name: str) -> str:
         return (folder / name).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise ExportError(f"{folder / name} cannot be read ({error}). {_EXPECTED}") from error
+
+
+def _read_template(folder: Path) -> str:
+    template = folder_template(folder, _read(folder, TEMPLATE_FILE) if (folder / TEMPLATE_FILE).is_file() else None)
+    check_template(template)
+    return template
 
 
 def _read_object(folder: Path, name: str) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from typing import Any
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from smvl.export.checkpoint import INDEX_FILE, Checkpoint, ExportError, Weights, open_checkpoint, weight_files
+from smvl.export.checkpoint import Checkpoint, ExportError, Weights, open_checkpoint, weight_files
 from smvl.export.settings import write_json
 from smvl.model.flavours import as_idefics3
 from smvl.model.position_table import spread, table_side
 from smvl.model.saving import save_tensors
+from smvl.settings_files import INDEX_FILE
 
 logger = logging.getLogger(__name__)
 

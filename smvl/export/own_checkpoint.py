@@ -4,7 +4,6 @@ transformers 5 writes no `preprocessor_config.json` and leaves out fields that o
 every file. Loaded by `load_checkpoint` and saved again, each is a whole checkpoint that every exporter reads.
 """
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from smvl.assemble import load_checkpoint
 from smvl.export.checkpoint import ExportError
 from smvl.model.flavours import is_idefics3
 from smvl.model.saving import save_model
+from smvl.settings_files import SettingsFileError, read_object
 
 _NEEDED = ("preprocessor_config.json", "processor_config.json", "generation_config.json", "chat_template.jinja")
 _KEPT = ("provenance.json", "config.yaml")
@@ -60,10 +60,10 @@ def write_own_checkpoint(folder: str | Path, out: str | Path) -> None:
 def _is_stock_saved(folder: Path) -> bool:
     """Whether the folder is a model's, and not as this project writes one; what is no model at all is left for others to refuse."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        config = read_object(folder / "config.json")
+    except SettingsFileError:
         return False
-    if not isinstance(config, dict) or not (folder / "tokenizer.json").is_file():
+    if not (folder / "tokenizer.json").is_file():
         return False
     kind = config.get("model_type")
     return is_idefics3(config) or (kind == "smolvlm" and any(not (folder / name).is_file() for name in _NEEDED))

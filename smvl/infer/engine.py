@@ -15,15 +15,17 @@ import numpy as np
 from PIL import Image
 
 from smvl.infer.answer import Answer, Piece
+from smvl.infer.argument_kinds import check_kinds
 from smvl.infer.backend import Model, Reading
 from smvl.infer.budget.plan import Plan
 from smvl.infer.memory import Memory, image_key, marks_of
 from smvl.infer.opening import open_model, open_plan
-from smvl.infer.request import Request
+from smvl.infer.request import Request, check_request
 from smvl.infer.sampling import Choice, Sampling
 from smvl.infer.text_stream import TextStream, split_thinking
 from smvl.processing.images import ImageError, image_header, image_name, image_size, read_image
 from smvl.processing.layout import Layout
+from smvl.processing.plain_values import plain_messages
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tiles import cut_tiles
 
@@ -91,6 +93,7 @@ class Engine:
         Raises:
             ValueError: a request is malformed, an image cannot be read, or a prompt leaves no room for the answer.
         """
+        check_kinds(requests=requests, batch_size=batch_size)
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; expected at least 1.")
         batch_size = min(batch_size, self.facts.max_batch or batch_size)
@@ -161,10 +164,12 @@ class Engine:
         Raises:
             ValueError: the request is malformed, or an image cannot be opened.
         """
-        if not request.messages or request.messages[-1].get("role") == "assistant":
+        check_request(request)
+        messages = plain_messages(request.messages)
+        if not messages or messages[-1]["role"] == "assistant":
             raise ValueError("a request must end with a message that is not the assistant's; there is nothing to answer.")
         return self.processor.lay_out(
-            request.messages,
+            messages,
             [image_size(image) for image in request.images],
             tools=request.tools,
             add_generation_prompt=True,

@@ -1,7 +1,6 @@
 """The manifest of an export: which files make it up, and whether they are the ones that were written."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,8 @@ class ExportFolderError(ValueError):
 def format_of(folder: str | Path) -> str:
     """What a folder says of itself that it is an export of, whole or not; empty where it says nothing."""
     try:
-        return str(json.loads((Path(folder) / MANIFEST_FILE).read_text(encoding="utf-8"))["format"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(read_object(Path(folder) / MANIFEST_FILE)["format"])
+    except (ValueError, KeyError):
         return ""
 
 

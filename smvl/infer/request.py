@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from smvl.infer.argument_kinds import check_kinds
+
 
 @dataclass(frozen=True)
 class Request:
@@ -16,3 +18,10 @@ class Request:
     tools: Sequence[dict[str, Any]] | None = None
     thinking: bool = False
     """Whether the model may reason before it answers."""
+
+
+def check_request(request: Any) -> None:
+    """Raise `ValueError` for what is no request, or has a field of another kind; what is in the messages is for the processor to check."""
+    if not isinstance(request, Request):
+        raise ValueError(f"a request is of the type {type(request).__name__}; expected Request(messages, images).")
+    check_kinds(messages=request.messages, images=request.images, tools=request.tools, thinking=request.thinking)

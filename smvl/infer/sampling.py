@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smvl.infer.argument_kinds import check_kinds
 from smvl.infer.backend import Reading
 
 
@@ -27,6 +28,7 @@ class Sampling:
     """None takes another one each time."""
 
     def __post_init__(self):
+        check_kinds(**vars(self))
         if self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens is {self.max_new_tokens}; an answer needs at least 1.")
         if not 0.0 <= self.temperature < float("inf"):
@@ -51,7 +53,7 @@ class Choice:
     def __init__(self, sampling: Sampling, rows: Sequence[int], suppressed_ids: Sequence[int]):
         self._sampling, self._suppressed_ids = sampling, list(suppressed_ids)
         seed = np.random.SeedSequence().entropy if sampling.seed is None else sampling.seed
-        self._generators = [np.random.default_rng((seed % 2**128, row)) for row in rows]
+        self._generators = [np.random.default_rng((int(seed) % 2**128, row)) for row in rows]
 
     def __call__(self, reading: Reading) -> list[int]:
         """The next token of each row."""

@@ -14,6 +14,7 @@ from smvl.assemble import load_checkpoint
 from smvl.infer.backend import ModelFacts
 from smvl.model.vision_tower import encode_tiles
 from smvl.processing.processing_smvl import SmVLMProcessor
+from smvl.settings_files import one_line
 
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
 
@@ -180,6 +181,8 @@ def _find_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"the device {name} cannot be used here ({error}). Take auto or cpu.") from error
+        if device.type == "meta" or (device.type == "cpu" and device.index):
+            raise RuntimeError("it holds no numbers" if device.type == "meta" else "there is one cpu")
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ValueError(f"the device {name} cannot be used here ({one_line(error)}). Take auto or cpu.") from error
     return device

@@ -11,10 +11,11 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.models.smolvlm.configuration_smolvlm import SmolVLMVisionConfig
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
+from smvl.model.config_values import check_values
 from smvl.model.finite_weights import check_finite
 from smvl.model.loading import WeightsError, first_names, load_whole
 from smvl.model_folder import ModelFolderError, read_config
-from smvl.settings_files import MODEL_FILES, SettingsFileError, check_objects, check_sizes, read_object, reading
+from smvl.settings_files import INDEX_FILE, MODEL_FILES, SettingsFileError, check_folder, check_objects, read_object, reading
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def make_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> Smo
     Raises:
         DonorError: it cannot be made; what the attention needs may not be installed.
     """
-    with reading(f"the vision encoder in {donor.folder} cannot be made with attention {attention}", DonorError):
+    with reading(f"the vision encoder in {donor.folder} cannot be made with model.attention {attention}", DonorError):
         return SmolVLMVisionTransformer._from_config(donor.config, dtype=dtype, attn_implementation=attention)
 
 
@@ -148,7 +149,7 @@ def make_text(folder: str | Path, *, dtype: torch.dtype, attention: str) -> PreT
         DonorError: the folder is no text donor, or the model cannot be made; what the attention needs may not be installed.
     """
     config = check_text_donor(folder)
-    with reading(f"the text model in {folder} cannot be made with attention {attention}", DonorError):
+    with reading(f"the text model in {folder} cannot be made with model.attention {attention}", DonorError):
         return AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=attention)
 
 
@@ -183,6 +184,8 @@ def check_text_donor(folder: str | Path) -> PreTrainedConfig:
 def check_donor_folder(folder: str | Path) -> None:
     """Raise `DonorError` unless the folder is there with a configuration and safetensors weights; quick, for a check before a run."""
     path = Path(folder)
+    if not str(folder).strip():
+        raise DonorError("the folder of a model is empty; expected its path.")
     if not path.is_dir():
         raise DonorError(f"there is no folder {folder}.")
     if not (path / "config.json").is_file():
@@ -195,8 +198,9 @@ def check_donor_folder(folder: str | Path) -> None:
 def _read_config(folder: str | Path) -> PreTrainedConfig:
     check_donor_folder(folder)
     try:
-        check_sizes(folder)
+        check_folder(folder)
         check_objects(folder, MODEL_FILES)
+        check_values(read_object(Path(folder) / "config.json"), Path(folder) / "config.json")
     except SettingsFileError as error:
         raise DonorError(f"{error} Download the folder again.") from error
     _check_not_quantized(folder)
@@ -237,7 +241,7 @@ def _tensor_names(path: Path) -> list[str]:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
+    index = folder / INDEX_FILE
     if not index.exists():
         return [folder / "model.safetensors"]
     shards = read_object(index).get("weight_map")

@@ -4,12 +4,13 @@ The vision encoder, the connector, the embedding and the head stay as they are: 
 loses there no text layer gets back.
 """
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from smvl.settings_files import read_object
 
 KINDS = ("int8", "int4", "fp8")
 """`int8`: each row of a weight has a scale. `int4`: each group of up to 32. `fp8`: float8 e4m3, each tensor has one. In all of them weights
@@ -33,7 +34,7 @@ def torchao_config(kind: str, folder: str | Path, device: torch.device) -> Any:
     """
     if kind not in KINDS:
         raise ValueError(f"quantize is {kind}; expected one of {', '.join(KINDS)}.")
-    config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+    config = read_object(Path(folder) / "config.json")
     if "quantization_config" in config:
         raise ValueError(f"{folder} is quantized already. Load it without quantize.")
     try:

@@ -2,6 +2,12 @@
 
 from functools import cache
 from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from smvl.settings_files import SettingsFileError, object_in
+
+TEMPLATE_FILE = "chat_template.jinja"
 
 _DEFAULTS = {thinks: f"{{%- set thinks_by_default = {str(thinks).lower()} -%}}" for thinks in (True, False)}
 
@@ -10,6 +16,23 @@ _DEFAULTS = {thinks: f"{{%- set thinks_by_default = {str(thinks).lower()} -%}}" 
 def default_chat_template() -> str:
     """The project's chat template: Qwen3's format, with images."""
     return resources.files("smvl.processing").joinpath("chat_template.jinja").read_text(encoding="utf-8")
+
+
+def folder_template(folder: str | Path, written: Any) -> Any:
+    """The template of a model folder: no other may take its place, as what a model was trained to see by default stands in it.
+
+    Args:
+        written: in the processor's own files; where that is nothing, tokenizer_config.json holds the same.
+
+    Raises:
+        SettingsFileError: neither holds one.
+    """
+    for template in (written, object_in(Path(folder) / "tokenizer_config.json").get("chat_template")):
+        if not isinstance(template, str) and template:
+            return template  # of another kind, which is told where it is checked
+        if template and (text := template.removeprefix("\ufeff")).strip():
+            return text
+    raise SettingsFileError(f"{folder} has no chat template; expected one in {TEMPLATE_FILE}. Copy the folder whole.")
 
 
 def with_thinking_default(template: str, thinks: bool) -> str:

@@ -97,7 +97,8 @@ def _open(stream: io.BytesIO | Path, name: str) -> Image.Image:
         raise _too_large(name, _pixels_named_in(error)) from error
     except Exception as error:  # Pillow's readers of forty formats raise whatever broken bytes lead them to
         kind = kind_of(_beginning(stream))
-        found, advice = (f"it is {kind.name}", f" {kind.advice}") if kind else (_one_line(error), "")
+        reason = _one_line(error).replace(repr(stream), "given as bytes") if isinstance(stream, io.BytesIO) else _one_line(error)
+        found, advice = (f"it is {kind.name}", f" {kind.advice}") if kind else (reason, "")
         raise ImageError(f"{name}: this is not an image that can be read ({found}).{advice}") from error
 
 

@@ -3,7 +3,7 @@
 Lists and mappings may be of any class; they come out as `list` and `dict`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,10 @@ def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     """Copies of messages, image parts without their image: its place is all that a template writes.
 
     Raises:
-        ValueError: a message is no mapping, or it holds what JSON has not, or half a character.
+        ValueError: they are no list, a message is no mapping or has no role, or it holds what JSON has not, or half a character.
     """
+    if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
+        raise ValueError(f"the messages are of the type {type(messages).__name__}; expected a list of mappings.")
     return [_plain_message(message, f"message {index}") for index, message in enumerate(messages)]
 
 
@@ -38,13 +40,20 @@ def check_roles(messages: Sequence[Mapping[str, Any]]) -> None:
     """Raise `ValueError` for a message that Qwen3's template would leave out."""
     for index, message in enumerate(messages):
         if message.get("role") not in ROLES:
-            raise ValueError(f"message {index} has the role {message.get('role')!r}; expected one of {', '.join(ROLES)}.")
+            raise _wrong_role(message, f"message {index}")
 
 
 def _plain_message(message: Any, place: str) -> dict[str, Any]:
     if not isinstance(message, Mapping):
         raise ValueError(f'{place} is of the type {type(message).__name__}; expected a mapping such as {{"role": ..., "content": ...}}.')
-    return {_plain_scalar(key, place): (_plain_content if key == "content" else _plain)(value, place) for key, value in message.items()}
+    plain = {_plain_scalar(key, place): (_plain_content if key == "content" else _plain)(value, place) for key, value in message.items()}
+    if not isinstance(plain.get("role"), str):
+        raise _wrong_role(plain, place)
+    return plain
+
+
+def _wrong_role(message: Mapping[str, Any], place: str) -> ValueError:
+    return ValueError(f"{place} has the role {message.get('role')!r}; expected one of {', '.join(ROLES)}.")
 
 
 def _plain_content(content: Any, place: str) -> Any:
@@ -52,6 +61,8 @@ def _plain_content(content: Any, place: str) -> Any:
 
 
 def _plain_part(part: Any, place: str) -> Any:
+    if _is_list(part):
+        raise ValueError(f'{place} holds a list within its content; expected parts such as {{"type": "text", "text": ...}}.')
     return {"type": part["type"]} if is_image_part(part) else _plain(part, place)
 
 

@@ -21,6 +21,7 @@ from smvl.model_folder import refuse_other_models, refusing_code
 from smvl.processing.chat_template import (
     TRAINING_TEMPLATE_FILE,
     default_chat_template,
+    folder_template,
     is_own_template,
     is_unchanged_template,
     serving_template,
@@ -29,6 +30,7 @@ from smvl.processing.chat_template import (
 )
 from smvl.processing.control_text import ControlText, GuardedText
 from smvl.processing.exported import has_smolvlm_names, with_own_names
+from smvl.processing.image_limits import check_longest_edge, check_most_tiles
 from smvl.processing.images import read_image
 from smvl.processing.layout import (
     EARLY_TURNS_DROPPED,
@@ -106,15 +108,11 @@ class SmVLMProcessor(ProcessorMixin):
             ValueError: a value that no grid of tiles can have.
         """
         if longest_edge is not None:
-            before = self.image_processor.size
+            check_longest_edge(longest_edge, self.image_processor.max_image_size["longest_edge"])
+        if most_tiles is not None:
+            check_most_tiles(most_tiles)
+        if longest_edge is not None:
             self.image_processor.size = {"longest_edge": longest_edge}
-            try:
-                check_image_settings(self.image_processor)
-            except ValueError:
-                self.image_processor.size = before
-                raise
-        if most_tiles is not None and most_tiles < 1:
-            raise ValueError(f"at most {most_tiles} tiles for an image; it needs at least 1.")
         self._most_tiles = most_tiles
 
     def think_by_default(self, thinks: bool) -> None:
@@ -357,6 +355,12 @@ class SmVLMProcessor(ProcessorMixin):
             check_against_config(processor.image_seq_len, processor.image_processor, object_in(Path(folder) / "config.json"))
             _try_template(processor)
         return processor
+
+    @classmethod
+    def get_processor_dict(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """transformers' own, with the folder's template wherever it stands; raises `SettingsFileError` where it stands nowhere."""
+        settings, kwargs = super().get_processor_dict(pretrained_model_name_or_path, **kwargs)
+        return {**settings, "chat_template": folder_template(pretrained_model_name_or_path, settings.get("chat_template"))}, kwargs
 
     def _as_own(self) -> Self:
         """What others have saved turned back: a trainer's template, and an idefics3 folder's class for the same settings and pixels."""

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil, get_resize_output_image_size
 
-from smvl.processing.tokens import AROUND_IMAGE_TOKEN, GLOBAL_TOKEN, IMAGE_TOKEN, MAX_GRID, tile_token
+from smvl.processing.image_limits import check_longest_edge
+from smvl.processing.tokens import AROUND_IMAGE_TOKEN, GLOBAL_TOKEN, IMAGE_TOKEN, tile_token
 
 MOST_TILE_PIXELS = 4096
 """Of a tile's side; encoders read some hundred."""
@@ -47,16 +48,12 @@ class TileGrid:
 def check_image_settings(image_processor: SmolVLMImageProcessorPil) -> None:
     """Raise `ValueError` for tile settings that cannot be described by the markers."""
     tile, longest_edge = image_processor.max_image_size["longest_edge"], image_processor.size["longest_edge"]
-    if type(tile) is not int or type(longest_edge) is not int or tile > MOST_TILE_PIXELS:
+    if type(tile) is not int or type(longest_edge) is not int or not 1 <= tile <= MOST_TILE_PIXELS:
         raise ValueError(
-            f"longest_edge is {longest_edge!r} and the tile is {tile!r} pixels; expected whole numbers, and a tile of at most "
+            f"longest_edge is {longest_edge!r} and the tile is {tile!r} pixels; expected whole numbers, and a tile of 1 to "
             f"{MOST_TILE_PIXELS:,}. Restore preprocessor_config.json, or set data.image."
         )
-    if tile < 1 or longest_edge % tile or not tile <= longest_edge <= MAX_GRID * tile:
-        raise ValueError(
-            f"longest_edge is {longest_edge} and the tile is {tile} pixels; longest_edge must be 1 to {MAX_GRID} whole tiles "
-            f"({tile} to {MAX_GRID * tile}). Set data.image.longest_edge."
-        )
+    check_longest_edge(longest_edge, tile, "Set data.image.longest_edge.")
 
 
 def check_features(image_seq_len: int, image_processor: SmolVLMImageProcessorPil) -> None:

@@ -4,9 +4,13 @@ The names are Qwen3's own tokens wherever it has one; the others are added to th
 ids that Qwen3's embedding already has rows for. Ids are always looked up in the tokenizer, never typed.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from transformers import PreTrainedTokenizerBase
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a memory budget is planned before it is known whether transformers may import torch
+    from transformers import PreTrainedTokenizerBase
 
 IMAGE_TOKEN = "<|image_pad|>"
 """Stands for one image in a rendered conversation; in the ids, for one feature of one tile."""

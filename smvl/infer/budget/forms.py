@@ -1,7 +1,6 @@
 """The forms in which a model can be loaded: its checkpoint in some dtype, the exports made of it that lie beside it, and those that could
 be made."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from smvl.infer.budget.costs import Costs, Shapes, gguf_costs, onnx_costs, torch
 from smvl.infer.gguf_folder import is_gguf_folder, open_gguf_folder
 from smvl.infer.manifest import MANIFEST_FILE, file_sha256, read_json
 from smvl.infer.onnx_folder import DECODER, VISION_ENCODER, is_onnx_folder, open_onnx_folder
+from smvl.settings_files import SettingsFileError, read_object
 
 BITS_OF_DTYPE = {"float32": 32, "bfloat16": 16}
 """Dtypes in which a checkpoint is tried."""
@@ -108,8 +108,8 @@ def _exports_of(folder: Path, files: list[Path]) -> Iterator[Path]:
 
 def _source(manifest: Path) -> dict[str, Any]:
     try:
-        source = json.loads(manifest.read_text(encoding="utf-8")).get("source")
-    except (OSError, ValueError, AttributeError):
+        source = read_object(manifest).get("source")
+    except SettingsFileError:
         return {}
     return source if isinstance(source, dict) else {}
 

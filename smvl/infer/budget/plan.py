@@ -16,6 +16,7 @@ from pathlib import Path
 from smvl.infer.budget.costs import Use
 from smvl.infer.budget.forms import Form, forms_of
 from smvl.infer.manifest import read_json
+from smvl.processing.image_limits import check_longest_edge, check_most_tiles
 from smvl.settings_files import read_size, reading
 
 LEAST_WORDS = 256
@@ -88,8 +89,10 @@ def plan_budget(folder: str | Path, budget: str | int, *, longest_edge: int | No
 
     Raises:
         BudgetError: none fits; with what each would take.
-        ValueError: the folder holds no model, or the budget is no size.
+        ValueError: the folder holds no model, the budget is no size, or no grid of tiles can have a limit.
     """
+    if most_tiles is not None:
+        check_most_tiles(most_tiles)
     size, forms = parse_bytes(budget), forms_of(folder)
     finest = _tiles_of_largest_grid(Path(folder), longest_edge)
     for pixels in _PIXELS:
@@ -152,6 +155,8 @@ def _tiles_of_largest_grid(folder: Path, longest_edge: int | None) -> int:
     settings = read_json(path)
     with reading(f"{path} does not say how images are cut"):
         finest, tile = (read_size(settings[key], "longest_edge", f"{path}: {key}") for key in ("size", "max_image_size"))
+    if longest_edge is not None:
+        check_longest_edge(longest_edge, tile)
     edge = (longest_edge or finest) // tile
     return edge * edge + 1 if edge > 1 else 1
 

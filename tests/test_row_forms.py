@@ -385,6 +385,7 @@ def test_an_image_of_two_paths_is_not_the_second():
         {"options": "猫|狗"},
         {"A": "猫", "B": "狗", "C": None},
         {"option_a": "猫", "option_b": "狗"},
+        {"Option A": "猫", "Option B": "狗"},
         {"opa": "猫", "opb": "狗"},
         {"choices": [3, 4.0]},
     ],
@@ -502,6 +503,7 @@ def test_a_switch_of_another_name_is_refused_by_it(name, value):
         ("mask", [1, 1]),
         ("ignore", [True, False]),
         ("is_masked", [1, 1]),
+        ("learn", ["off", "on"]),
     ],
 )
 def test_a_list_of_switches_beside_the_messages_is_refused_by_its_name(column, switches):
@@ -530,6 +532,18 @@ def test_a_list_of_switches_beside_the_messages_is_refused_by_its_name(column, s
 )
 def test_a_list_that_switches_nothing_is_a_fact_about_the_row(facts):
     assert source_of(chat(ASKED, ANSWERED, ASKED, {**ANSWERED, "content": "a.png"}, images=[b"1"], **facts)).read(1)[1] == list(facts)
+
+
+def test_an_image_or_a_task_that_is_not_read_is_named():
+    parts = [{"type": "image", "image": "a.png", "path": "a.png", "url": "b.png"}, {"type": "image", "bytes": b"1", "path": "c.png"}, TEXT]
+    sample, unread = source_of(chat({**ASKED, "content": parts}, ANSWERED, task={"name": "vqa"})).read(1)
+    assert sample.images == ["nowhere/a.png", {"bytes": b"1", "path": "c.png"}] and unread == ["task", "messages[].content[].url"]
+    assert source_of(chat(ASKED, ANSWERED, task="vqa")).read(1)[1] == []
+
+
+def test_a_list_of_switches_in_any_turn_is_refused():
+    rule, reason = refusal(chat(ASKED, {**ANSWERED, "token_loss": [1, 1]}, ASKED, {**ANSWERED, "token_loss": [0, 1]}))
+    assert rule == "message switch" and "messages[].token_loss is [0, 1], which seems to switch the loss" in reason
 
 
 def test_a_switch_in_a_part_or_in_an_entry_of_texts_is_refused():
@@ -657,6 +671,24 @@ def test_a_call_under_both_names_is_one_call():
     call = {"name": "f", "arguments": '{"x": 1}'}
     sample = sample_of(chat(ASKED, {**ANSWERED, "tool_calls": [{"id": "1", "type": "function", "function": call}], "function_call": call}))
     assert sample.messages[1]["tool_calls"] == [{"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}]
+
+
+@pytest.mark.parametrize("write", [lambda turns: turns, json.dumps, lambda turns: f"\n {json.dumps(turns, indent=1)}", tuple])
+def test_a_prompt_of_turns_is_read_as_turns_also_as_json_text(write):
+    row = {"prompt": write([ASKED]), "completion": write([ANSWERED])}
+    assert sample_of(row).messages == [ASKED, ANSWERED]
+    assert refusal({**row, "input": "表"})[0] == "unread words"
+    assert sample_of({"prompt": "[1] 是什么?", "completion": "[2]"}).messages[0]["content"] == "[1] 是什么?"
+
+
+def test_arguments_under_two_names_are_the_same_or_refused():
+    def called(**function):
+        return chat(ASKED, {**ANSWERED, "tool_calls": [{"function": {"name": "f", **function}}]})
+
+    rule, reason = refusal(called(arguments={"x": 1}, parameters={"x": 2}))
+    assert rule == "unread words" and "message 1 has arguments and parameters, which differ" in reason
+    for function in ({"arguments": None, "parameters": {"x": 2}}, {"arguments": {"x": 2}, "parameters": {}}):
+        assert sample_of(called(**function)).messages[1]["tool_calls"][0]["function"] == {"name": "f", "arguments": {"x": 2}}
 
 
 def test_turns_given_as_json_text_are_looked_through_too():

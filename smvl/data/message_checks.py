@@ -98,10 +98,9 @@ def _check_answer(message: dict[str, Any], index: int) -> None:
         raise SampleError("image in answer", f"message {index} is the assistant's and holds an image; the model writes text only")
     if message.get("tool_calls"):
         read_calls(message["tool_calls"], index)
-    elif _is_blank(text_of(message)):
-        raise SampleError("empty answer", f"message {index} is the assistant's and is empty")
     elif _is_blank(_behind_thinking(text_of(message))):
-        raise SampleError("empty answer", f"message {index} is the assistant's and holds thinking alone; expected an answer behind it")
+        found = "is empty" if _is_blank(text_of(message)) else "holds thinking alone; expected an answer behind it"
+        raise SampleError("empty answer", f"message {index} is the assistant's and {found}")
 
 
 def _behind_thinking(answer: str) -> str:

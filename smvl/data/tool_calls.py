@@ -8,6 +8,7 @@ from typing import Any
 
 from smvl.data.json_text import parse_json
 from smvl.data.rules import SampleError
+from smvl.data.sources.values import is_empty
 
 CALL_ID_KEYS = ("tool_call_id", "call_id", "tool_use_id")
 """Under which a result names its call; a call may have its id there too, beside the `id` that is OpenAI's."""
@@ -61,7 +62,7 @@ def _read_call(call: dict[str, Any], index: int) -> dict[str, Any]:
     function = call.get("function", call)
     if not isinstance(function, dict):
         raise SampleError("tool call form", f'a tool call of message {index} is {_shown(call)}; expected {{"name": ..., "arguments": ...}}')
-    name, arguments = function.get("name"), function.get("arguments", function.get("parameters"))
+    name, arguments = function.get("name"), _arguments_of(function, index)
     if not isinstance(name, str) or not name.strip():
         raise SampleError("tool call name", f"a tool call of message {index} has the name {name!r}; expected the name of a function")
     if isinstance(arguments, str):
@@ -74,6 +75,14 @@ def _read_call(call: dict[str, Any], index: int) -> dict[str, Any]:
         )
     arguments = _as_json(arguments, "tool call arguments", f"the arguments that message {index} gives to {name} are")
     return {"type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def _arguments_of(function: dict[str, Any], index: int) -> Any:
+    """What stands under `arguments`, or under `parameters` where that is empty."""
+    given = [function[key] for key in ("arguments", "parameters") if not is_empty(function.get(key))]
+    if len(given) > 1 and given[0] != given[1]:
+        raise SampleError("unread words", f"a tool call of message {index} has arguments and parameters, which differ; expected arguments")
+    return given[0] if given else function.get("arguments", function.get("parameters"))
 
 
 def _as_json(value: Any, rule: str, what: str) -> Any:

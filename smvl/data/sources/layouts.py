@@ -31,6 +31,7 @@ check` names.
 """
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,6 +42,7 @@ from smvl.data.sources.turns import read_turn
 from smvl.data.sources.values import is_empty, is_missing, list_of_column, text_of_column
 
 _INPUT_COLUMNS = ("input", "context")
+_TURNS_AS_TEXT = re.compile(r'\s*\[\s*\{\s*"(role|from|content|value)"\s*:')
 _BESIDE_A_QUESTION = (*_INPUT_COLUMNS, "history")
 
 Messages = list[dict[str, Any]]
@@ -81,15 +83,20 @@ def _turns_of(column: str) -> Callable[[dict[str, Any]], Messages]:
 
 def _pair_of(question: str, answer: str) -> Callable[[dict[str, Any]], Messages]:
     def read(row: dict[str, Any]) -> Messages:
-        if isinstance(row[question], list):  # TRL's conversational prompt and completion
+        if has_turns(row[question]):  # TRL's conversational prompt and completion
             _check_no_words_beside(row, question)
-            turns = [*row[question], *list_of_column(row, answer)]
+            turns = [*list_of_column(row, question), *list_of_column(row, answer)]
             return [read_turn(turn, index) for index, turn in enumerate(turns)]
         words = [text_of_column(row, question), *(text_of_column(row, column) for column in _INPUT_COLUMNS)]
         asked = "\n".join(text for text in words if text)
         return [*_read_history(row), *_question_and_answer(asked, text_of_column(row, answer))]
 
     return read
+
+
+def has_turns(prompt: Any) -> bool:
+    """Whether the first column of a pair holds a list of turns, also as JSON text, and not a question."""
+    return isinstance(prompt, (list, tuple)) or (isinstance(prompt, str) and _TURNS_AS_TEXT.match(prompt) is not None)
 
 
 def _check_no_words_beside(row: dict[str, Any], turns: str) -> None:

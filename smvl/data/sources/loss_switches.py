@@ -19,7 +19,11 @@ _KNOWN_ELSEWHERE = re.compile(rf"[.]({'|'.join(SWITCHES)})$", re.IGNORECASE)
 _OTHER_ABOUT_TURNS = re.compile(r"(mask|train_on)_\w+", re.I)
 _OF_PARTS = ("train_detail", "train_details")
 _IS_GOOD_ANSWER = ("label", "kto_tag")
-_WORDS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False, "1.0": True, "0.0": False}
+_WORDS = {
+    **dict.fromkeys(("true", "yes", "on"), True),
+    **dict.fromkeys(("false", "no", "off"), False),
+    **{"1": True, "0": False, "1.0": True, "0.0": False},
+}
 
 
 def is_switched_off(turn: dict[str, Any], role: str, index: int) -> bool:

@@ -166,7 +166,7 @@ def _check_meaning(content: dict[str, Any], messages: list[dict], unread: dict[s
 def _with_system_prompt(messages: list[dict], content: dict[str, Any]) -> list[dict]:
     """The messages behind the system prompt of the row, unless that is their first."""
     prompts = {column: text for column in SYSTEM_COLUMNS if (text := text_of_column(content, column))}
-    if len(set(prompts.values())) > 1:
+    if len(set(map(str.strip, prompts.values()))) > 1:
         raise SampleError("unread words", f"{' and '.join(prompts)} hold system prompts that differ; expected one")
     prompt = next(iter(prompts.values()), None)
     if prompt is None or not messages or (messages[0]["role"], messages[0]["content"]) == ("system", prompt):

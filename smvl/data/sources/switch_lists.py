@@ -8,7 +8,7 @@ from smvl.data.rules import SampleError
 from smvl.data.sources.loss_switches import as_word
 from smvl.data.sources.values import is_missing
 
-_NAMED = re.compile(r"(^|_)((un|multi)?mask|loss|weight|train|learn|supervis|ignor|skip|keep)(e?s|ed|e|able|ing)?($|_)", re.IGNORECASE)
+_NAMED = re.compile(r"(^|[_.])((un|multi)?mask|loss|weight|train|learn|supervis|ignor|skip|keep)(e?s|ed|e|able|ing)?($|_)", re.IGNORECASE)
 _NAMED_LABELS = re.compile(r"((loss|train|turn|message|answer|response|reply|assistant)_)?labels?", re.IGNORECASE)
 _OF_TOKENS = re.compile(r"loss|train|(assistant|completion|response|answer|output|target)s?_(tokens?_)?mask", re.IGNORECASE)
 _OFF = re.compile(r"(^|_)((no|not)_|ignor|skip)|(^|is_)mask", re.IGNORECASE)
@@ -24,17 +24,22 @@ def check_no_switch_lists(unread: dict[str, list[Any]], messages: Sequence[dict[
     num_said = sum(message["role"] != "system" for message in messages)
     counts = {num_said, num_said + 1, sum(message["role"] == "assistant" for message in messages)}
     for column, values in unread.items():
-        numbers = _numbers(values[0])
-        if numbers and _are_switches(column, numbers, counts) and (_OFF.search(column) or any(number != 1 for number in numbers)):
-            found = f"{column} is {str(values[0])[:40]}, which seems to switch the loss of one turn after the other and is not read"
-            raise SampleError("message switch", f"{found}; expected `loss` in the assistant's turns")
+        if not _NAMED_LABELS.fullmatch(column) and not _NAMED.search(column):
+            continue
+        found = next((value for value in values if _switches(column, _numbers(value), counts)), None)
+        if found is not None:
+            reason = f"{column} is {str(found)[:40]}, which seems to switch the loss of one turn after the other and is not read"
+            raise SampleError("message switch", f"{reason}; expected `loss` in the assistant's turns")
+
+
+def _switches(column: str, numbers: Sequence[float], counts: set[int]) -> bool:
+    is_off = _OFF.search(column) is not None or any(number != 1 for number in numbers)
+    return bool(numbers) and is_off and _are_switches(column, numbers, counts)
 
 
 def _are_switches(column: str, numbers: Sequence[float], counts: set[int]) -> bool:
     if _NAMED_LABELS.fullmatch(column):
         return _IGNORED in numbers or (1 < len(numbers) in counts and set(numbers) <= {0, 1})
-    if _NAMED.search(column) is None:
-        return False
     return len(numbers) in counts or (_OF_TOKENS.search(column) is not None and set(numbers) <= {0, 1})
 
 

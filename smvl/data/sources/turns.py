@@ -43,8 +43,8 @@ _PARTS_AS_TEXT = re.compile(r'\s*\[\s*\{\s*"type"\s*:\s*"(text|image|image_url)"
 _IMAGE_KEYS = ("image", "image_url", "url", "path", "base64", "data", "source")
 _IMAGE_ALONE = ("image", "image_url", "base64", "bytes")
 """Those under which nothing but an image stands: a part of text has none of them."""
-READ_IN_PARTS = ("type", "text", "index", "bytes", "detail", *_IMAGE_KEYS)
-"""Keys of a part that are read; `detail` is a wish of OpenAI's about resolution, which the tiles decide here."""
+_READ_IN_PARTS = ("type", "text", "index", "bytes", "detail")
+"""`detail` is a wish of OpenAI's about resolution, which the tiles decide here."""
 
 
 def read_turn(turn: Any, index: int) -> dict[str, Any]:
@@ -72,6 +72,14 @@ def keys_read(turn: dict[str, Any]) -> set[str]:
     """The keys of a turn that are read."""
     role, content = (next((key for key in keys if not is_missing(turn.get(key))), None) for keys in (_ROLE_KEYS, _CONTENT_KEYS))
     return {role, content, image_column(turn), *SWITCHES, *_READ_IN_ROLE[ROLE_NAMES[turn[role]]]}
+
+
+def keys_read_in_part(part: dict[str, Any]) -> set[str]:
+    """The keys of a part that are read: of those under which an image may stand the first that is filled, and those that repeat it."""
+    if not is_missing(part.get("bytes")):
+        return {*_READ_IN_PARTS, "path"}
+    image = _first_filled(part, _IMAGE_KEYS)
+    return {*_READ_IN_PARTS, *(key for key in _IMAGE_KEYS if part.get(key) == image)}
 
 
 def _role_of(turn: dict[str, Any], index: int) -> str:

@@ -10,8 +10,10 @@ from smvl.data.message_checks import text_of
 from smvl.data.rules import SampleError
 from smvl.data.sources.values import is_empty, whole_number
 
-_LIST = re.compile(r"((answer|question|mc|multiple|possible)_?)?(choices|options)(_?(list|texts?|values?))?|multiple_choice", re.IGNORECASE)
-_ONE = re.compile(r"[A-J]|op[a-e]|(answer_)?(choice|option)_?([a-j]|\d{1,2})", re.IGNORECASE)
+_LIST = re.compile(
+    r"((answer|question|mc|multiple|possible)[_ ]?)?(choices|options)([_ ]?(list|texts?|values?))?|multiple_choice", re.IGNORECASE
+)
+_ONE = re.compile(r"[A-J]|op[a-e]|(answer_)?(choice|option)[_ ]?([a-j]|\d{1,2})", re.IGNORECASE)
 """A column for each choice."""
 _LETTER = re.compile(r"[A-Za-z]|\d{1,2}|(choice|option)_?([a-z]|\d{1,2})", re.IGNORECASE)
 _WORD_KEYS = ("text", "content", "value", "option", "choice", "answer")

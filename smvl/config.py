@@ -137,6 +137,8 @@ class TextAugmentConfig:
         for name in ("synonyms", "rephrase", "traditional", "min_overlap", "max_overlap"):
             check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a share from 0 to 1")
         check(self.min_overlap < self.max_overlap, "min_overlap", self.min_overlap, f"less than max_overlap ({self.max_overlap})")
+        changes = (self.synonyms, self.rephrase, self.traditional)
+        check(any(changes), "synonyms", self.synonyms, "a share above 0 of it, of rephrase or of traditional; else no text is changed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +175,8 @@ class ImageAugmentConfig(DistortionConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check(0 <= self.share <= 1, "share", self.share, "a share from 0 to 1")
+        strengths = [getattr(self, field_.name) for field_ in dataclasses.fields(DistortionConfig)]
+        check(any(strengths), "share", self.share, "a strength above 0 beside it, such as blur: 0.3; without any no image is changed")
 
 
 SCENES = "scenes"
@@ -385,6 +389,9 @@ class EvaluationConfig:
     def __post_init__(self) -> None:
         for name in ("max_samples", "max_new_tokens", "batch_size", "max_scored"):
             check_count(name, getattr(self, name), high=MAX_ROWS if name.startswith("max_s") else MAX_COUNT)
+        for name in ("weight", "augment_text", "augment_images") if self.heldout is not None else ():
+            given, unset = getattr(self.heldout, name), SourceConfig.__dataclass_fields__[name].default
+            check(given == unset, f"heldout.{name}", given, "nothing, as held-out samples are read as they are; take it out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -447,6 +454,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: found {found}, expected the keys model, stages and output_dir; see train.yaml")
     for override in overrides:
         apply_override(tree, override)
+    keys = [override.partition("=")[0] for override in overrides]
+    for key, override in zip(keys, overrides):
+        check(keys.count(key) == 1, shown_key(key), override, "each key once on the command line")
     return build(Config, tree)
 
 

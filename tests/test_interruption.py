@@ -26,7 +26,7 @@ from smvl.train.trainer import StopOnSignal
 from tests.tiny_run import write_run
 
 ROOT = Path(__file__).parent.parent
-ALIGN = {"eval_strategy": "no", "max_steps": 60, "save_steps": 50}
+ALIGN = {"eval_strategy": "no", "eval_steps": "null", "max_steps": 60, "save_steps": 50}
 OVERRIDES = ["evaluation.generate=false", *(f"stages.0.trainer.{key}={value}" for key, value in ALIGN.items())]
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 

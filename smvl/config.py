@@ -137,8 +137,10 @@ class TextAugmentConfig:
         for name in ("synonyms", "rephrase", "traditional", "min_overlap", "max_overlap"):
             check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a share from 0 to 1")
         check(self.min_overlap < self.max_overlap, "min_overlap", self.min_overlap, f"less than max_overlap ({self.max_overlap})")
-        changes = (self.synonyms, self.rephrase, self.traditional)
-        check(any(changes), "synonyms", self.synonyms, "a share above 0 of it, of rephrase or of traditional; else no text is changed")
+
+    @property
+    def changes_something(self) -> bool:
+        return any((self.synonyms, self.rephrase, self.traditional))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,9 +177,14 @@ class ImageAugmentConfig(DistortionConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check(0 <= self.share <= 1, "share", self.share, "a share from 0 to 1")
-        strengths = [getattr(self, field_.name) for field_ in dataclasses.fields(DistortionConfig)]
-        check(any(strengths), "share", self.share, "a strength above 0 beside it, such as blur: 0.3; without any no image is changed")
 
+    @property
+    def changes_something(self) -> bool:
+        return self.share > 0 and any(getattr(self, field_.name) for field_ in dataclasses.fields(DistortionConfig))
+
+
+_CHANGES = {"augment_text": "synonyms, rephrase or traditional", "augment_images": "share and of a strength such as blur"}
+"""By key what must be above 0 of it, for anything to be changed."""
 
 SCENES = "scenes"
 """The `source` of scenes that are drawn while they are read."""
@@ -239,6 +246,9 @@ class SourceConfig:
             check(self.scenes is None, "scenes", "settings", f"null, as the source is {self.source}, or source: {SCENES}")
         check(0 < self.weight < math.inf, "weight", self.weight, "a finite number above 0")
         check(MIN_WEIGHT <= self.weight <= MAX_WEIGHT, "weight", self.weight, f"a number from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}")
+        for name, needed in _CHANGES.items():
+            changes = getattr(self, name)
+            check(changes is None or changes.changes_something, name, "no change", f"a value above 0 of {needed}, or null")
         if self.stream is not None:
             check_count("stream", self.stream, high=MAX_ROWS)
 

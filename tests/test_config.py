@@ -106,11 +106,14 @@ def test_an_override_that_is_given_twice_is_refused(minimal: Path, second: str) 
         load_config(minimal, ["seed=1", "output_dir=out", second])
 
 
+NO_IMAGE_CHANGES = "stages.0.mixture.0.augment_images: found 'no change', expected a value above 0 of share and of"
 DOES_NOTHING = {
-    "stages.0.mixture.0.augment_images={share: 0.5}": "stages.0.mixture.0.augment_images.share: found 0.5, expected a strength above 0",
-    "stages.0.mixture.0.augment_images={}": "stages.0.mixture.0.augment_images.share: found 0.5, expected a strength above 0",
-    "stages.0.mixture.0.augment_images={blur: 0}": "stages.0.mixture.0.augment_images.share: found 0.5, expected a strength above 0",
-    "stages.0.mixture.0.augment_text={}": "stages.0.mixture.0.augment_text.synonyms: found 0.0, expected a share above 0 of it",
+    "stages.0.mixture.0.augment_images={share: 0.5}": NO_IMAGE_CHANGES,
+    "stages.0.mixture.0.augment_images={}": NO_IMAGE_CHANGES,
+    "stages.0.mixture.0.augment_images={blur: 0}": NO_IMAGE_CHANGES,
+    "stages.0.mixture.0.augment_images={share: 0, blur: 0.3}": NO_IMAGE_CHANGES,
+    "stages.0.mixture.0.augment_text={}": "stages.0.mixture.0.augment_text: found 'no change', expected a value above 0 of synonyms, ",
+    "stages.0.mixture.0.augment_text={min_overlap: 0.1}": "stages.0.mixture.0.augment_text: found 'no change', expected a value above 0",
     "evaluation.heldout.weight=2": "evaluation.heldout.weight: found 2.0, expected nothing, as held-out samples are read as they are",
     "evaluation.heldout.augment_text={rephrase: 0.1}": "evaluation.heldout.augment_text: found TextAugmentConfig(",
     "evaluation.heldout.augment_images={blur: 0.1}": "evaluation.heldout.augment_images: found ImageAugmentConfig(",

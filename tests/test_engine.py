@@ -372,7 +372,9 @@ def test_numpys_numbers_are_numbers(id_engine: IdEngine) -> None:
     assert len(texts) == 1
 
 
-@pytest.mark.parametrize("settings", [{"device": "nonesuch"}, {"device": "hpu"}, {"device": "meta"}, {"device": "cpu:7"}, {"dtype": "int3"}])
+@pytest.mark.parametrize(
+    "settings", [{"device": "nonesuch"}, {"device": "hpu"}, {"device": "meta"}, {"device": "cpu:7"}, {"dtype": "int3"}]
+)
 def test_a_device_or_dtype_that_is_not_there_is_refused_by_name(checkpoint: Path, settings: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(settings.values()))):
         Engine.from_folder(checkpoint, **settings)

@@ -41,7 +41,8 @@ def finished(tmp_path_factory) -> Path:
 
 def start(finished: Path, out: Path, *overrides: str, **options) -> subprocess.Popen:
     """train.py in a session of its own, started from another folder."""
-    command = [sys.executable, str(ROOT / "train.py"), str(finished / "run.yaml"), f"output_dir={out}", *OVERRIDES, *overrides]
+    settings = {setting.partition("=")[0]: setting for setting in (*OVERRIDES, *overrides)}  # each key once
+    command = [sys.executable, str(ROOT / "train.py"), str(finished / "run.yaml"), f"output_dir={out}", *settings.values()]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command, cwd=out.parent, env=environment, start_new_session=True, **{"stderr": (out.parent / "err.txt").open("w"), **options}

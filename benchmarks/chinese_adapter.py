@@ -56,8 +56,7 @@ IMAGE_OVERRIDES = (
     "stages.0.trainer.max_steps=200",
     "stages.1.trainer.max_steps=300",
     "evaluation.max_scored=450",
-    "stages.0.trainer.save_strategy=no",
-    "stages.1.trainer.save_strategy=no",
+    *(f"stages.{stage}.trainer.{key}" for stage in (0, 1) for key in ("save_strategy=no", "save_steps=null", "save_total_limit=null")),
     "tracking.mode=disabled",
     "sight.stop_when_blind=null",
 )

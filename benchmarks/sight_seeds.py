@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from smvl.config import Config
 
 ROOT = Path(__file__).parent.parent
-FASTER = ("tracking.mode=disabled", "stages.0.trainer.eval_steps=50", "stages.0.trainer.save_strategy=no")
+UNSAVED = tuple(f"stages.0.trainer.{setting}" for setting in ("save_strategy=no", "save_steps=null", "save_total_limit=null"))
+FASTER = ("tracking.mode=disabled", "stages.0.trainer.eval_steps=50", *UNSAVED)
 
 
 def demo_config(overrides: Sequence[str]) -> "Config":

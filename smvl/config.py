@@ -138,6 +138,10 @@ class TextAugmentConfig:
             check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a share from 0 to 1")
         check(self.min_overlap < self.max_overlap, "min_overlap", self.min_overlap, f"less than max_overlap ({self.max_overlap})")
 
+    @property
+    def changes_something(self) -> bool:
+        return any((self.synonyms, self.rephrase, self.traditional))
+
 
 @dataclass(frozen=True, kw_only=True)
 class DistortionConfig:
@@ -174,6 +178,13 @@ class ImageAugmentConfig(DistortionConfig):
         super().__post_init__()
         check(0 <= self.share <= 1, "share", self.share, "a share from 0 to 1")
 
+    @property
+    def changes_something(self) -> bool:
+        return self.share > 0 and any(getattr(self, field_.name) for field_ in dataclasses.fields(DistortionConfig))
+
+
+_CHANGES = {"augment_text": "synonyms, rephrase or traditional", "augment_images": "share and of a strength such as blur"}
+"""By key what must be above 0 of it, for anything to be changed."""
 
 SCENES = "scenes"
 """The `source` of scenes that are drawn while they are read."""
@@ -237,6 +248,9 @@ class SourceConfig:
         check(not repeated, "subsets", ", ".join(repeated), "each once; `weight` says how often its rows are drawn")
         check(0 < self.weight < math.inf, "weight", self.weight, "a finite number above 0")
         check(MIN_WEIGHT <= self.weight <= MAX_WEIGHT, "weight", self.weight, f"a number from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}")
+        for name, needed in _CHANGES.items():
+            changes = getattr(self, name)
+            check(changes is None or changes.changes_something, name, "no change", f"a value above 0 of {needed}, or null")
         if self.stream is not None:
             check_count("stream", self.stream, high=MAX_ROWS)
 
@@ -387,6 +401,9 @@ class EvaluationConfig:
     def __post_init__(self) -> None:
         for name in ("max_samples", "max_new_tokens", "batch_size", "max_scored"):
             check_count(name, getattr(self, name), high=MAX_ROWS if name.startswith("max_s") else MAX_COUNT)
+        for name in ("weight", "augment_text", "augment_images") if self.heldout is not None else ():
+            given, unset = getattr(self.heldout, name), SourceConfig.__dataclass_fields__[name].default
+            check(given == unset, f"heldout.{name}", given, "nothing, as held-out samples are read as they are; take it out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -449,6 +466,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: found {found}, expected the keys model, stages and output_dir; see train.yaml")
     for override in overrides:
         apply_override(tree, override)
+    keys = [override.partition("=")[0] for override in overrides]
+    for key, override in zip(keys, overrides):
+        check(keys.count(key) == 1, shown_key(key), override, "each key once on the command line")
     return build(Config, tree)
 
 

@@ -89,19 +89,42 @@ def test_overrides_set_scalars_lists_and_sections_that_the_file_leaves_out(minim
         "stages.0.unfreeze=[{at: 0.5, add: ['text.layers[-4:]']}]",
         "stages.0.lr.text.layers[-4:]=2e-5",
         "evaluation.heldout={source: jsonl, path: held}",
-        "evaluation.heldout.weight=2",
+        "evaluation.heldout.split=test",
         "data.image.longest_edge=2048",
         "output_dir=a=b",
     ]
     config = load_config(minimal, overrides)
     stage = config.stages[0]
     assert (stage.trainer, stage.train, stage.lr) == ({"max_steps": 20}, ["connector"], {"text.layers[-4:]": 2e-5})
-    assert (config.evaluation.heldout.path, config.evaluation.heldout.weight) == ("held", 2.0)
+    assert (config.evaluation.heldout.path, config.evaluation.heldout.split) == ("held", "test")
     assert (config.data.image.longest_edge, config.output_dir) == (2048, "a=b")
 
 
-def test_a_later_override_wins(minimal: Path) -> None:
-    assert load_config(minimal, ["seed=1", "seed=2"]).seed == 2
+@pytest.mark.parametrize("second", ["seed=2", "seed=1", "seed="])
+def test_an_override_that_is_given_twice_is_refused(minimal: Path, second: str) -> None:
+    with pytest.raises(ConfigError, match="^seed: found 'seed=1', expected each key once on the command line$"):
+        load_config(minimal, ["seed=1", "output_dir=out", second])
+
+
+NO_IMAGE_CHANGES = "stages.0.mixture.0.augment_images: found 'no change', expected a value above 0 of share and of"
+DOES_NOTHING = {
+    "stages.0.mixture.0.augment_images={share: 0.5}": NO_IMAGE_CHANGES,
+    "stages.0.mixture.0.augment_images={}": NO_IMAGE_CHANGES,
+    "stages.0.mixture.0.augment_images={blur: 0}": NO_IMAGE_CHANGES,
+    "stages.0.mixture.0.augment_images={share: 0, blur: 0.3}": NO_IMAGE_CHANGES,
+    "stages.0.mixture.0.augment_text={}": "stages.0.mixture.0.augment_text: found 'no change', expected a value above 0 of synonyms, ",
+    "stages.0.mixture.0.augment_text={min_overlap: 0.1}": "stages.0.mixture.0.augment_text: found 'no change', expected a value above 0",
+    "evaluation.heldout.weight=2": "evaluation.heldout.weight: found 2.0, expected nothing, as held-out samples are read as they are",
+    "evaluation.heldout.augment_text={rephrase: 0.1}": "evaluation.heldout.augment_text: found TextAugmentConfig(",
+    "evaluation.heldout.augment_images={blur: 0.1}": "evaluation.heldout.augment_images: found ImageAugmentConfig(",
+}
+
+
+@pytest.mark.parametrize("override", DOES_NOTHING)
+def test_what_would_do_nothing_is_refused_by_its_key(minimal: Path, override: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config(minimal, ["evaluation.heldout={path: held}", override])
+    assert str(error.value).startswith(DOES_NOTHING[override]) and "\n" not in str(error.value)
 
 
 WRONG_OVERRIDES = {

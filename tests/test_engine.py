@@ -372,10 +372,18 @@ def test_numpys_numbers_are_numbers(id_engine: IdEngine) -> None:
     assert len(texts) == 1
 
 
-@pytest.mark.parametrize("settings", [{"device": "nonesuch"}, {"dtype": "int3"}])
+@pytest.mark.parametrize(
+    "settings", [{"device": "nonesuch"}, {"device": "hpu"}, {"device": "meta"}, {"device": "cpu:7"}, {"dtype": "int3"}]
+)
 def test_a_device_or_dtype_that_is_not_there_is_refused_by_name(checkpoint: Path, settings: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(settings.values()))):
         Engine.from_folder(checkpoint, **settings)
+
+
+@pytest.mark.parametrize("folder", [None, 5, b"checkpoint"])
+def test_a_folder_that_is_no_path_is_refused(folder: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(f'folder is {folder!r}; expected the path of a folder.')}$"):
+        Engine.from_folder(folder)
 
 
 def test_on_a_cpu_a_bfloat16_checkpoint_runs_in_float32_unless_asked(tmp_path: Path) -> None:

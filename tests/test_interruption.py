@@ -26,7 +26,7 @@ from smvl.train.trainer import StopOnSignal
 from tests.tiny_run import write_run
 
 ROOT = Path(__file__).parent.parent
-ALIGN = {"eval_strategy": "no", "max_steps": 60, "save_steps": 50}
+ALIGN = {"eval_strategy": "no", "eval_steps": "null", "max_steps": 60, "save_steps": 50}
 OVERRIDES = ["evaluation.generate=false", *(f"stages.0.trainer.{key}={value}" for key, value in ALIGN.items())]
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
@@ -41,7 +41,8 @@ def finished(tmp_path_factory) -> Path:
 
 def start(finished: Path, out: Path, *overrides: str, **options) -> subprocess.Popen:
     """train.py in a session of its own, started from another folder."""
-    command = [sys.executable, str(ROOT / "train.py"), str(finished / "run.yaml"), f"output_dir={out}", *OVERRIDES, *overrides]
+    settings = {setting.partition("=")[0]: setting for setting in (*OVERRIDES, *overrides)}  # each key once
+    command = [sys.executable, str(ROOT / "train.py"), str(finished / "run.yaml"), f"output_dir={out}", *settings.values()]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command, cwd=out.parent, env=environment, start_new_session=True, **{"stderr": (out.parent / "err.txt").open("w"), **options}

@@ -26,6 +26,7 @@ from tests.tiny_run import write_run
 ROOT = Path(__file__).parent.parent
 SAVED, STOPPED, MAX_STEPS = 4, 5, 7
 """The step of the last checkpoint, the step at which the run is broken off, and the steps of the stage."""
+UNMEASURED = ["evaluation.generate=false", "stages.0.trainer.eval_strategy=no", "stages.0.trainer.eval_steps=null"]
 
 
 def run_stage(config: Path, log: Path, *options: str, processes: int, stop: int | None = None, slow: float = 0) -> None:
@@ -71,8 +72,7 @@ def first_packs(config_path: Path, checkpoint: Path, number: int) -> list[list[s
 @pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
 def test_a_run_resumed_with_another_number_of_processes_trains_on_every_pack_once(tmp_path, before, after):
     overrides = [
-        "evaluation.generate=false",
-        "stages.0.trainer.eval_strategy=no",
+        *UNMEASURED,
         f"stages.0.trainer.max_steps={MAX_STEPS}",
         f"stages.0.trainer.save_steps={SAVED}",
         "stages.0.trainer.gradient_accumulation_steps=2",
@@ -87,7 +87,7 @@ def test_a_run_resumed_with_another_number_of_processes_trains_on_every_pack_onc
 
 def test_the_first_process_waits_with_what_it_deletes_until_the_others_have_read_it(tmp_path, monkeypatch):
     """Resumed at the end of a stage, no step keeps the processes together."""
-    overrides = ["evaluation.generate=false", "stages.0.trainer.eval_strategy=no", "stages.0.trainer.max_steps=2"]
+    overrides = [*UNMEASURED, "stages.0.trainer.max_steps=2"]
     config = write_one_stage(write_run(tmp_path))
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr(Run, "_finish_stage", lambda *_: sys.exit(1))
@@ -104,7 +104,7 @@ def children(process: subprocess.Popen) -> list[int]:
 @pytest.mark.parametrize("receiver", ["the second process", "the launcher", "all"])
 def test_a_signal_to_any_process_stops_all_at_the_same_step_with_one_state(tmp_path, receiver):
     """A run that goes on from there trains on every pack once."""
-    overrides = ["evaluation.generate=false", "stages.0.trainer.eval_strategy=no", "stages.0.trainer.save_steps=1000"]
+    overrides = [*UNMEASURED, "stages.0.trainer.save_steps=1000"]
     config = write_one_stage(write_run(tmp_path))
     log = tmp_path / "first"
     process = start_stage(config, log, *overrides, "stages.0.trainer.max_steps=5000", processes=2)

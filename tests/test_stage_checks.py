@@ -121,6 +121,10 @@ MISTAKES = {
         "data/colours.jsonl: 24 of 24 rows could not be used (image in text: 24)",
     ),
     "sequences too short for any row": (["data.max_length=20", "data.max_drop_share=1"], "no row of the mixture can be used: too long: 16"),
+    "answers longer than the model reads": (
+        ["evaluation.max_new_tokens=1000000"],
+        "train.py: evaluation.max_new_tokens: found 1,000,000, expected less than the ",
+    ),
     "held-out data without rows": (["evaluation.heldout.path={folder}/nothing.jsonl"], "nothing.jsonl: the data set is empty"),
     "attention that is not installed": (
         ["model.attention=flash_attention_2"],

@@ -19,7 +19,7 @@ from smvl.train.run import Run
 from smvl.train.state_check import check_state
 from tests.tiny_run import write_run
 
-OVERRIDES = ["evaluation.generate=false", "stages.0.trainer.eval_strategy=no"]
+OVERRIDES = ["evaluation.generate=false", "stages.0.trainer.eval_strategy=no", "stages.0.trainer.eval_steps=null"]
 NEEDED = [
     "data_position.json", "learning.safetensors", "optimizer.pt", "provenance.json", "rng_state.pth", "scheduler.pt", "trainer_state.json",
 ]  # fmt: skip

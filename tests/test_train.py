@@ -314,7 +314,8 @@ def test_two_processes_take_the_steps_that_one_takes_with_twice_the_batch(finish
 
     With its usual epsilon, AdamW would make a step of the rounding of a gradient that is nearly 0.
     """
-    shared = ["evaluation.generate=false", "stages.1.trainer.max_steps=4", "stages.0.trainer.save_strategy=no"]
+    unsaved = (f"stages.0.trainer.{setting}" for setting in ("save_strategy=no", "save_steps=null", "save_total_limit=null"))
+    shared = ["evaluation.generate=false", "stages.1.trainer.max_steps=4", *unsaved]
     shared += [f"stages.{number}.trainer.adam_epsilon=0.001" for number in (0, 1)]
     one = train.main(
         [

@@ -150,6 +150,12 @@ def test_a_mistake_in_a_later_stage_is_told_before_anything_is_done(folder, caps
     ("overrides", "message"),
     [
         (["eval_steps=2"], "eval_steps: nothing is evaluated on the way without eval_strategy: steps; add it, or take eval_steps out."),
+        (["eval_strategy=no", "eval_steps=2"], "eval_steps: nothing is evaluated on the way without eval_strategy: steps; add it"),
+        (["eval_delay=0"], "eval_delay: nothing is evaluated on the way without eval_strategy: steps; add it, or take eval_delay out."),
+        (["eval_strategy=steps", "eval_delay=3"], "eval_delay: found 3, but the stage has 3 steps, so that nothing would be evaluated"),
+        (["save_total_limit=1"], "save_total_limit: nothing is saved on the way without save_strategy: steps; add it, or take"),
+        (["save_steps=2"], "save_steps: nothing is saved on the way without save_strategy: steps; add it, or take save_steps out."),
+        (["logging_strategy=no"], "logging_steps: nothing is logged on the way without logging_strategy: steps; add it"),
         (["optim=sgd", "adam_beta1=0.5"], "adam_beta1: sgd has no use for it; take it out, or take optim: adamw_torch."),
         (["lr_scheduler_type=constant", "warmup_steps=2"], "warmup_steps: a constant schedule has no warmup; take lr_scheduler_type: "),
         (["lr_scheduler_type=constant", "lr_scheduler_kwargs={a: 1}"], "lr_scheduler_kwargs: the schedule constant takes none; found 'a'"),
@@ -247,6 +253,7 @@ CHANGES_NOTHING_LEARNED = {
     "shares of a stage": ["logging_steps=0.5", "eval_strategy=steps", "eval_steps=0.4"],
     "logging": [
         "logging_strategy=no",
+        "logging_steps=null",
         "logging_first_step=true",
         "include_num_input_tokens_seen=all",
         "eval_strategy=steps",

@@ -89,7 +89,8 @@ def short_run(folder: Path) -> list[str]:
     options = [f"output_dir={folder}", "evaluation.max_samples=8"]
     for number, steps in enumerate(STAGES.values()):
         trainer = f"stages.{number}.trainer"
-        options += [f"{trainer}.max_steps={steps}", f"{trainer}.save_steps={SAVE_STEPS}", f"{trainer}.eval_strategy=no"]
+        options += [f"{trainer}.max_steps={steps}", f"{trainer}.save_steps={SAVE_STEPS}"]
+        options += [f"{trainer}.eval_strategy=no", f"{trainer}.eval_steps=null"]
     return options
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ _WHOLE = _Kind(lambda value: isinstance(value, (int, np.integer)) and not isinst
 _NUMBER = _Kind(lambda value: isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool), "a number")
 
 _KINDS = {
+    "folder": _Kind(lambda value: isinstance(value, (str, PathLike)), "the path of a folder"),
     "requests": _Kind(_is_list, "a list of Request(messages, images)"),
     "messages": _Kind(_is_list, 'a list of mappings such as {"role": ..., "content": ...}'),
     "images": _Kind(_is_list, "a list with one image for each image part"),

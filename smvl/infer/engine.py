@@ -63,6 +63,7 @@ class Engine:
         Raises:
             ValueError: the folder is not whole, or there is no such device or dtype.
         """
+        check_kinds(folder=folder)
         return cls(*open_model(folder, device=device, dtype=dtype, attention=attention, quantize=quantize))
 
     @classmethod

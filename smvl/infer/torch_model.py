@@ -183,6 +183,6 @@ def _find_device(name: str) -> torch.device:
         torch.empty(0, device=device)
         if device.type == "meta" or (device.type == "cpu" and device.index):
             raise RuntimeError("it holds no numbers" if device.type == "meta" else "there is one cpu")
-    except (RuntimeError, AssertionError, TypeError) as error:
+    except (RuntimeError, AssertionError, TypeError, ImportError) as error:
         raise ValueError(f"the device {name} cannot be used here ({one_line(error)}). Take auto or cpu.") from error
     return device

@@ -31,6 +31,14 @@ logger = logging.getLogger(__name__)
 
 SAVE_TOTAL_LIMIT = "save_total_limit"
 """Kept from the Trainer, which would delete a good checkpoint before the new one is complete."""
+_NOT_PASSED = (*DURATION_KEYS, SAVE_TOTAL_LIMIT)
+
+_STRATEGIES = {
+    "eval_strategy": ("no", "evaluated", ("eval_steps", "eval_delay")),
+    "save_strategy": ("steps", "saved", ("save_steps", "save_total_limit")),
+    "logging_strategy": ("steps", "logged", ("logging_steps",)),
+}
+"""Each with its default, what is done by it, and the keys that say when and how."""
 
 _MAX_COUNTED_ROWS, _NUM_SAMPLED_ROWS = 20_000, 2_000
 """Rows of an epoch up to which its packs are counted, and rows that stand for a longer one: seconds, not minutes, before the first step."""
@@ -59,9 +67,7 @@ def _conflicts(trainer: Mapping[str, Any], config: Config) -> Iterator[tuple[str
     """Keys that do nothing or break beside others, or on this machine, and what to do."""
     if trainer.get("eval_strategy", "no") != "no" and config.evaluation.heldout is None:
         yield "eval_strategy", "there is nothing to evaluate on; set evaluation.heldout, or eval_strategy: no."
-    for key in ("eval_steps", "eval_delay"):
-        if key in trainer and "eval_strategy" not in trainer:
-            yield key, f"nothing is evaluated on the way without eval_strategy: steps; add it, or take {key} out."
+    yield from _strategy_conflicts(trainer)
     for name in ("activation_checkpointing", "gradient_checkpointing"):
         if trainer.get(f"{name}_kwargs") is not None and not trainer.get(name):
             yield f"{name}_kwargs", f"nothing is computed again without {name}: true; add it, or take {name}_kwargs out."
@@ -73,6 +79,17 @@ def _conflicts(trainer: Mapping[str, Any], config: Config) -> Iterator[tuple[str
         yield "tf32", "found true, but there is no CUDA card; take it out."
     yield from _schedule_conflicts(trainer)
     yield from _optimizer_conflicts(trainer)
+
+
+def _strategy_conflicts(trainer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for strategy, (default, done, keys) in _STRATEGIES.items():
+        for key in keys if trainer.get(strategy, default) == "no" else ():
+            if trainer.get(key) is not None:
+                advice = f"add it, or take {key} out. On the command line, {key}=null takes it out."
+                yield key, f"nothing is {done} on the way without {strategy}: steps; {advice}"
+    steps, delay = trainer.get("max_steps"), trainer.get("eval_delay")
+    if steps is not None and delay is not None and delay >= steps:
+        yield "eval_delay", f"found {delay}, but the stage has {steps} steps, so that nothing would be evaluated on the way; lower it."
 
 
 def _schedule_conflicts(trainer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -103,7 +120,7 @@ def training_arguments(config: Config, stage: StageConfig, folder: Path, *, max_
         "accelerator_config": {"dispatch_batches": False, "split_batches": False},
         "use_cpu": not has_card(),
         "ddp_find_unused_parameters": False,  # every step reaches every learning weight: see packed_model.py
-        **{key: _converted(key, value) for key, value in stage.trainer.items() if key not in (*DURATION_KEYS, SAVE_TOTAL_LIMIT)},
+        **{key: _converted(key, value) for key, value in stage.trainer.items() if value is not None and key not in _NOT_PASSED},
         "output_dir": str(folder),
         "max_steps": max_steps,
         "seed": config.seed,
@@ -121,7 +138,7 @@ def training_arguments(config: Config, stage: StageConfig, folder: Path, *, max_
 
 
 def _converted(key: str, value: Any) -> Any:
-    return value if value is None or key not in USED_TRAINER_KEYS else USED_TRAINER_KEYS[key].convert(value)
+    return value if key not in USED_TRAINER_KEYS else USED_TRAINER_KEYS[key].convert(value)
 
 
 def activation_checkpointing(arguments: TrainingArguments) -> dict[str, Any] | None:

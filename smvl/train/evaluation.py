@@ -111,7 +111,10 @@ class Evaluation:
     @torch.compiler.set_stance("force_eager")  # each word that is generated has another shape
     def _answers(self, samples: Sequence[Sample]) -> list[Shown]:
         requests = [Request(messages=sample.prompt, images=sample.images, tools=sample.tools) for sample in samples]
-        answers = self._engine().answer(requests, max_new_tokens=self.settings.max_new_tokens)
+        engine = self._engine()
+        longest = max((len(engine.lay_out(request).input_ids) for request in requests), default=0)
+        most = min(self.settings.max_new_tokens, engine.facts.max_positions - longest)  # an answer ends where the model reads no further
+        answers = engine.answer(requests, max_new_tokens=most)
         return [
             Shown([read_image(image) for image in sample.images], _last_question(sample), sample.answer, answer.text)
             for sample, answer in zip(samples, answers)

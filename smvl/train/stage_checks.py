@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from smvl.config import Config, StageConfig
+from smvl.config import Config, ConfigError, StageConfig
 from smvl.data.opencv import opencv
 from smvl.data.packing import PackedDataset
 from smvl.data.quarantine import Failure, Quarantine
@@ -37,6 +37,7 @@ def check_stages(config: Config, folder: Path) -> None:
         for stage in config.stages:
             _check_packages(stage)
             model = model or outline_model(config)
+            _check_answer_length(config, model[0].config.text_config.max_position_embeddings)
             _check_stage(PlannedStage(config, stage, *model, Quarantine(path, config.data.max_drop_share)))
             if stage.lora is not None:  # adapters cannot be taken off again without adding them up
                 model = None
@@ -54,6 +55,16 @@ def _check_stage(stage: PlannedStage) -> None:
     _check_rows(stage.quarantine, all_seen=len(stage.sampler.mixture) <= NUM_MEASURED_ROWS)
     if not shards_model():  # a sharded model holds too little on each card for the forecast to say
         check_memory(memory, memory_budget(stage.device, stage.num_processes))
+
+
+def _check_answer_length(config: Config, most: int) -> None:
+    """Raise `ConfigError` for held-out answers that the model could not read to their end; they are asked for when all is trained."""
+    asked = config.evaluation
+    if asked.heldout is not None and asked.generate and asked.max_new_tokens >= most:
+        raise ConfigError(
+            f"evaluation.max_new_tokens: found {asked.max_new_tokens:,}, expected less than the {most:,} tokens that the text model reads, "
+            "question and answer together; lower it, or set evaluation.generate: false"
+        )
 
 
 def _check_packages(stage: StageConfig) -> None:

@@ -125,7 +125,7 @@ def test_a_text_model_of_a_trillion_layers_is_refused_at_once(tmp_path):
 def test_a_negative_scale_factor_is_refused(tmp_path, text):
     folder = save_vision_donor(tmp_path)
     edit(folder, scale_factor=-1)
-    with pytest.raises(DonorError, match="scale_factor -1 does not divide"):
+    with pytest.raises(DonorError, match="config.json: scale_factor is -1; expected a whole number above 0."):
         smvl.splice(folder, text)
 
 

@@ -173,8 +173,10 @@ def test_what_cannot_be_attached_is_refused_and_leaves_the_model_stock(spliced):
 )
 def test_settings_that_make_no_sense_are_refused(tmp_path, override, message):
     path = write_run(tmp_path)
+    sound = {"unfreeze": "[]", "lora": "{}", "train": "[connector, lora]"}
+    key, _, value = override.partition("=")
     with pytest.raises(ValueError, match=message):
-        load_config(path, ["stages.1.unfreeze=[]", "stages.1.lora={}", "stages.1.train=[connector, lora]", f"stages.1.{override}"])
+        load_config(path, [f"stages.1.{name}={given}" for name, given in (sound | {key: value}).items()])
 
 
 def test_without_peft_the_error_names_what_to_install(spliced, monkeypatch):

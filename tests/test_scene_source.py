@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 import train
 from smvl.config import ConfigError, SceneSourceConfig, SourceConfig, load_config
+from smvl.data.__main__ import main
 from smvl.data.doctor.targets import targets_of_config
 from smvl.data.registry import check_source, open_source
 from smvl.data.scenes.kinds import KINDS
@@ -178,5 +179,9 @@ def test_a_run_that_was_killed_goes_on_with_the_scenes_that_come_next(recipe, un
     assert all(torch.equal(weights[name], unbroken[name]) for name in unbroken)
 
 
-def test_there_is_nothing_in_it_for_the_check_of_data(recipe):
+def test_the_check_of_data_says_that_there_is_no_row_to_look_at(recipe, capsys):
     assert targets_of_config(load_config(recipe)) == []
+    assert main(["check", str(recipe), "--processes", "1"]) == 0
+    shown = capsys.readouterr().out
+    for name in ("scenes/train", "scenes/validation"):
+        assert shown.count(f"{name}: not looked at: these scenes are drawn while they are read") == 1

@@ -22,7 +22,7 @@ from typing import Any
 
 from smvl.config import Config, DataConfig, SourceConfig, load_config
 from smvl.data.doctor.examination import Examination, Options, examine
-from smvl.data.doctor.findings import Finding, findings
+from smvl.data.doctor.findings import Finding, findings, of_drawn_scenes
 from smvl.data.doctor.page import page_of
 from smvl.data.doctor.picture import draw_histograms
 from smvl.data.doctor.report import histograms_of, report_of, write_json, write_overlaps
@@ -101,6 +101,7 @@ def check(options: argparse.Namespace) -> int:
     settings = _settings(options, data, processor)
     examination = _examine(options, targets, processor, data)
     found = findings(examination, data, has_tokens=processor is not None)
+    found += dict.fromkeys(of_drawn_scenes(config)) if config else ()
     report = report_of(examination, found, settings)
     sys.stdout.write(page_of(examination, report, found).encode("utf-8", errors="backslashreplace").decode("utf-8"))
     if options.out:

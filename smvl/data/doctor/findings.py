@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from smvl.config import DataConfig
+from smvl.config import Config, DataConfig
 from smvl.data.doctor.examination import Examination, Opened
 from smvl.data.doctor.histogram import Histogram
 from smvl.data.doctor.language import MIXED, NO_LETTERS
 from smvl.data.doctor.repeats import NEAR_IMAGE, NEAR_ROW, OTHER_IMAGES, SAME_IMAGE, SAME_ROW, Repeats
+from smvl.data.registry import is_drawn, source_name
 from smvl.processing.layout import EARLY_TURNS_DROPPED, FEWER_TILES
 
 Level = Literal["error", "warning", "note"]
@@ -41,6 +42,14 @@ def findings(examination: Examination, data: DataConfig, *, has_tokens: bool) ->
     found += _of_languages(examination)
     order = ("error", "warning", "note")
     return sorted(found, key=lambda finding: order.index(finding.level))
+
+
+def of_drawn_scenes(config: Config) -> Iterator[Finding]:
+    """Sources in which there is no row to look at before training."""
+    for source in (*(source for stage in config.stages for source in stage.mixture), config.evaluation.heldout):
+        if source is not None and is_drawn(source):
+            found = "not looked at: these scenes are drawn while they are read, with exact answers"
+            yield Finding("note", source_name(source), found, "look at some: python -m smvl.data scenes --contact-sheet scenes.jpg")
 
 
 # ---- one source ------------------------------------------------------------------------------------------------------------------

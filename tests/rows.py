@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from smvl.data.sample import Sample
+from smvl.data.sources.row_source import RowSource
+from smvl.data.sources.storage import Storage
 from smvl.processing.images import read_image
 from tests.tiny_data import COLOURS, write_images, write_rows
 
@@ -18,6 +20,26 @@ IMAGE = {"type": "image"}
 SYSTEM = "你是一个助手。"
 SCHEMA = {"name": "update_price", "parameters": {"type": "object", "properties": {"price": {"type": "number"}}}}
 CALL = {"name": "update_price", "arguments": {"price": 3.5}}
+
+
+class InMemory:
+    """Rows as a library holds them."""
+
+    name, folder, columns, files = "memory", Path("nowhere"), None, []
+
+    def __init__(self, rows: list):
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> Any:
+        return self.rows[row]
+
+
+def in_memory(*rows: Any, **options: Any) -> RowSource:
+    """A source of these rows, which lie in no file."""
+    return RowSource(Storage("memory", [InMemory(list(rows))], Path("nowhere")), "memory", **options)
 
 
 def said(role: str, content: Any, **more: Any) -> dict[str, Any]:

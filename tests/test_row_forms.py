@@ -5,7 +5,6 @@ import datetime
 import io
 import json
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,8 @@ from PIL import Image
 from smvl.data.rules import SampleError
 from smvl.data.sample import Sample
 from smvl.data.sources.row_source import RowSource
-from smvl.data.sources.storage import Storage
 from smvl.processing.images import read_image
+from tests.rows import in_memory
 from tests.tiny_data import text_row
 
 ASKED, ANSWERED = {"role": "user", "content": "什么颜色?"}, {"role": "assistant", "content": "红色"}
@@ -26,24 +25,9 @@ SCHEMA = {"name": "get_weather", "parameters": {"type": "object", "properties": 
 TOOLS = [{"type": "function", "function": SCHEMA}]
 
 
-class InMemory:
-    """Rows as a library holds them."""
-
-    name, folder, columns, files = "memory", Path("nowhere"), None, []
-
-    def __init__(self, rows: list):
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, row: int) -> Any:
-        return self.rows[row]
-
-
 def source_of(row: Any, **options: Any) -> RowSource:
     """A source whose second row is `row`."""
-    return RowSource(Storage("memory", [InMemory([text_row(0), row])], Path("nowhere")), "memory", **options)
+    return in_memory(text_row(0), row, **options)
 
 
 def sample_of(row: Any, **options: Any) -> Sample:

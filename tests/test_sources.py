@@ -20,7 +20,6 @@ from smvl.data.sources.cauldron import BROKEN, SUBSETS
 from smvl.data.sources.layouts import LAYOUT_NAMES, LAYOUTS
 from smvl.data.sources.listed_images import IMAGE_COLUMNS
 from smvl.data.sources.row_source import RowSource
-from smvl.data.sources.storage import Storage
 from tests import rows as fixtures
 from tests.rows import (
     CALLED,
@@ -33,6 +32,7 @@ from tests.rows import (
     TEXT_ROWS,
     TOOL_ROWS,
     image_forms,
+    in_memory,
     summary,
 )
 from tests.tiny_data import COLOURS, image_row, text_row, write_cauldron, write_images, write_json_lines, write_rows
@@ -54,25 +54,6 @@ def open_path(path: Path, **options) -> RowSource:
 
 def summaries(source) -> list[tuple]:
     return [summary(source[row]) for row in range(len(source))]
-
-
-class InMemory:
-    """Rows as a library holds them."""
-
-    name, folder, columns, files = "memory", Path("nowhere"), None, []
-
-    def __init__(self, rows: list):
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, row: int):
-        return self.rows[row]
-
-
-def in_memory(*rows, **options) -> RowSource:
-    return RowSource(Storage("memory", [InMemory(list(rows))], Path("nowhere")), "memory", **options)
 
 
 def refused(row, **options) -> SampleError:

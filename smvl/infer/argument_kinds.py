@@ -1,12 +1,13 @@
 """Of which kind the arguments of the Python API are: another is told by its name before anything runs, not by what it breaks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
+from smvl.processing.plain_values import is_list
 from smvl.strict_yaml import shorten
 
 
@@ -20,19 +21,15 @@ class _Kind:
         return _Kind(lambda value: value is None or self.accepts(value), f"{self.expected}, or None")
 
 
-def _is_list(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview))
-
-
 _WHOLE = _Kind(lambda value: isinstance(value, (int, np.integer)) and not isinstance(value, bool), "a whole number")
 _NUMBER = _Kind(lambda value: isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool), "a number")
 
 _KINDS = {
     "folder": _Kind(lambda value: isinstance(value, (str, PathLike)), "the path of a folder"),
-    "requests": _Kind(_is_list, "a list of Request(messages, images)"),
-    "messages": _Kind(_is_list, 'a list of mappings such as {"role": ..., "content": ...}'),
-    "images": _Kind(_is_list, "a list with one image for each image part"),
-    "tools": _Kind(lambda value: _is_list(value) and all(isinstance(tool, Mapping) for tool in value), "a list of mappings").or_none(),
+    "requests": _Kind(is_list, "a list of Request(messages, images)"),
+    "messages": _Kind(is_list, 'a list of mappings such as {"role": ..., "content": ...}'),
+    "images": _Kind(is_list, "a list with one image for each image part"),
+    "tools": _Kind(lambda value: is_list(value) and all(isinstance(tool, Mapping) for tool in value), "a list of mappings").or_none(),
     "thinking": _Kind(lambda value: isinstance(value, (bool, np.bool_)), "True or False"),
     "max_new_tokens": _WHOLE,
     "batch_size": _WHOLE,

@@ -57,11 +57,11 @@ def _wrong_role(message: Mapping[str, Any], place: str) -> ValueError:
 
 
 def _plain_content(content: Any, place: str) -> Any:
-    return [_plain_part(part, place) for part in content] if _is_list(content) else _plain(content, place)
+    return [_plain_part(part, place) for part in content] if is_list(content) else _plain(content, place)
 
 
 def _plain_part(part: Any, place: str) -> Any:
-    if _is_list(part):
+    if is_list(part):
         raise ValueError(f'{place} holds a list within its content; expected parts such as {{"type": "text", "text": ...}}.')
     return {"type": part["type"]} if is_image_part(part) else _plain(part, place)
 
@@ -105,8 +105,9 @@ def _checked_text(text: str, place: str) -> str:
 
 
 def _is_nested(value: Any) -> bool:
-    return isinstance(value, Mapping) or _is_list(value)
+    return isinstance(value, Mapping) or is_list(value)
 
 
-def _is_list(value: Any) -> bool:
+def is_list(value: Any) -> bool:
+    """Whether it is one as JSON has it: no text, and no bytes."""
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview))

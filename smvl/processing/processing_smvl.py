@@ -155,22 +155,9 @@ class SmVLMProcessor(ProcessorMixin):
         if num_parts != len(image_sizes):
             raise ValueError(f"the messages hold {num_parts} image parts, but {len(image_sizes)} images were given; give one each.")
 
-        @functools.cache
-        def fit(num_turns: int) -> _Fit:
-            """Without so many turns."""
-            kept, first_image = without_first_turns(messages, num_turns)
-            sizes = image_sizes[first_image:]
-            if max_length is not None and count_characters([kept, tools]) > max_length * self._longest_token:
-                return _Fit(kept, first_image, "", {}, None)  # no need to tokenize it
-            guarded = self._control_text.guard(kept, tools)
-            rendered = self._render(guarded, add_generation_prompt, enable_thinking)
-            grids = self._fit_grids(rendered, guarded.originals, sizes, max_length, max_tiles)
-            return _Fit(kept, first_image, rendered, guarded.originals, grids)
-
-        num_turns = _first_that_fits(fit, count_turns(messages))
-        kept, first_image, rendered, originals, grids = fit(num_turns)
-        if grids is None:
-            raise _too_long(len(image_sizes) - first_image, max_length, max_tiles)
+        options = {"add_generation_prompt": add_generation_prompt, "enable_thinking": enable_thinking}
+        num_turns, found = self._shorten(messages, image_sizes, tools, max_length, max_tiles, **options)
+        kept, first_image, rendered, originals, grids = found
         shortened = (EARLY_TURNS_DROPPED,) if num_turns else ()
         image_texts = [grid.text(self.image_seq_len) for grid in grids]
         ids, asked = self._control_text.encode(rendered, originals, image_texts, asks_empty_thinking=asks_empty_thinking)
@@ -184,6 +171,38 @@ class SmVLMProcessor(ProcessorMixin):
             kept_images=list(range(first_image, len(image_sizes))),
             shortened=shortened,
         )
+
+    def _shorten(
+        self,
+        messages: list[dict[str, Any]],
+        image_sizes: Sequence[tuple[int, int]],
+        tools: list[Any] | None,
+        max_length: int | None,
+        max_tiles: int | None,
+        **options: Any,
+    ) -> tuple[int, "_Fit"]:
+        """The fewest first turns that must go, and what is left without them; raises `TooLongError` when the last is too long alone.
+
+        Args:
+            options: of the template.
+        """
+
+        @functools.cache
+        def fit(num_turns: int) -> _Fit:
+            """Without so many turns."""
+            kept, first_image = without_first_turns(messages, num_turns)
+            sizes = image_sizes[first_image:]
+            if max_length is not None and count_characters([kept, tools]) > max_length * self._longest_token:
+                return _Fit(kept, first_image, "", {}, None)  # no need to tokenize it
+            guarded = self._control_text.guard(kept, tools)
+            rendered = self._render(guarded, **options)
+            grids = self._fit_grids(rendered, guarded.originals, sizes, max_length, max_tiles)
+            return _Fit(kept, first_image, rendered, guarded.originals, grids)
+
+        num_turns = _first_that_fits(fit, count_turns(messages))
+        if fit(num_turns).grids is None:
+            raise _too_long(len(image_sizes) - fit(num_turns).first_image, max_length, max_tiles)
+        return num_turns, fit(num_turns)
 
     def shrink(self, image: Image.Image) -> Image.Image:
         """An RGB picture scaled to the grid that it is cut into: of it come the same tiles as of the picture itself."""

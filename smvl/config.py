@@ -206,8 +206,19 @@ class SceneSourceConfig:
     """Strengths up to which the others go; null takes those of a photograph by phone."""
     plain_fonts: bool = False
     """Only the font that pip brings, for the same pictures on every machine; false takes all Chinese fonts of this one."""
+    fonts: str | None = None
+    """Folder of Chinese fonts that are used beside it, in the place of this machine's."""
+    questions: list[str] = field(default_factory=list)
+    """Kinds of questions that are asked, such as field, read and json; empty asks all, as often as each kind of scene does."""
+    turns: list[float] = field(default_factory=lambda: [0.6, 0.25, 0.15])
+    """Relative shares of the conversations of one turn, of two, and so on."""
+    pairs: float = 0.15
+    """Share of the scenes with two pictures."""
 
     def __post_init__(self) -> None:
+        check(self.fonts is None or not self.plain_fonts, "fonts", self.fonts, "null where plain_fonts is true: only one of them holds")
+        check(0 <= self.pairs <= 1, "pairs", self.pairs, "a share from 0 to 1")
+        check(1 <= len(self.turns) <= 16 and min(self.turns) >= 0 < sum(self.turns) <= MAX_WEIGHT, "turns", self.turns, "1 to 16 shares")
         for kind, share in self.kinds.items():
             check(MIN_WEIGHT <= share <= MAX_WEIGHT, f"kinds.{kind}", share, f"a number from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}")
         check_count("rows", self.rows, high=MAX_ROWS)

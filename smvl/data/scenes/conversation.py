@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from smvl.data.scenes.contents import Contents
+from smvl.data.scenes.request import Asked
 from smvl.data.scenes.scene import TOOL, Ask, Drawing, Kind, Question
 
-_NUM_TURNS = {1: 0.6, 2: 0.25, 3: 0.15}
+_MOST_DRAWS = 200
+"""Of questions, until enough of the kinds that were asked for came."""
 _COMPARE_SHARE = 0.6
 """Share of the conversations about two pictures that compare them, where the kind can be compared."""
 _SPARE_TOOLS_SHARE = 0.15
@@ -56,29 +58,60 @@ def _answer(question: Question) -> dict[str, Any]:
     return message
 
 
-def talk(kind: Kind, drawings: Sequence[Drawing], contents: Sequence[Contents], generator: random.Random) -> Conversation:
+def talk(
+    kind: Kind, drawings: Sequence[Drawing], contents: Sequence[Contents], generator: random.Random, asked: Asked = Asked()
+) -> Conversation:
     """A conversation about one drawing or two.
 
     Args:
         contents: of each drawing; the questions draw from them too.
+        asked: how much, and of which kinds.
+
+    Raises:
+        ValueError: this kind of scene is hardly ever asked a question of those kinds.
     """
-    if len(drawings) == 1:
-        turns = _ask_about_one(kind, drawings[0], contents[0], generator)
+    if asked.kinds:
+        turns = _ask_of_kinds(kind, drawings, contents, generator, asked)
+    elif len(drawings) == 1:
+        turns = _ask_about_one(kind, drawings[0], contents[0], generator, asked)
     elif kind.compare is not None and generator.random() < _COMPARE_SHARE:
         turns = [Turn(kind.compare(drawings[0].facts, drawings[1].facts, contents[0]), (0, 1))]
     else:
         turns = _ask_about_two(kind, drawings, contents, generator)
     tools = next((turn.question.tools for turn in turns if turn.question.tools), ())
-    if not tools and generator.random() < _SPARE_TOOLS_SHARE:
+    if not tools and not asked.kinds and generator.random() < _SPARE_TOOLS_SHARE:
         tools = _tools_at_hand(kind, drawings[0], contents[0])
     return Conversation(tuple(turns), tuple(tools))
 
 
-def _ask_about_one(kind: Kind, drawing: Drawing, contents: Contents, generator: random.Random) -> list[Turn]:
+def _ask_of_kinds(
+    kind: Kind, drawings: Sequence[Drawing], contents: Sequence[Contents], generator: random.Random, asked: Asked
+) -> list[Turn]:
+    """Different questions of the kinds that were asked for, about one of the drawings; a call comes last."""
+    number = generator.randrange(len(drawings))
+    num_turns, questions = asked.draw_turns(generator), {}
+    for _ in range(_MOST_DRAWS):
+        (ask,) = _draw_asks(kind, 1, generator)
+        question = ask(drawings[number].facts, contents[number])
+        if question.kind in asked.kinds:
+            questions.setdefault(question.question, question)
+        if len(questions) == num_turns:
+            break
+    if not questions:
+        raise ValueError(f"the kind of scene {kind.name} is never asked for {', '.join(asked.kinds)}; leave it out, or ask for more.")
+    chosen = sorted(questions.values(), key=lambda question: question.kind == TOOL)
+    while sum(question.kind == TOOL for question in chosen) > 1:
+        chosen.pop()
+    if len(drawings) > 1:
+        chosen = [_about(question, "第二张图" if number else "第一张图", generator) for question in chosen]
+    every = tuple(range(len(drawings)))
+    return [Turn(question, () if place else every) for place, question in enumerate(chosen)]
+
+
+def _ask_about_one(kind: Kind, drawing: Drawing, contents: Contents, generator: random.Random, asked: Asked) -> list[Turn]:
     """Different questions; one answered by a call comes last, as what the tool says is not known."""
-    num_turns = generator.choices(list(_NUM_TURNS), list(_NUM_TURNS.values()))[0]
-    asked = [ask(drawing.facts, contents) for ask in _draw_asks(kind, num_turns, generator)]
-    questions = list({question.question: question for question in asked}.values())
+    made = [ask(drawing.facts, contents) for ask in _draw_asks(kind, asked.draw_turns(generator), generator)]
+    questions = list({question.question: question for question in made}.values())
     in_words = [question for question in questions if question.kind != TOOL]
     calls = [question for question in questions if question.kind == TOOL][:1]
     return [Turn(question, () if place else (0,)) for place, question in enumerate([*in_words, *calls])]

@@ -39,6 +39,8 @@ _LINUX_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/
 _SUFFIXES = {".ttf", ".otf", ".ttc", ".otc"}
 _LEAST_BYTES = 1_000_000
 """Outlines of 3,755 characters take more than this; what is smaller is not opened."""
+_LARGE_SHARE = 0.98
+"""Of the common characters; fonts of handwriting lack a few."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +121,20 @@ def _required() -> frozenset[int]:
     return frozenset(map(ord, common.decode("gb2312", errors="ignore") + "，。：；！？（）《》、" + ascii_letters))
 
 
+@cache
+def folder_fonts(folder: Path) -> Fonts:
+    """The pip fonts, and every Chinese font in a folder, also one that lacks some rare character: a text with it is set in another.
+
+    Raises:
+        ValueError: the folder holds none.
+    """
+    files = sorted(file for file in Path(folder).glob("*") if file.suffix.lower() in _SUFFIXES)
+    faces = tuple(face for file in files if (face := _read_face(file, _LARGE_SHARE)) is not None)
+    if not faces:
+        raise ValueError(f"there is no Chinese font in {folder}; expected .ttf or .otf files.")
+    return Fonts(pip_fonts().faces + faces)
+
+
 def _find_files() -> list[Path]:
     """Font files of this machine that may hold Chinese, in a fixed order."""
     if shutil.which("fc-list"):
@@ -130,8 +146,12 @@ def _find_files() -> list[Path]:
     return sorted(file for file in files if file.suffix.lower() in _SUFFIXES and file.stat().st_size >= _LEAST_BYTES)
 
 
-def _read_face(file: Path) -> Face | None:
-    """The face in a file that simplified Chinese is best written with; None where none has the common characters or the file is broken."""
+def _read_face(file: Path, share: float = 1.0) -> Face | None:
+    """The face in a file that simplified Chinese is best written with; None where the file is broken or none has enough characters.
+
+    Args:
+        share: of the common characters that it must have.
+    """
     from fontTools.ttLib import TTFont, TTLibError
 
     best = None
@@ -145,7 +165,7 @@ def _read_face(file: Path) -> Face | None:
             logger.warning("The font %s cannot be read: %s", file.name, error)
             return None
         face = Face(names[0], _style_of(" ".join(names).lower()), file, index, axes, characters)
-        if _required() <= characters and (best is None or _is_simplified(face.family) > _is_simplified(best.family)):
+        if len(_required() & characters) >= share * len(_required()) and (best is None or _is_simplified(face.family) > _is_simplified(best.family)):
             best = face
     return best
 

@@ -5,6 +5,7 @@ Positions are whole pixels and advances are added up as Pillow's basic layout do
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
@@ -12,6 +13,18 @@ from smvl.data.scenes.fonts import Face, load_font
 from smvl.data.textures import Colour
 
 Box = tuple[int, int, int, int]
+
+MIDDLE_ABOVE_BASELINE = 0.36
+"""Of the square that a Chinese character stands in, as a share of its size."""
+
+
+class Mark(NamedTuple):
+    """A character that leaves ink: the middle of its place, and the size of its type, in pixels."""
+
+    character: str
+    x: float
+    y: float
+    size: int
 
 _BASELINES: dict[str, Callable[[int, int], float]] = {
     "a": lambda ascent, descent: ascent,
@@ -24,10 +37,20 @@ _SHIFTS = {"l": 0.0, "m": 0.5, "r": 1.0}
 """From an anchor's first letter to the share of the text's width that lies before it."""
 
 
-def write_text(image: Image.Image, position: tuple[float, float], text: str, face: Face, pixels: int, fill: Colour, anchor: str) -> Box:
+def write_text(
+    image: Image.Image,
+    position: tuple[float, float],
+    text: str,
+    face: Face,
+    pixels: int,
+    fill: Colour,
+    anchor: str,
+    marks: list[Mark] | None = None,
+) -> Box:
     """Write one line on an RGB picture. Returns the box from its origin to the end of its last advance, as high as its ink.
 
     Args:
+        marks: where what was written is added, character by character.
         pixels: the font's size.
         anchor: Pillow's: `l`, `m` or `r`, then `a` (ascender), `m`, `s` (baseline) or `d` (descender).
     """
@@ -36,12 +59,15 @@ def write_text(image: Image.Image, position: tuple[float, float], text: str, fac
     boxes = []
     left = round(x)
     for character in text:
-        ink, offset_x, offset_y = _ink(face, pixels, character)
+        ink, offset_x, offset_y = ink_of(face, pixels, character)
         if ink is not None:
             corner = round(x) + offset_x, baseline + offset_y
             image.paste(fill, corner, ink)
             boxes.append((*corner, corner[0] + ink.width, corner[1] + ink.height))
-        x += advance(face, pixels, character)
+        width = advance(face, pixels, character)
+        if marks is not None and ink is not None:
+            marks.append(Mark(character, x + width / 2, baseline - MIDDLE_ABOVE_BASELINE * pixels, pixels))
+        x += width
     if not boxes:
         return left, baseline, round(x), baseline
     lefts, tops, rights, bottoms = zip(*boxes)
@@ -73,7 +99,7 @@ def baseline_below_middle(face: Face, pixels: int) -> float:
 
 
 @lru_cache(maxsize=40_000)
-def _ink(face: Face, pixels: int, character: str) -> tuple[Image.Image | None, int, int]:
+def ink_of(face: Face, pixels: int, character: str) -> tuple[Image.Image | None, int, int]:
     """(coverage as L, its left edge from the origin, its upper edge from the baseline), without blank rims; None for a blank."""
     font = load_font(face, pixels)
     left, top, right, bottom = (round(edge) for edge in font.getbbox(character, anchor="ls"))

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from smvl.data.scenes.contents import Contents
 from smvl.data.scenes.fonts import Face, Style, load_font
-from smvl.data.scenes.glyphs import Box, baseline_below_middle, line_metrics, text_length, write_text
+from smvl.data.scenes.glyphs import Box, Mark, baseline_below_middle, line_metrics, text_length, write_text
 from smvl.data.scenes.wrapping import wrap_text
 
 Colour = tuple[int, int, int]
@@ -33,6 +33,8 @@ class Page:
         self.texts: list[str] = []
         self.boxes: list[Box] = []
         """Where each of the texts stands: left, top, right, bottom in pixels."""
+        self.marks: list[Mark] = []
+        """Where each of their characters stands."""
         self.contents = contents
         self._faces: dict[str, Face] = {}
 
@@ -90,7 +92,7 @@ class Page:
             position: where the anchor is.
             anchor: `l`, `m` or `r`, then `a`, `m`, `s` or `d`: `la` left and top, `mm` the middle, `ls` left on the baseline.
         """
-        box = write_text(self.image, position, text, *self._type(style, pixels, text), fill, anchor)
+        box = write_text(self.image, position, text, *self._type(style, pixels, text), fill, anchor, self.marks)
         self.texts.append(text)
         self.boxes.append(box)
         return box
@@ -124,7 +126,7 @@ class Page:
         face, size = self._type(style, pixels, text)
         drop = baseline_below_middle(face, size)
         marks = [(character, (x, y + drop)) for character, (x, y) in zip(text, places)]
-        return self._note(text, [write_text(self.image, place, character, face, size, fill, "ms") for character, place in marks])
+        return self._note(text, [write_text(self.image, place, character, face, size, fill, "ms", self.marks) for character, place in marks])
 
     def _note(self, text: str, boxes: Sequence[Box]) -> Box:
         """Write down one run of text that stands in several pieces."""
@@ -158,7 +160,7 @@ class Page:
         face, size = self._type(style, pixels, text)
         boxes = []
         for line in wrap_text(text, face, size, width):
-            boxes.append(write_text(self.image, (x, y), line, face, size, fill, "la"))
+            boxes.append(write_text(self.image, (x, y), line, face, size, fill, "la", self.marks))
             y += pixels * leading
         self._note(text, boxes)
         return y

@@ -15,6 +15,19 @@ PAIR_SHARE = 0.15
 """Share of the samples that are about two pictures."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a conversation asks."""
+
+    kinds: tuple[str, ...] = ()
+    """Kinds of questions, of `QUESTION_KINDS`; none takes all, as often as each kind of scene asks them."""
+    turns: tuple[float, ...] = (0.6, 0.25, 0.15)
+    """Shares of the conversations with one turn, with two, and so on, where they are about one picture."""
+
+    def draw_turns(self, generator: random.Random) -> int:
+        return generator.choices(range(1, len(self.turns) + 1), self.turns)[0]
+
+
 @dataclass(frozen=True, kw_only=True)
 class SceneLook:
     """Everything that one scene depends on, besides its job and the fonts."""
@@ -26,6 +39,7 @@ class SceneLook:
     """Strengths up to which photographs go."""
     clean_share: float = 0.15
     """Share of the pictures that are as crisp as a screenshot, on white paper and without any distortion."""
+    asked: Asked = field(default=Asked())
 
     def __post_init__(self) -> None:
         if self.longest_edge < SMALLEST_EDGE:

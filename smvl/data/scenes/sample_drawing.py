@@ -47,7 +47,7 @@ def draw_sample(job: Job, look: SceneLook, fonts: Fonts) -> SceneSample:
     drawings = tuple(kind.draw(content, look.longest_edge) for content in contents)
     generator = random.Random(f"{name} camera")
     photographs = tuple(take_photograph(drawing, kind, look.distortions, look.clean_share, generator) for drawing in drawings)
-    conversation = talk(kind, drawings, contents, random.Random(f"{name} talk"))
+    conversation = talk(kind, drawings, contents, random.Random(f"{name} talk"), look.asked)
     texts = frozenset().union(*(content.texts for content in contents))
     return SceneSample(job, drawings, photographs, conversation, texts)
 

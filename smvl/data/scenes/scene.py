@@ -7,6 +7,7 @@ from typing import Any
 from PIL import Image
 
 from smvl.data.scenes.contents import Contents
+from smvl.data.scenes.glyphs import Mark
 
 READ, FIELD, JSON, MARKDOWN, LATEX, COUNT, COMPARE, REFUSAL, TOOL = (
     "read", "field", "json", "markdown", "latex", "count", "compare", "refusal", "tool",
@@ -42,6 +43,8 @@ class Drawing:
     """All that questions are made from: plain values (str, int, float, list, dict)."""
     texts: Sequence[str] = field(default_factory=tuple)
     """Every run of text that stands on the picture, as `Page.texts` has it."""
+    marks: Sequence[Mark] = ()
+    """Where its characters stand, as `Page.marks` has it."""
 
 
 Ask = Callable[[Mapping[str, Any], Contents], Question]

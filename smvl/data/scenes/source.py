@@ -9,10 +9,11 @@ from typing import Any
 from smvl.config import SceneSourceConfig
 from smvl.data.distortions import PHONE
 from smvl.data.scenes.contents import SPLITS
-from smvl.data.scenes.fonts import Fonts, machine_fonts, pip_fonts
+from smvl.data.scenes.fonts import Fonts, folder_fonts, machine_fonts, pip_fonts
 from smvl.data.scenes.kinds import KINDS
-from smvl.data.scenes.request import PAIR_SHARE, Job, SceneLook
+from smvl.data.scenes.request import Asked, Job, SceneLook
 from smvl.data.scenes.sample_drawing import SceneSample, draw_sample, encode_sample
+from smvl.data.scenes.scene import QUESTION_KINDS
 from smvl.data.sources.row_source import RowSource
 from smvl.data.sources.storage import Storage
 
@@ -34,8 +35,9 @@ def check_scenes(settings: SceneSourceConfig, split: str) -> None:
     """Raise `ValueError` for a kind or a split that there is not; draws nothing."""
     if split not in SPLITS:
         raise ValueError(f"scenes have no split {split!r}; expected one of {', '.join(SPLITS)}.")
-    if unknown := [kind for kind in settings.kinds if kind not in KINDS]:
-        raise ValueError(f"there is no kind of scene {', '.join(unknown)}; expected some of {', '.join(KINDS)}.")
+    for name, found, known in (("scene", settings.kinds, KINDS), ("question", settings.questions, QUESTION_KINDS)):
+        if unknown := [kind for kind in found if kind not in known]:
+            raise ValueError(f"there is no kind of {name} {', '.join(unknown)}; expected some of {', '.join(known)}.")
 
 
 def scenes_fingerprint(settings: SceneSourceConfig, split: str) -> str:
@@ -60,6 +62,7 @@ class SceneRows:
             longest_edge=settings.longest_edge,
             distortions=settings.distortions or PHONE,
             clean_share=settings.clean_share,
+            asked=Asked(tuple(settings.questions), tuple(settings.turns)),
         )
 
     def __len__(self) -> int:
@@ -78,8 +81,10 @@ class SceneRows:
         """What is drawn in a row."""
         generator = random.Random(f"{self.settings.seed} scene {self.split} {row}")
         kind = generator.choices(list(self._kinds), list(self._kinds.values()))[0]
-        return Job(kind, self.split, row, 2 if generator.random() < PAIR_SHARE else 1)
+        return Job(kind, self.split, row, 2 if generator.random() < self.settings.pairs else 1)
 
 
 def _fonts(settings: SceneSourceConfig) -> Fonts:
+    if settings.fonts is not None:
+        return folder_fonts(Path(settings.fonts))
     return pip_fonts() if settings.plain_fonts else machine_fonts()

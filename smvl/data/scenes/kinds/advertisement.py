@@ -19,7 +19,7 @@ def _draw(contents: Contents, longest_edge: int) -> Drawing:
     offer = draw_offer(contents)
     page, rows = lay_out(contents, offer, longest_edge)
     facts = {**asdict(offer), "praises": list(offer.praises), "rows": [" ".join(row) for row in rows]}
-    return Drawing(page.image, facts, tuple(page.texts))
+    return Drawing(page.image, facts, tuple(page.texts), tuple(page.marks))
 
 
 # Key of the facts: (its name, questions for it).

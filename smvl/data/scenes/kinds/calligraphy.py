@@ -19,7 +19,7 @@ _UPPER, _LOWER, _BANNER = "上联", "下联", "横批"
 def _draw(contents: Contents, longest_edge: int) -> Drawing:
     work = draw_work(contents)
     page = hang(contents, work, longest_edge)
-    return Drawing(page.image, {**asdict(work), "parts": _parts(work)}, tuple(page.texts))
+    return Drawing(page.image, {**asdict(work), "parts": _parts(work)}, tuple(page.texts), tuple(page.marks))
 
 
 def _parts(work: Work) -> dict[str, str]:

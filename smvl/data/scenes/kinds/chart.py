@@ -44,7 +44,7 @@ def draw(contents: Contents, longest_edge: int) -> Drawing:
         geometry = (draw_lines if form in (LINE, LINES) else draw_bars)(frame, axes, chart, contents.random)
     named = chart.categories if form in ROUND else tuple(one.name for one in chart.series if one.name)
     facts = chart.facts() | {"legend": dict(zip(named, frame.palette)), "geometry": geometry}
-    return Drawing(frame.page.image, facts, tuple(frame.page.texts))
+    return Drawing(frame.page.image, facts, tuple(frame.page.texts), tuple(frame.page.marks))
 
 
 _TICKS = frozenset(shortest(step * index) for step in STEPS for index in range(8))

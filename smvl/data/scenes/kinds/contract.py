@@ -9,7 +9,7 @@ from smvl.data.scenes.scene import Drawing, Kind
 
 def draw(contents: Contents, longest_edge: int) -> Drawing:
     facts, page = paint_contract(contents, longest_edge)
-    return Drawing(page.image, facts, tuple(page.texts))
+    return Drawing(page.image, facts, tuple(page.texts), tuple(page.marks))
 
 
 KIND = Kind(name="contract", draw=draw, questions=QUESTIONS, compare=compare, labels=LABELS)

@@ -35,7 +35,7 @@ from smvl.data.scenes.scene import Drawing, Kind
 def draw_dial(contents: Contents, longest_edge: int) -> Drawing:
     layout = contents.random.choices(LAYOUTS, [layout.weight for layout in LAYOUTS])[0]
     page, facts = draw_panel(contents, layout, longest_edge)
-    return Drawing(page.image, facts, tuple(page.texts))
+    return Drawing(page.image, facts, tuple(page.texts), tuple(page.marks))
 
 
 _GRADUATIONS = frozenset(number for unit in UNITS for scale in scales(unit) for number in scale.numbers)

@@ -28,7 +28,7 @@ from smvl.data.scenes.scene import Drawing, Kind
 
 def draw(contents: Contents, longest_edge: int) -> Drawing:
     page, facts = draw_sheet(contents, contents.random.choice(LAYOUTS), longest_edge)
-    return Drawing(page.image, facts, tuple(page.texts))
+    return Drawing(page.image, facts, tuple(page.texts), tuple(page.marks))
 
 
 _ALL_SCORES = {score for scores in SCORES.values() for score in scores}

@@ -30,7 +30,7 @@ def draw(contents: Contents, longest_edge: int) -> Drawing:
     else:
         tags, rows = [_draw_tag(contents)], 1
         page = paint_single(contents, longest_edge, tags[0])
-    return Drawing(page.image, {"tags": tags, "rows": rows}, tuple(page.texts))
+    return Drawing(page.image, {"tags": tags, "rows": rows}, tuple(page.texts), tuple(page.marks))
 
 
 def _draw_tag(contents: Contents) -> dict[str, Any]:

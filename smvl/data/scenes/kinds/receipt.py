@@ -15,11 +15,11 @@ def draw(contents: Contents, longest_edge: int) -> Drawing:
     if contents.random.random() < _FORM_SHARE:
         make_form = contents.random.choice((invoice.draw_invoice, handwritten.draw_handwritten))
         receipt, page = make_form(contents, longest_edge)
-        return Drawing(page.image, receipt, tuple(page.texts))
+        return Drawing(page.image, receipt, tuple(page.texts), tuple(page.marks))
     make_strip = contents.random.choice(STRIPS)
     receipt, lines = make_strip(contents, room_of(longest_edge))
     page = paint_strip(contents, longest_edge, receipt["sort"], lines)
-    return Drawing(page.image, receipt | {"lines": [line.text for line in lines if line.cells]}, tuple(page.texts))
+    return Drawing(page.image, receipt | {"lines": [line.text for line in lines if line.cells]}, tuple(page.texts), tuple(page.marks))
 
 
 KIND = Kind(

@@ -32,7 +32,7 @@ def _draw(contents: Contents, longest_edge: int) -> Drawing:
     page = Page(contents, (width, height), draw_view((width, height), horizon, generator))
     _hang(page, boards, horizon, generator)
     signs = [{"类型": board.sign.type, "颜色": board.colour, "文字": board.sign.text, **board.sign.fields} for board in boards]
-    return Drawing(page.image, {"signs": signs}, tuple(page.texts))
+    return Drawing(page.image, {"signs": signs}, tuple(page.texts), tuple(page.marks))
 
 
 def _choose_boards(contents: Contents, most_units: float) -> list[Board]:

@@ -10,7 +10,7 @@ from smvl.data.scenes.tables.sorts import LABELS
 
 def draw(contents: Contents, longest_edge: int) -> Drawing:
     table, page = paint_table(contents, longest_edge)
-    return Drawing(page.image, table, tuple(page.texts))
+    return Drawing(page.image, table, tuple(page.texts), tuple(page.marks))
 
 
 KIND = Kind(name="table", draw=draw, questions=QUESTIONS, compare=compare, labels=LABELS | SHEET_LABELS)

@@ -1,0 +1,295 @@
+"""SmVL-nano: pages with known places, the tokenizer that is cut out of Qwen3's, the donors that come of them."""
+
+import dataclasses
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import AutoTokenizer
+from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
+
+import smvl
+from nano import pretrain_text, pretrain_vision
+from nano.alphabet import alphabet, first_level
+from nano.geometry import IGNORED_PATCH, PATCH, SIDE, TILE, TOKENS
+from nano.lines import characters_of, scene_lines
+from nano.make_tokenizer import FOLDER, derivation
+from nano.pages import BARE, UNKNOWN, LabelledPage, Pages, ScenePages, draw_number, name_patches
+from nano.telling import NAMES, NOTHING, merge, tell
+from nano.views import draw_photograph, map_points
+from smvl.config import SceneSourceConfig
+from smvl.data.scenes.fonts import pip_fonts
+from smvl.data.scenes.glyphs import Mark
+from smvl.data.scenes.scene import Drawing
+from tests.qwen3 import qwen3_tokenizer
+
+PLAIN = SceneSourceConfig(kinds={"receipt": 1, "price_tag": 1}, pairs=0.0, plain_fonts=True, rows=1000)
+
+
+def pages(characters: str = "永国鑫", lines: tuple[str, ...] = (), tile: int = 128) -> Pages:
+    return Pages(characters, lines, pip_fonts().faces, tile=tile)
+
+
+# ---- pages -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_a_page_depends_on_its_seed_and_level_alone(level):
+    first, again = pages().draw("a", level), pages().draw("a", level)
+    assert all(np.array_equal(getattr(first, name), getattr(again, name)) for name in ("pixels", "centres", "labels", "sizes"))
+    assert not np.array_equal(first.pixels, pages().draw("b", level).pixels)
+
+
+def test_a_page_of_level_0_is_black_on_white_in_the_plainest_face():
+    drawn = [pages().draw(str(seed), 0.0).pixels for seed in range(20)]
+    assert all((page[..., 0] == page[..., 1]).all() and page.max() == 255 and page.min() == 0 for page in drawn)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_ink_stands_where_a_character_is_said_to_be_and_nowhere_else(level):
+    for seed in range(20):
+        page = pages("鑫国圆").draw(str(seed), level)
+        inside = ((page.centres > 16) & (page.centres < 112)).all(1)
+        around = [page.pixels[int(y) - 6 : int(y) + 7, int(x) - 6 : int(x) + 7].reshape(-1, 3) for x, y in page.centres[inside]]
+        assert all(np.ptp(place.astype(int), axis=0).max() > 20 for place in around)
+
+
+def test_labels_are_the_characters_of_the_alphabet_and_others_are_unknown():
+    page = pages("永", lines=("国", "国")).draw("a", 0.0)
+    assert set(page.labels) <= {UNKNOWN, 2} and 2 in page.labels
+
+
+def test_patches_are_named_from_left_to_right_and_one_that_is_too_full_counts_nothing():
+    centres = np.array([(20.0, 5.0), (17.0, 6.0), (40.0, 8.0), (35.0, 3.0), (45.0, 3.0), (-1.0, 5.0), (5.0, 200.0)])
+    page = LabelledPage(np.zeros((48, 48, 3), np.uint8), centres, np.arange(2, 9), np.full(7, 12))
+    names = name_patches(page, 16)
+    assert names[:, 0].T.tolist() == [[BARE, BARE], [3, 2], [IGNORED_PATCH, IGNORED_PATCH]]
+    assert (names[:, 1:] == BARE).all()
+
+
+def test_numbers_are_of_every_sort():
+    generator = random.Random(0)
+    drawn = [draw_number(generator) for _ in range(400)]
+    assert any(text.startswith("¥") for text in drawn) and any(":" in text for text in drawn) and any("年" in text for text in drawn)
+    assert all(set(text) <= set("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-./:¥￥元斤盒年月日x×*") for text in drawn)
+
+
+def test_drawn_scenes_are_pages_too():
+    scenes = ScenePages(alphabet(), PLAIN, "train", tile=256)
+    page = scenes.draw("a", 1.0)
+    assert page.pixels.shape == (256, 256, 3) and len(page.labels) > 20 and (page.labels > UNKNOWN).mean() > 0.95
+    inside = ((page.centres > 10) & (page.centres < 246)).all(1)
+    assert inside.mean() > 0.9
+
+
+def test_a_photograph_keeps_a_document_in_its_tile():
+    for seed in range(200):
+        view = draw_photograph((300, 500), 640, random.Random(seed))
+        corners = map_points(view, [(0, 0), (300, 0), (300, 500), (0, 500), (150, 250)])
+        assert (corners[4] > 150).all() and (corners[4] < 490).all() and (corners > -80).all() and (corners < 720).all()
+    assert np.allclose(map_points(draw_photograph((300, 500), 640, random.Random(0), 0.0), [(300, 250)]), [(640, 320)])
+
+
+def test_lines_hold_what_stands_on_scenes_and_only_of_the_training_split():
+    lines = scene_lines(("receipt",), 20)
+    assert lines == scene_lines(("receipt",), 20) and any("¥" in line for line in lines) and len(lines) > 200
+    characters = characters_of(lines)
+    assert len(set(characters)) == len(characters) and set("".join(lines)) - set(" 　\n") <= set(characters)
+
+
+# ---- the tokenizer ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cut():
+    return AutoTokenizer.from_pretrained(FOLDER)
+
+
+def test_every_character_that_is_one_token_of_qwen3_is_one_here(cut):
+    whole = qwen3_tokenizer()
+    single = [character for character in alphabet() if len(whole.encode(character, add_special_tokens=False)) == 1]
+    assert len(first_level()) == 3755 and len(single) > 3700
+    assert [len(cut.encode(character, add_special_tokens=False)) for character in single] == [1] * len(single)
+
+
+def test_what_is_kept_is_cut_as_qwen3_cuts_it(cut):
+    whole = qwen3_tokenizer()
+    for text in ('{"name": "update_price", "arguments": {"product": ', "2023-06-14 13:47", "¥287.80", "<|im_start|>user\n", "| --- | --- |"):
+        assert cut.tokenize(text) == whole.tokenize(text)
+
+
+def test_text_comes_back_and_no_token_holds_two_chinese_characters(cut):
+    text = "总价是多少？共计壹佰元。emoji 🀄 and Ünïcödé\n\n喱岚怡攸"
+    assert cut.decode(cut.encode(text)) == text
+    decoded = [cut.decode([place]) for place in range(len(cut))]
+    assert not [token for token in decoded if sum("\u4e00" <= character <= "\u9fff" for character in token) > 1]
+
+
+def test_added_tokens_follow_the_others_and_each_is_one(cut):
+    added = [token for token in qwen3_tokenizer().get_added_vocab()]
+    ids = cut.convert_tokens_to_ids(added)
+    assert sorted(ids) == list(range(len(cut) - len(added), len(cut)))
+    assert all(cut.encode(token) == [place] for token, place in zip(added, ids))
+
+
+def test_a_token_that_no_merges_make_is_told_by_its_pieces():
+    ranks = {("a", "b"): 0, ("ab", "c"): 1}
+    assert derivation("abc", ranks) == ([("a", "b"), ("ab", "c")], ["abc"])
+    assert derivation("abd", ranks) == ([("a", "b")], ["ab", "d"])
+
+
+# ---- the tower -------------------------------------------------------------------------------------------------------------------
+
+
+def vision_settings(out: Path, **changes) -> pretrain_vision.Settings:
+    settings = pretrain_vision.Settings(
+        out=out, minutes=0.02, kinds=("receipt",), fonts=None, start=None, batch=1, workers=0, seed=1, device="cpu", report=60.0
+    )
+    return dataclasses.replace(settings, **changes)
+
+
+@pytest.fixture
+def small_tower(monkeypatch):
+    monkeypatch.setattr(pretrain_vision, "SHAPE", dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=1))
+    torch.manual_seed(0)
+    return pretrain_vision.Tower(5)
+
+
+def test_a_whole_tile_is_seen_as_the_stock_tower_sees_it(small_tower):
+    pixels = torch.randint(0, 256, (2, TILE, TILE, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        own = small_tower(pixels, torch.zeros(2, 2, dtype=torch.int64))
+        stock = small_tower.tower(pixel_values=pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).last_hidden_state
+    assert torch.allclose(own, stock, atol=1e-5)
+
+
+def test_a_piece_stands_where_it_is_put(small_tower):
+    """Alone in a tower without layers, a piece's patches are those of the tile that it was cut from."""
+    small_tower.tower.encoder.layers = torch.nn.ModuleList()
+    tile = torch.randint(0, 256, (1, TILE, TILE, 3), dtype=torch.uint8)
+    row, column = 7, 12
+    piece = tile[:, row * PATCH : (row + 4) * PATCH, column * PATCH : (column + 4) * PATCH]
+    with torch.no_grad():
+        whole = small_tower(tile, torch.zeros(1, 2, dtype=torch.int64)).reshape(SIDE, SIDE, -1)[row : row + 4, column : column + 4]
+        alone = small_tower(piece, torch.tensor([[row, column]])).reshape(4, 4, -1)
+    assert torch.allclose(alone, whole, atol=1e-5)
+
+
+def test_neighbours_begin_with_alike_positions():
+    positions = pretrain_vision.sine_positions(8, 64).reshape(8, 8, 64)
+    near, far = (positions[2, 2] - positions[2, 3]).norm(), (positions[2, 2] - positions[7, 7]).norm()
+    assert near < 0.6 * far
+
+
+def test_patches_that_show_something_and_half_as_many_bare_ones_count(small_tower):
+    features = torch.randn(1, 256, 32)
+    names = torch.zeros(1, 2, 16, 16, dtype=torch.int64)
+    names[0, 0, 3, 4], names[0, :, 5, 5] = 2, IGNORED_PATCH
+    loss = pretrain_vision.naming_loss(small_tower, features, names)
+    assert torch.isfinite(loss) and loss > 1
+
+
+def test_a_tower_that_was_pretrained_is_a_donor(tmp_path, monkeypatch, small_tower):
+    settings = vision_settings(tmp_path / "vision")
+    settings.out.mkdir()
+    page = pages("永国", tile=TILE)
+    monkeypatch.setattr(pretrain_vision, "measure", lambda *_, **__: {"all": 0.5})
+    batches = pretrain_vision.PageBatches("永国鑫", ("永",), pip_fonts().faces, settings)
+    pretrain_vision.write_settings(settings.out)
+    pretrain_vision.train(small_tower, batches, {"seen fonts": page}, settings)
+    curve = [json.loads(line) for line in (settings.out / pretrain_vision.CURVE).read_text().splitlines()]
+    assert curve[-1]["seen"] > 0 and curve[-1]["seen fonts"] == {"all": 0.5}
+    again = pretrain_vision.Tower(5)
+    pretrain_vision.load(again, settings.out)
+    assert all(torch.equal(value.bfloat16(), again.state_dict()[name].bfloat16()) for name, value in small_tower.state_dict().items())
+
+
+def test_characters_are_measured_by_what_was_named(small_tower, tmp_path):
+    """A reader that always names the second character is right about all of these and no others."""
+    small_tower.reader.weight.data.zero_()
+    small_tower.reader.bias.data.view(2, 5)[:, 3] = 9.0
+    settings = vision_settings(tmp_path)
+    both = pages("永国鑫", lines=(), tile=TILE)
+    found = pretrain_vision.measure(small_tower, both, settings, level=0.0, num=2, name="x")
+    drawn = [both.draw(f"1 x {place}", 0.0) for place in range(2)]
+    labels = np.concatenate([page.labels[((page.centres >= 0) & (page.centres < TILE)).all(1)] for page in drawn])
+    assert found["hanzi"] == pytest.approx((labels[labels > UNKNOWN] == 3).mean(), abs=0.02)
+
+
+# ---- the text half ---------------------------------------------------------------------------------------------------------------
+
+
+def drawing_of(marks: list[Mark]) -> Drawing:
+    return Drawing(Image.new("RGB", (TILE, TILE)), {}, (), tuple(marks))
+
+
+def test_a_page_is_told_by_the_places_of_its_characters(monkeypatch):
+    monkeypatch.setattr("nano.telling.draw_photograph", lambda size, tile, generator: np.eye(3))
+    monkeypatch.setattr("nano.telling.ERRORS", 0.0)
+    marks = [Mark("b", 9.0, 3.0, 12), Mark("a", 2.0, 3.0, 12), Mark("c", 20.0, 20.0, 12), Mark("d", 33.0, 3.0, 12), Mark("?", 630.0, 630.0, 12)]
+    told = tell(drawing_of(marks), {"a": 10, "b": 11, "c": 12, "d": 13}, random.Random(0))
+    assert told.shape == (TOKENS, NAMES)
+    assert told[0].tolist() == [10, 11, NOTHING, NOTHING, NOTHING, NOTHING, 12, NOTHING]
+    assert told[1].tolist() == [13] + [NOTHING] * 7 and (told[2:] == NOTHING).all()
+
+
+def test_tokens_take_patches_together_as_pixel_shuffle_does():
+    """What the connector finds at a token is what was told there: same patches, same order."""
+    from transformers import SmolVLMConfig
+    from transformers.models.smolvlm.modeling_smolvlm import SmolVLMConnector
+
+    numbers = np.arange(SIDE * SIDE * 2).reshape(SIDE, SIDE, 2)
+    config = SmolVLMConfig(scale_factor=2, vision_config={"hidden_size": 2}, text_config={"model_type": "llama", "hidden_size": 8})
+    shuffled = SmolVLMConnector(config).pixel_shuffle(torch.from_numpy(numbers.reshape(1, SIDE * SIDE, 2)).float(), 2)
+    assert merge(numbers).tolist() == shuffled[0].int().tolist()
+
+
+def test_a_scene_is_told_with_its_questions_and_only_answers_count_fully(tmp_path):
+    settings = text_settings(tmp_path)
+    scenes = pretrain_text.ToldScenes(settings, "validation")
+    told = next(told for told in map(scenes.told, range(20)) if told.names is not None)
+    text = scenes.tokenizer.decode(told.ids)
+    assert text.count("<|image_pad|>") == TOKENS and text.count("<think>") == 1 and text.count("<|im_start|>user") >= 1
+    learned = scenes.tokenizer.decode([token for token, weight in zip(told.ids, told.weights) if weight == 1.0])
+    answers = [part.split("<|im_end|>")[0].removeprefix("<think>\n\n</think>\n\n") for part in text.split("<|im_start|>assistant\n")[1:]]
+    assert learned == "".join(f"{answer}<|im_end|>" for answer in answers)
+
+
+def text_settings(out: Path) -> pretrain_text.Settings:
+    return pretrain_text.Settings(
+        out=out, minutes=0.02, kinds=("price_tag",), questions=("field",), batch=2, workers=0, seed=1, device="cpu", report=60.0, resume=False
+    )
+
+
+def test_a_told_place_gives_its_characters_and_a_bare_one_nothing():
+    torch.manual_seed(0)
+    teller, table = pretrain_text.Teller(16), torch.nn.Embedding(6, 16)
+    names = torch.full((1, 2, NAMES), NOTHING)
+    names[0, 0, 3] = 4
+    told = teller(table, names)
+    assert torch.allclose(told[0, 0], table.weight[4] @ teller.turns[3], atol=1e-5) and (told[0, 1] == 0).all()
+
+
+def test_two_donors_of_nano_are_spliced_and_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrain_vision, "SHAPE", dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=1))
+    monkeypatch.setattr(pretrain_text, "SHAPE", dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, head_dim=16))
+    vision, text = tmp_path / "vision", tmp_path / "text"
+    vision.mkdir()
+    tower = pretrain_vision.Tower(5)
+    pretrain_vision.write_settings(vision)
+    pretrain_vision.save(tower, vision)
+    tokenizer = AutoTokenizer.from_pretrained(FOLDER)
+    donor = pretrain_text.build_model(tokenizer)
+    pretrain_text.save(donor, pretrain_text.Teller(32), text)
+    model, processor = smvl.splice(vision=vision, text=text)
+    assert isinstance(model.model.vision_model, SmolVLMVisionTransformer)
+    prompt = processor.apply_chat_template(
+        [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "总价是多少?"}]}], add_generation_prompt=True
+    )
+    batch = processor(text=prompt, images=[Image.new("RGB", (300, 500))], return_tensors="pt")
+    assert (batch["input_ids"] == model.config.image_token_id).sum() == TOKENS and batch["pixel_values"].shape[-2:] == (TILE, TILE)
+    assert model(**batch).logits.shape[-1] >= len(tokenizer)

@@ -1,7 +1,8 @@
 """Nano's geometry, chosen by measurement (README.md)."""
 
-TILE, PATCH = 640, 16
-"""Pixels of a side. A picture is one tile: nothing is cut in two, and the characters of a document are 15 to 40 pixels high."""
+TILE, PATCH = 512, 16
+"""Pixels of a side, SmolVLM2's own. A picture is one tile, so that no character is cut in two. With 32 patches a side every engine finds
+the same positions in every floating point type (smvl/model/position_table.py); with 40, two rows of patches would share theirs."""
 SIDE = TILE // PATCH
 MERGED = 2
 """Patches of a token's side, as pixel shuffle takes them together."""

@@ -4,9 +4,9 @@
     npm pack @fontsource/{long-cang,zhi-mang-xing,liu-jian-mao-cao,zcool-kuaile,zcool-qingke-huangyou,zcool-xiaowei,ma-shan-zheng}
     python -m nano.make_fonts output/nano/fonts fontsource-*.tgz NotoSerifSC-Regular.otf LXGWWenKai-Regular.ttf
 
-Of each package its simplified Chinese font becomes a TTF; font files are copied as they are. Two families are held out of all training, so
-that reading is also measured in fonts that were never seen. All of them are under the SIL Open Font License 1.1; Noto Serif SC is in the PyPI
-package `pylopdf-fonts-zh-cn`, LXGW WenKai in Debian's `fonts-lxgw-wenkai`."""
+Of each package its simplified Chinese font becomes a TTF; font files are copied as they are. Two families are held out of all training,
+so that reading is also measured in fonts that were never seen. All of them are under the SIL Open Font License 1.1; Noto Serif SC is in
+the PyPI package `pylopdf-fonts-zh-cn`, LXGW WenKai in Debian's `fonts-lxgw-wenkai`."""
 
 import argparse
 import io

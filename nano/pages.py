@@ -1,8 +1,8 @@
 """Pages of text with known places, for a tower that shall name what stands in each of its patches.
 
-A page is as hard as its level: at 0 it is black on white in one font and two sizes, upright; at 1 it may be in any font, size and colour, on
-tinted, badly lit, grainy paper, turned, stretched, sheared, seen at an angle and blurred. A tower that begins at 0 and is led up learns in
-minutes what it does not learn in an hour of pages of level 1 (benchmarks/README.md)."""
+A page is as hard as its level: at 0 it is black on white in one font and one size, upright; at 1 it may be in any font, size and colour,
+on tinted, badly lit, grainy paper, turned, stretched, sheared, seen at an angle and blurred. A tower that is led from 0 to 1 learns in
+minutes what it does not learn in an hour of pages of level 1 (README.md)."""
 
 import math
 import random
@@ -79,9 +79,7 @@ class Pages:
         sizes: smallest and largest type in pixels.
     """
 
-    def __init__(
-        self, alphabet: str, lines: Sequence[str], faces: Sequence[Face], *, tile: int = 256, sizes: tuple[int, int] = (14, 52)
-    ):
+    def __init__(self, alphabet: str, lines: Sequence[str], faces: Sequence[Face], *, tile: int = 256, sizes: tuple[int, int] = (14, 52)):
         self.alphabet, self.lines, self.faces, self.tile, self.sizes = alphabet, lines, tuple(faces), tile, sizes
         self._labels = {character: place + 2 for place, character in enumerate(alphabet)}
         self._side = tile + 2 * _MARGIN

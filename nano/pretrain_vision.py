@@ -3,9 +3,9 @@
     python -m nano.pretrain_vision OUT --minutes 40                  # from nothing
     python -m nano.pretrain_vision OUT --minutes 10 --start OUT      # goes on from such a folder
 
-It is led from plain pages to hard ones, then from pieces of a tile to whole ones, among them drawn scenes. OUT becomes a donor in SmolVLM2's layout; beside
-it lie the reader that named the characters (a linear layer, not part of the donor), and the curve. The schedule follows the clock, so that it
-ends in its minutes on any machine, and is saved on the way."""
+It is led from plain pages to hard ones, then from pieces of a tile to whole ones, among them drawn scenes. OUT becomes a donor in
+SmolVLM2's layout; beside it lie the reader that named the characters (a linear layer, not part of the donor), and the curve. The schedule
+follows the clock, so that it ends in its minutes on any machine, and is saved on the way."""
 
 import argparse
 import json

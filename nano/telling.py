@@ -1,7 +1,7 @@
 """Drawn scenes told as places instead of pixels: what nano's text half learns to read before it has eyes.
 
-A page is told as a tower that never errs would name it: for each token of a tile, which characters stand in its four patches. So the text half
-learns to find a field and to read it off a page, from characters that lie several to a token, and no pixel is drawn."""
+A page is told as a tower that hardly ever errs would name it: for each token of a tile, which characters stand in its four patches. So
+the text half learns to find a field and to read it off a page, from characters that lie several to a token, and no pixel is drawn."""
 
 import random
 from collections.abc import Sequence

@@ -59,8 +59,8 @@ def test_ink_stands_where_a_character_is_said_to_be_and_nowhere_else(level):
 
 
 def test_labels_are_the_characters_of_the_alphabet_and_others_are_unknown():
-    page = pages("永", lines=("国", "国")).draw("a", 0.0)
-    assert set(page.labels) <= {UNKNOWN, 2} and 2 in page.labels
+    drawn = [pages("永", lines=("国",)).draw(str(seed), 0.0) for seed in range(10)]
+    assert set(np.concatenate([page.labels for page in drawn])) == {UNKNOWN, 2}
 
 
 def test_patches_are_named_from_left_to_right_and_one_that_is_too_full_counts_nothing():
@@ -118,7 +118,8 @@ def test_every_character_that_is_one_token_of_qwen3_is_one_here(cut):
 
 def test_what_is_kept_is_cut_as_qwen3_cuts_it(cut):
     whole = qwen3_tokenizer()
-    for text in ('{"name": "update_price", "arguments": {"product": ', "2023-06-14 13:47", "¥287.80", "<|im_start|>user\n", "| --- | --- |"):
+    texts = ('{"name": "update_price", "arguments": {"product": ', "2023-06-14 13:47", "¥287.80", "<|im_start|>user\n", "| --- |")
+    for text in texts:
         assert cut.tokenize(text) == whole.tokenize(text)
 
 
@@ -230,7 +231,8 @@ def drawing_of(marks: list[Mark]) -> Drawing:
 def test_a_page_is_told_by_the_places_of_its_characters(monkeypatch):
     monkeypatch.setattr("nano.telling.draw_photograph", lambda size, tile, generator: np.eye(3))
     monkeypatch.setattr("nano.telling.ERRORS", 0.0)
-    marks = [Mark("b", 9.0, 3.0, 12), Mark("a", 2.0, 3.0, 12), Mark("c", 20.0, 20.0, 12), Mark("d", 33.0, 3.0, 12), Mark("?", 630.0, 630.0, 12)]
+    places = {"b": (9.0, 3.0), "a": (2.0, 3.0), "c": (20.0, 20.0), "d": (33.0, 3.0), "?": (500.0, 500.0), "far": (900.0, 3.0)}
+    marks = [Mark(character, x, y, 12) for character, (x, y) in places.items()]
     told = tell(drawing_of(marks), {"a": 10, "b": 11, "c": 12, "d": 13}, random.Random(0))
     assert told.shape == (TOKENS, NAMES)
     assert told[0].tolist() == [10, 11, NOTHING, NOTHING, NOTHING, NOTHING, 12, NOTHING]
@@ -243,7 +245,9 @@ def test_tokens_take_patches_together_as_pixel_shuffle_does():
     from transformers.models.smolvlm.modeling_smolvlm import SmolVLMConnector
 
     numbers = np.arange(SIDE * SIDE * 2).reshape(SIDE, SIDE, 2)
-    config = SmolVLMConfig(scale_factor=2, vision_config={"hidden_size": 2}, text_config={"model_type": "llama", "hidden_size": 8})
+    text = {"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2, "num_key_value_heads": 2}
+    vision = {"hidden_size": 2, "num_attention_heads": 1}
+    config = SmolVLMConfig(scale_factor=2, vision_config=vision, text_config=text)
     shuffled = SmolVLMConnector(config).pixel_shuffle(torch.from_numpy(numbers.reshape(1, SIDE * SIDE, 2)).float(), 2)
     assert merge(numbers).tolist() == shuffled[0].int().tolist()
 
@@ -261,8 +265,9 @@ def test_a_scene_is_told_with_its_questions_and_only_answers_count_fully(tmp_pat
 
 def text_settings(out: Path) -> pretrain_text.Settings:
     return pretrain_text.Settings(
-        out=out, minutes=0.02, kinds=("price_tag",), questions=("field",), batch=2, workers=0, seed=1, device="cpu", report=60.0, resume=False
-    )
+        out=out, minutes=0.02, kinds=("price_tag",), questions=("field",),
+        batch=2, workers=0, seed=1, device="cpu", report=60.0, resume=False,
+    )  # fmt: skip
 
 
 def test_a_told_place_gives_its_characters_and_a_bare_one_nothing():
@@ -276,7 +281,8 @@ def test_a_told_place_gives_its_characters_and_a_bare_one_nothing():
 
 def test_two_donors_of_nano_are_spliced_and_answer(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrain_vision, "SHAPE", dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=1))
-    monkeypatch.setattr(pretrain_text, "SHAPE", dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, head_dim=16))
+    layers = dict(num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, head_dim=16)
+    monkeypatch.setattr(pretrain_text, "SHAPE", dict(hidden_size=32, intermediate_size=32, **layers))
     vision, text = tmp_path / "vision", tmp_path / "text"
     vision.mkdir()
     tower = pretrain_vision.Tower(5)
@@ -285,7 +291,7 @@ def test_two_donors_of_nano_are_spliced_and_answer(tmp_path, monkeypatch):
     tokenizer = AutoTokenizer.from_pretrained(FOLDER)
     donor = pretrain_text.build_model(tokenizer)
     pretrain_text.save(donor, pretrain_text.Teller(32), text)
-    model, processor = smvl.splice(vision=vision, text=text)
+    model, processor = smvl.splice(vision=vision, text=text, longest_edge=TILE)
     assert isinstance(model.model.vision_model, SmolVLMVisionTransformer)
     prompt = processor.apply_chat_template(
         [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "总价是多少?"}]}], add_generation_prompt=True

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smvl.data.scenes.contents import Contents
-from smvl.data.scenes.request import Asked
+from smvl.data.scenes.request import EVERYTHING, Asked
 from smvl.data.scenes.scene import TOOL, Ask, Drawing, Kind, Question
 
 _MOST_DRAWS = 200
@@ -59,7 +59,7 @@ def _answer(question: Question) -> dict[str, Any]:
 
 
 def talk(
-    kind: Kind, drawings: Sequence[Drawing], contents: Sequence[Contents], generator: random.Random, asked: Asked = Asked()
+    kind: Kind, drawings: Sequence[Drawing], contents: Sequence[Contents], generator: random.Random, asked: Asked = EVERYTHING
 ) -> Conversation:
     """A conversation about one drawing or two.
 

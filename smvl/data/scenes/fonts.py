@@ -165,7 +165,8 @@ def _read_face(file: Path, share: float = 1.0) -> Face | None:
             logger.warning("The font %s cannot be read: %s", file.name, error)
             return None
         face = Face(names[0], _style_of(" ".join(names).lower()), file, index, axes, characters)
-        if len(_required() & characters) >= share * len(_required()) and (best is None or _is_simplified(face.family) > _is_simplified(best.family)):
+        enough = len(_required() & characters) >= share * len(_required())
+        if enough and (best is None or _is_simplified(face.family) > _is_simplified(best.family)):
             best = face
     return best
 

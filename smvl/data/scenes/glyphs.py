@@ -26,6 +26,7 @@ class Mark(NamedTuple):
     y: float
     size: int
 
+
 _BASELINES: dict[str, Callable[[int, int], float]] = {
     "a": lambda ascent, descent: ascent,
     "m": lambda ascent, descent: (ascent - descent) / 2,

@@ -125,8 +125,13 @@ class Page:
         """Each character around its place, centred on the square that type is set on."""
         face, size = self._type(style, pixels, text)
         drop = baseline_below_middle(face, size)
-        marks = [(character, (x, y + drop)) for character, (x, y) in zip(text, places)]
-        return self._note(text, [write_text(self.image, place, character, face, size, fill, "ms", self.marks) for character, place in marks])
+        return self._note(
+            text,
+            [
+                write_text(self.image, (x, y + drop), character, face, size, fill, "ms", self.marks)
+                for character, (x, y) in zip(text, places)
+            ],
+        )
 
     def _note(self, text: str, boxes: Sequence[Box]) -> Box:
         """Write down one run of text that stands in several pieces."""

@@ -28,6 +28,9 @@ class Asked:
         return generator.choices(range(1, len(self.turns) + 1), self.turns)[0]
 
 
+EVERYTHING = Asked()
+
+
 @dataclass(frozen=True, kw_only=True)
 class SceneLook:
     """Everything that one scene depends on, besides its job and the fonts."""
@@ -39,7 +42,7 @@ class SceneLook:
     """Strengths up to which photographs go."""
     clean_share: float = 0.15
     """Share of the pictures that are as crisp as a screenshot, on white paper and without any distortion."""
-    asked: Asked = field(default=Asked())
+    asked: Asked = field(default=EVERYTHING)
 
     def __post_init__(self) -> None:
         if self.longest_edge < SMALLEST_EDGE:

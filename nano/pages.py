@@ -79,7 +79,7 @@ class Pages:
         sizes: smallest and largest type in pixels.
     """
 
-    def __init__(self, alphabet: str, lines: Sequence[str], faces: Sequence[Face], *, tile: int = 256, sizes: tuple[int, int] = (14, 52)):
+    def __init__(self, alphabet: str, lines: Sequence[str], faces: Sequence[Face], *, tile: int = 256, sizes: tuple[int, int] = (12, 80)):
         self.alphabet, self.lines, self.faces, self.tile, self.sizes = alphabet, lines, tuple(faces), tile, sizes
         self._labels = {character: place + 2 for place, character in enumerate(alphabet)}
         self._side = tile + 2 * _MARGIN

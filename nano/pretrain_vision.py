@@ -3,11 +3,12 @@
     python -m nano.pretrain_vision OUT --minutes 40                  # from nothing
     python -m nano.pretrain_vision OUT --minutes 10 --start OUT      # goes on from such a folder
 
-It is led from plain pages to hard ones, then from pieces of a tile to whole ones, among them drawn scenes. OUT becomes a donor in
+It is led from plain pages to hard ones, then to drawn scenes, and from pieces of a tile to whole ones. OUT becomes a donor in
 SmolVLM2's layout; beside it lie the reader that named the characters (a linear layer, not part of the donor), and the curve. The schedule
 follows the clock, so that it ends in its minutes on any machine, and is saved on the way."""
 
 import argparse
+import itertools
 import json
 import logging
 import random
@@ -39,11 +40,13 @@ CHARACTERS = "characters.txt"
 READER = "reader.safetensors"
 CURVE = "curve.jsonl"
 NUM_LINES_SCENES = 3000
-RAMP = 0.5
+RAMP = 0.4
 """Share of the time until pages are as hard as they get."""
-WHOLE = 0.65
-"""Share of the time after which whole tiles are read."""
+WHOLE = 0.75
+"""Share of the time after which pages are whole tiles, as scenes are from the first."""
 COOLDOWN = 0.4
+SCENES_FROM = 0.5
+"""Level from which every other step is of drawn scenes."""
 HANZI = 0x4E00
 
 
@@ -112,7 +115,7 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class PageBatches(torch.utils.data.IterableDataset):
-    """Endless batches (pixels, corners, names), as hard and as large as the shared numbers say when they are drawn."""
+    """Endless batches (pixels, corners, names), as hard as the shared numbers say when they are drawn; every other one of scenes."""
 
     def __init__(self, alphabet: str, lines: Sequence[str], faces: Sequence[Face], settings: Settings):
         self.pages = {tile: Pages(alphabet, lines, faces, tile=tile) for tile in (PIECE, TILE)}
@@ -123,13 +126,14 @@ class PageBatches(torch.utils.data.IterableDataset):
     def __iter__(self) -> Iterator[Batch]:
         worker = torch.utils.data.get_worker_info()
         number, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        while True:
-            whole = bool(self.whole.item())
-            size = max(1, self.settings.batch * PIECE**2 // TILE**2) if whole else self.settings.batch
+        for turn in itertools.count():
+            level, whole = self.level.item(), bool(self.whole.item())
+            scenes = level >= SCENES_FROM and turn % 2 == 1
+            pages = self.scenes if scenes else self.pages[TILE if whole else PIECE]
+            size = max(1, self.settings.batch * PIECE**2 // pages.tile**2)
             seeds = [f"{self.settings.seed} page {number + step * place}" for place in range(size)]
             number += step * size
-            pages = self.scenes if whole and number // step % 2 else self.pages[TILE if whole else PIECE]
-            yield draw_batch(pages, seeds, self.level.item())
+            yield draw_batch(pages, seeds, level)
 
 
 def scenes_of(settings: Settings) -> SceneSourceConfig:

@@ -23,6 +23,8 @@ MAX_RANK = 4096
 MAX_COUNT, MAX_ROWS = 1_000_000, 1_000_000_000
 """Bounds of what is counted in tokens or samples, and in rows of data; what is above is a slip of the hand."""
 MAX_WORKERS, MAX_NAME = 1000, 64
+MAX_TURNS = 16
+"""Of a drawn conversation."""
 MIN_WEIGHT, MAX_WEIGHT = 1e-9, 1e12
 """Between which a share is a number that can be mixed by."""
 
@@ -218,7 +220,9 @@ class SceneSourceConfig:
     def __post_init__(self) -> None:
         check(self.fonts is None or not self.plain_fonts, "fonts", self.fonts, "null where plain_fonts is true: only one of them holds")
         check(0 <= self.pairs <= 1, "pairs", self.pairs, "a share from 0 to 1")
-        check(1 <= len(self.turns) <= 16 and min(self.turns) >= 0 < sum(self.turns) <= MAX_WEIGHT, "turns", self.turns, "1 to 16 shares")
+        shares = [share for share in self.turns if 0 <= share <= MAX_WEIGHT]
+        usable = 1 <= len(self.turns) <= MAX_TURNS and len(shares) == len(self.turns) and sum(shares) >= MIN_WEIGHT
+        check(usable, "turns", self.turns, f"1 to {MAX_TURNS} shares, not all of them 0")
         for kind, share in self.kinds.items():
             check(MIN_WEIGHT <= share <= MAX_WEIGHT, f"kinds.{kind}", share, f"a number from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}")
         check_count("rows", self.rows, high=MAX_ROWS)

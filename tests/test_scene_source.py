@@ -16,6 +16,7 @@ from smvl.config import ConfigError, SceneSourceConfig, SourceConfig, load_confi
 from smvl.data.__main__ import main
 from smvl.data.doctor.targets import targets_of_config
 from smvl.data.registry import check_source, open_source
+from smvl.data.scenes.fonts import pip_fonts
 from smvl.data.scenes.kinds import KINDS
 from smvl.data.scenes.sample_drawing import encode_sample
 from smvl.data.scenes.source import SceneRows
@@ -69,6 +70,54 @@ def test_kinds_come_as_their_shares_say():
     assert set(kinds) == set(KINDS) and all(330 < kinds.count(kind) < 470 for kind in KINDS)
 
 
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_only_the_kinds_of_questions_that_were_chosen_are_asked(kind):
+    rows = rows_of(scenes(kinds={kind: 1}, questions=["field", "read", "count"], turns=[0, 0, 1], pairs=0.0))
+    talks = [rows.draw(row).conversation for row in range(12)]
+    assert {question for talk in talks for question in talk.question_kinds} <= {"field", "read", "count"}
+    assert all(1 <= len(talk.turns) <= 3 and not talk.tools for talk in talks) and any(len(talk.turns) == 3 for talk in talks)
+    assert all(len({turn.question.question for turn in talk.turns}) == len(talk.turns) for talk in talks)
+    assert all(talk.turns[0].pictures == (0,) and not any(turn.pictures for turn in talk.turns[1:]) for talk in talks)
+
+
+def test_a_chosen_call_comes_last_and_once_with_its_tools():
+    rows = rows_of(scenes(kinds={"price_tag": 1}, questions=["field", "tool"], turns=[0, 0, 0, 1], pairs=0.0))
+    talks = [rows.draw(row).conversation for row in range(40)]
+    calling = [talk for talk in talks if "tool" in talk.question_kinds]
+    assert len(calling) > 10 and all(talk.question_kinds.index("tool") == len(talk.turns) - 1 and talk.tools for talk in calling)
+
+
+def test_chosen_questions_about_two_pictures_say_which_one():
+    rows = rows_of(scenes(kinds={"receipt": 1}, questions=["field"], turns=[0, 1], pairs=1.0))
+    for row in range(12):
+        turns = rows.draw(row).conversation.turns
+        named = ["第一张图" in turn.question.question or "第二张图" in turn.question.question for turn in turns]
+        assert turns[0].pictures == (0, 1) and all(named)
+
+
+def test_a_kind_of_scene_that_is_never_asked_so_is_said():
+    with pytest.raises(ValueError, match="street_sign is never asked for latex"):
+        scenes(kinds={"street_sign": 1}, questions=["latex"])[0]
+
+
+def test_shares_of_turns_and_of_pairs_hold():
+    rows = rows_of(scenes(kinds={"receipt": 1}, questions=["field"], turns=[3, 1], pairs=0.0))
+    lengths = [len(rows.draw(row).conversation.turns) for row in range(200)]
+    assert 0.66 < lengths.count(1) / 200 < 0.84
+    pairs = [rows_of(scenes(pairs=share)) for share in (0.0, 0.5)]
+    counts = [sum(each.job(row).num_pictures == 2 for row in range(1000)) for each in pairs]
+    assert counts[0] == 0 and 440 < counts[1] < 560
+
+
+def test_fonts_of_a_folder_are_used_beside_the_one_that_pip_brings(tmp_path):
+    with pytest.raises(ValueError, match="there is no Chinese font in"):
+        open_source(SourceConfig(source="scenes", scenes=SceneSourceConfig(fonts=str(tmp_path))))
+    whole = pip_fonts().faces[0].file
+    (tmp_path / f"other{whole.suffix}").symlink_to(whole)
+    faces = rows_of(open_source(SourceConfig(source="scenes", scenes=SceneSourceConfig(fonts=str(tmp_path)))))._fonts.faces
+    assert faces[: len(pip_fonts().faces)] == pip_fonts().faces and len(faces) == len(pip_fonts().faces) + 1
+
+
 def test_no_two_splits_share_a_text():
     def texts_of(split: str) -> set[str]:
         sources = [rows_of(scenes(split, seed=seed)) for seed in (1, 2)]
@@ -107,6 +156,12 @@ def test_settings_that_do_not_go_together_are_refused_by_their_key(settings, tol
         ({"rows": 0}, "rows: found 0"),
         ({"longest_edge": 200}, "longest_edge: found 200, expected at least 384"),
         ({"clean_share": 1.5}, "clean_share: found 1.5, expected a share from 0 to 1"),
+        ({"pairs": -0.1}, "pairs: found -0.1, expected a share from 0 to 1"),
+        ({"turns": []}, "turns: found [], expected 1 to 16 shares"),
+        ({"turns": [0, 0]}, "turns: found [0, 0], expected 1 to 16 shares"),
+        ({"turns": [1, -1]}, "turns: found [1, -1], expected 1 to 16 shares"),
+        ({"turns": [float("nan")]}, "turns: found [nan], expected 1 to 16 shares"),
+        ({"fonts": "fonts", "plain_fonts": True}, "fonts: found 'fonts', expected null where plain_fonts is true"),
         ({"kinds": {"dial": 0}}, "kinds.dial: found 0"),
     ],
 )

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
 import smvl
-from nano import pretrain_text, pretrain_vision
+from nano import pretrain_text, pretrain_vision, score
 from nano.alphabet import alphabet, first_level
 from nano.geometry import IGNORED_PATCH, PATCH, SIDE, TILE, TOKENS
 from nano.lines import characters_of, scene_lines
@@ -301,3 +301,56 @@ def test_two_donors_of_nano_are_spliced_and_answer(tmp_path, monkeypatch):
     batch = processor(text=prompt, images=[Image.new("RGB", (300, 500))], return_tensors="pt")
     assert (batch["input_ids"] == model.config.image_token_id).sum() == TOKENS and batch["pixel_values"].shape[-2:] == (TILE, TILE)
     assert model(**batch).logits.shape[-1] >= len(tokenizer)
+
+
+# ---- scores ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "edits"), [("", "", 0), ("总价", "", 2), ("12.50", "12.80", 1), ("abcd", "xabd", 2), ("", "ab", 2)]
+)
+def test_edit_distance(found, expected, edits):
+    assert score.edit_distance(found, expected) == score.edit_distance(expected, found) == edits
+
+
+def test_an_interval_is_wilsons():
+    assert score.interval(90, 100) == pytest.approx((0.8256, 0.9448), abs=1e-4)
+    assert score.interval(0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("lines", "answer", "held"),
+    [
+        (["合计 ¥1,234.50"], "1234.50元", True),
+        (["合 计", "￥12.50"], "12.80元", False),
+        (["宏捷茶饮", "日期:2028年7月16日"], "2028年7月16日", True),
+        (["甲", "丙"], "甲\n乙", False),
+        ([], "甲", False),
+    ],
+)
+def test_an_answer_stands_in_what_an_ocr_read(lines, answer, held):
+    assert score.holds(lines, answer) is held
+
+
+def test_scores_are_tabled_by_kind_beside_an_ocr(tmp_path):
+    score.draw(tmp_path, dataclasses.replace(PLAIN, kinds={"price_tag": 1}, questions=["field", "read"], turns=[1]), 12)
+    questions = score.read_lines(tmp_path / score.QUESTIONS)
+    assert len(questions) == 12 and all((tmp_path / entry["image"]).exists() and entry["answer"] for entry in questions)
+    answers = [
+        {"id": entry["id"], "images": images, "answer": entry["answer"] if right else "", "correct": right}
+        for images, right in ((score.RIGHT, True), (score.SWAPPED, False))
+        for entry in questions
+    ]
+    score.write_lines(tmp_path / score.ANSWERS, answers)
+    score.write_lines(tmp_path / "rapidocr.jsonl", [{"id": entry["id"], "lines": []} for entry in questions])
+    lines = score.table(tmp_path).splitlines()
+    assert lines[0].endswith("stands in rapidocr's text |") and lines[-1].startswith(
+        "| all | 12 | 1.000 (0.757 to 1.000) | 0.000 | 0.000 | 0.000 |"
+    )
+
+
+def test_the_questions_are_of_the_split_that_nothing_is_trained_on(tmp_path):
+    score.draw(tmp_path, PLAIN, 3)
+    assert all(entry["id"].startswith("test-") for entry in score.read_lines(tmp_path / score.QUESTIONS))
+    sample = score.sample_of(tmp_path, score.read_lines(tmp_path / score.QUESTIONS)[0])
+    assert sample.answer and sample.images[0].endswith((".jpg", ".png"))

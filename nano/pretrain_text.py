@@ -11,17 +11,19 @@ import logging
 import random
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
-from nano.telling import NAMES, NOTHING, TOKENS, tell, tell_in_words
+from nano.lines import characters_of, scene_lines
+from nano.telling import NAMES, NOTHING, draw_strip, tell, tell_in_words
 from smvl.config import SceneSourceConfig
 from smvl.data.scenes.contents import TRAIN, VALIDATION
 from smvl.data.scenes.scene import FIELD, READ, REFUSAL
@@ -30,7 +32,7 @@ from smvl.data.scenes.source import SceneRows
 logger = logging.getLogger("pretrain_text")
 
 TOKENIZER = Path(__file__).parent / "tokenizer"
-TELLER = "teller.pt"
+TELLER, CURVE = "teller.safetensors", "curve.jsonl"
 SHAPE = dict(
     hidden_size=384, intermediate_size=896, num_hidden_layers=6, num_attention_heads=6, num_key_value_heads=2, head_dim=64
 )  # fmt: skip
@@ -44,7 +46,11 @@ NOISE = 0.3
 WORDS_SHARE = 0.15
 """Share of the scenes told in words."""
 MAX_LENGTH = 640
-COOLDOWN = 0.5
+COOLDOWN = 0.4
+STRIPS_UNTIL, STRIPS_AFTER = 0.4, 0.2
+"""Until which share of the time strips give way to pages, and the share of the steps that they keep."""
+NUM_LINES_SCENES = 1000
+ASKED_TO_READ = ("请读出文字。", "图中写着什么？", "逐行读出图中的文字。", "请读出所有文字，每行一行。", "写出图上的字。")
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ class Settings:
     kinds: tuple[str, ...]
     questions: tuple[str, ...]
     batch: int
+    """Tokens of a step, padding among them."""
     workers: int
     seed: int
     device: str
@@ -67,8 +74,8 @@ class Told:
 
     ids: list[int]
     weights: list[float]
-    names: np.ndarray | None
-    """(TOKENS, NAMES): what stands in the places of `PLACE`; None where the page was told in words."""
+    names: np.ndarray
+    """(places, NAMES): what stands in the places of `PLACE`; none where the page was told in words."""
 
 
 def build_model(tokenizer: PreTrainedTokenizerBase) -> Qwen3ForCausalLM:
@@ -87,65 +94,83 @@ class Teller(nn.Module):
         self.turns = nn.Parameter(torch.stack([nn.init.orthogonal_(torch.empty(width, width)) for _ in range(NAMES)]))
 
     def forward(self, embeddings: nn.Embedding, names: torch.Tensor) -> torch.Tensor:
-        """(B, TOKENS, width) from (B, TOKENS, NAMES) ids; most places are bare and cost nothing."""
-        told = self.turns.new_zeros(names.shape[0] * names.shape[1], self.turns.shape[-1])
-        for turn, own in zip(self.turns, names.flatten(0, 1).unbind(-1)):
+        """(places, width) from (places, NAMES) ids; most are bare and cost nothing."""
+        told = self.turns.new_zeros(len(names), self.turns.shape[-1])
+        for turn, own in zip(self.turns, names.unbind(-1)):
             shown = (own != NOTHING).nonzero().flatten()
             told = told.index_add(0, shown, (embeddings(own[shown]) @ turn).to(told.dtype))
-        return told.unflatten(0, names.shape[:2])
+        return told
 
 
-class ToldScenes(torch.utils.data.IterableDataset):
-    """Endless scenes of a split, each drawn once."""
+class ToldPages(torch.utils.data.IterableDataset):
+    """Endless batches of strips and of scenes of a split; how many of them are strips is a shared number."""
 
     def __init__(self, settings: Settings, split: str):
         self.settings, self.split = settings, split
+        self.strips = torch.ones(1).share_memory_()
         self.tokenizer = AutoTokenizer.from_pretrained(TOKENIZER, trust_remote_code=False)
-        vocabulary = ((token, self.tokenizer.decode([place])) for token, place in self.tokenizer.get_vocab().items())
-        self.ids = {character: self.tokenizer.get_vocab()[token] for token, character in vocabulary if len(character) == 1}
+        vocabulary = self.tokenizer.get_vocab()
+        decoded = {self.tokenizer.decode([place]): place for place in vocabulary.values()}
+        self.lines = scene_lines(settings.kinds, NUM_LINES_SCENES)
+        self.ids = {character: decoded[character] for character in characters_of(self.lines) if character in decoded}
         scenes = SceneSourceConfig(
             kinds=dict.fromkeys(settings.kinds, 1.0), questions=list(settings.questions), turns=[1, 1, 1, 1, 1, 1], pairs=0.0,
             seed=settings.seed, plain_fonts=True,
         )  # fmt: skip
         self.rows = SceneRows(scenes, split, "told")
 
-    def __iter__(self) -> Iterator[Told]:
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         worker = torch.utils.data.get_worker_info()
         number, step = (worker.id, worker.num_workers) if worker else (0, 1)
         while True:
-            told = self.told(number)
-            if len(told.ids) <= MAX_LENGTH:
-                yield told
-            number += step
+            strips = random.Random(f"{self.settings.seed} strips {number}").random() < self.strips.item()
+            told: list[Told] = []
+            while True:
+                own = self.strip(number) if strips else self.scene(number)
+                longest = max(len(each.ids) for each in (own, *told))
+                if told and longest * (len(told) + 1) > self.settings.batch:
+                    break
+                number += step
+                if len(own.ids) <= MAX_LENGTH:
+                    told.append(own)
+            yield collate(told, self.tokenizer.pad_token_id)
 
-    def told(self, row: int) -> Told:
-        """A row's picture told, its questions and answers in Qwen3's format without thinking."""
+    def scene(self, row: int) -> Told:
+        """A row's picture told, with its questions and answers."""
         generator = random.Random(f"{self.settings.seed} told {self.split} {row}")
         scene = self.rows.draw(row)
         drawing = scene.drawings[0]
-        in_words = generator.random() < WORDS_SHARE
-        picture = tell_in_words(drawing.texts) if in_words else PICTURE + PLACE * TOKENS
+        turns = [(turn.question.question, turn.question.answer) for turn in scene.conversation.turns]
+        if generator.random() < WORDS_SHARE:
+            return self._talk(tell_in_words(drawing.texts), np.zeros((0, NAMES), np.int64), turns)
+        return self._talk("", tell(drawing, self.ids, generator), turns)
+
+    def strip(self, number: int) -> Told:
+        """Some lines of text, and the wish to have them read."""
+        generator = random.Random(f"{self.settings.seed} strip {self.split} {number}")
+        strip = draw_strip(self.ids, self.lines, generator)
+        return self._talk("", strip.names, [(generator.choice(ASKED_TO_READ), "\n".join(strip.lines))])
+
+    def _talk(self, words: str, names: np.ndarray, turns: Sequence[tuple[str, str]]) -> Told:
+        """In Qwen3's format without thinking; an earlier turn's answer has no think block, as in its template."""
+        picture = words or PICTURE + PLACE * len(names)
         ids, weights = [], []
-        turns = scene.conversation.turns
-        for number, turn in enumerate(turns):
+        for number, (question, answer) in enumerate(turns):
             think = "<think>\n\n</think>\n\n" if number == len(turns) - 1 else ""
-            shown = "" if number else picture
-            prompt = f"<|im_start|>user\n{shown}{turn.question.question}<|im_end|>\n<|im_start|>assistant\n{think}"
-            for text, weight in ((prompt, CONTEXT_WEIGHT), (f"{turn.question.answer}<|im_end|>", 1.0), ("\n", CONTEXT_WEIGHT)):
+            prompt = f"<|im_start|>user\n{'' if number else picture}{question}<|im_end|>\n<|im_start|>assistant\n{think}"
+            for text, weight in ((prompt, CONTEXT_WEIGHT), (f"{answer}<|im_end|>", 1.0), ("\n", CONTEXT_WEIGHT)):
                 part = self.tokenizer(text)["input_ids"]
                 ids += part
                 weights += [weight] * len(part)
-        return Told(ids, weights, None if in_words else tell(drawing, self.ids, generator))
+        return Told(ids, weights, names)
 
 
-def collate(told: list[Told], pad: int) -> dict[str, torch.Tensor]:
-    """Padded to the longest, which causal attention never looks at."""
+def collate(told: Sequence[Told], pad: int) -> dict[str, torch.Tensor]:
+    """Padded to the longest, which causal attention never looks at; what is told stands one after the other."""
     longest = max(len(each.ids) for each in told)
     ids = torch.tensor([each.ids + [pad] * (longest - len(each.ids)) for each in told])
     weights = torch.tensor([each.weights + [0.0] * (longest - len(each.weights)) for each in told])
-    bare = np.full((TOKENS, NAMES), NOTHING)
-    names = torch.from_numpy(np.stack([bare if each.names is None else each.names for each in told]))
-    return {"ids": ids, "weights": weights, "names": names}
+    return {"ids": ids, "weights": weights, "names": torch.from_numpy(np.concatenate([each.names for each in told]))}
 
 
 def embed(model: Qwen3ForCausalLM, teller: Teller, batch: dict[str, torch.Tensor], place: int, noise: float) -> torch.Tensor:
@@ -154,7 +179,7 @@ def embed(model: Qwen3ForCausalLM, teller: Teller, batch: dict[str, torch.Tensor
     where = batch["ids"] == place
     if not where.any():
         return embedded
-    told = teller(model.model.embed_tokens, batch["names"])[where.any(1)].flatten(0, 1)
+    told = teller(model.model.embed_tokens, batch["names"])
     told = told + torch.randn_like(told) * (noise * told.detach().std())
     return embedded.masked_scatter(where[..., None], told.to(embedded.dtype))
 
@@ -171,20 +196,17 @@ def answer_loss(model: Qwen3ForCausalLM, teller: Teller, batch: dict[str, torch.
 
 
 @torch.no_grad()
-def measure(model: Qwen3ForCausalLM, teller: Teller, scenes: ToldScenes, num: int, device: str) -> dict[str, float]:
-    """Share of answers about told scenes of the other split that are foretold whole, token by token, and of their tokens."""
-    place = scenes.tokenizer.convert_tokens_to_ids(PLACE)
-    end, whole, tokens = scenes.tokenizer.eos_token_id, [], []
-    for row in range(num):
-        told = scenes.told(row)
-        if told.names is None or len(told.ids) > MAX_LENGTH:
-            continue
-        batch = {name: value.to(device) for name, value in collate([told], 0).items()}
+def measure(model: Qwen3ForCausalLM, teller: Teller, told: Iterable[Told], pages: ToldPages, device: str) -> dict[str, float]:
+    """Share of the answers that are foretold whole, token by token, and of their tokens."""
+    place, end = (pages.tokenizer.convert_tokens_to_ids(token) for token in (PLACE, "<|im_end|>"))
+    whole, tokens = [], []
+    for each in told:
+        batch = {name: value.to(device) for name, value in collate([each], 0).items()}
         with torch.autocast(device.split(":")[0], torch.bfloat16):
             best = model.lm_head(model.model(inputs_embeds=embed(model, teller, batch, place, 0.0), use_cache=False).last_hidden_state)
         right = (best[0, :-1].argmax(-1) == batch["ids"][0, 1:]).tolist()
         own = []
-        for correct, token, weight in zip(right, told.ids[1:], told.weights[1:]):
+        for correct, token, weight in zip(right, each.ids[1:], each.weights[1:]):
             if weight == 1.0:
                 own.append(correct)
                 tokens.append(correct)
@@ -204,16 +226,15 @@ def build_optimizers(model: Qwen3ForCausalLM, teller: Teller) -> list[torch.opti
 
 
 def train(model: Qwen3ForCausalLM, teller: Teller, settings: Settings) -> None:
-    scenes, heldout = ToldScenes(settings, TRAIN), ToldScenes(settings, VALIDATION)
-    place, pad = (scenes.tokenizer.convert_tokens_to_ids(token) for token in (PLACE, "<|endoftext|>"))
+    pages, heldout = ToldPages(settings, TRAIN), ToldPages(settings, VALIDATION)
+    place = pages.tokenizer.convert_tokens_to_ids(PLACE)
     optimizers = build_optimizers(model, teller)
     rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
-    loader = torch.utils.data.DataLoader(
-        scenes, batch_size=settings.batch, num_workers=settings.workers, collate_fn=lambda told: collate(told, pad)
-    )
+    loader = torch.utils.data.DataLoader(pages, batch_size=None, num_workers=settings.workers)
     batches, start = iter(loader), time.monotonic()
     step, mean, aside, reported, waited = 0, 0.0, 0.0, start, 0.0
     while (spent := (time.monotonic() - start - aside) / (60 * settings.minutes)) < 1:
+        pages.strips.fill_(STRIPS_AFTER if settings.resume else max(STRIPS_AFTER, 1 - spent / STRIPS_UNTIL))
         share = min((step + 1) / 40, 1.0, (1 - spent) / COOLDOWN)
         for optimizer, own in zip(optimizers, rates):
             for group, rate in zip(optimizer.param_groups, own):
@@ -239,8 +260,13 @@ def train(model: Qwen3ForCausalLM, teller: Teller, settings: Settings) -> None:
     report(model, teller, {"step": step, "seconds": round(60 * settings.minutes), "loss": round(mean, 4)}, heldout, settings, num=300)
 
 
-def report(model: Qwen3ForCausalLM, teller: Teller, entry: dict, heldout: ToldScenes, settings: Settings, *, num: int) -> None:
-    logger.info("%s", json.dumps(entry | measure(model, teller, heldout, num, settings.device)))
+def report(model: Qwen3ForCausalLM, teller: Teller, entry: dict, heldout: ToldPages, settings: Settings, *, num: int) -> None:
+    """Measure on strips and on scenes of the other split, write the curve, and save."""
+    for name, draw in (("strips", heldout.strip), ("scenes", heldout.scene)):
+        entry |= {name: measure(model, teller, map(draw, range(num)), heldout, settings.device)}
+    logger.info("%s", json.dumps(entry))
+    with (settings.out / CURVE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
     save(model, teller, settings.out)
 
 
@@ -250,7 +276,7 @@ def save(model: Qwen3ForCausalLM, teller: Teller, folder: Path) -> None:
     model.save_pretrained(folder, state_dict=states)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps(config | {"dtype": "bfloat16"}, indent=2) + "\n", encoding="utf-8")
-    torch.save(teller.state_dict(), folder / TELLER)
+    save_file({name: value.contiguous() for name, value in teller.state_dict().items()}, folder / TELLER)
     for file in TOKENIZER.iterdir():
         shutil.copy(file, folder / file.name)
 
@@ -261,7 +287,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--kinds", default="receipt,price_tag,dial,street_sign")
     parser.add_argument("--questions", default=",".join((FIELD, READ, REFUSAL)))
-    parser.add_argument("--batch", type=int, default=6)
+    parser.add_argument("--batch", type=int, default=2400, help="tokens of a step")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -278,7 +304,7 @@ def main() -> None:
     teller = Teller(model.config.hidden_size)
     if settings.resume:
         model = Qwen3ForCausalLM.from_pretrained(settings.out, dtype=torch.float32)
-        teller.load_state_dict(torch.load(settings.out / TELLER, weights_only=True))
+        teller.load_state_dict(load_file(settings.out / TELLER))
     model.generation_config = GenerationConfig(
         eos_token_id=[tokenizer.eos_token_id, tokenizer.pad_token_id], pad_token_id=tokenizer.pad_token_id,
         do_sample=True, temperature=0.6, top_p=0.95, top_k=20,

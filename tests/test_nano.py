@@ -1,6 +1,7 @@
 """SmVL-nano: pages with known places, the tokenizer that is cut out of Qwen3's, the donors that come of them."""
 
 import dataclasses
+import itertools
 import json
 import random
 from pathlib import Path
@@ -19,7 +20,7 @@ from nano.geometry import IGNORED_PATCH, PATCH, SIDE, TILE, TOKENS
 from nano.lines import characters_of, scene_lines
 from nano.make_tokenizer import FOLDER, derivation
 from nano.pages import BARE, UNKNOWN, LabelledPage, Pages, ScenePages, draw_number, name_patches
-from nano.telling import NAMES, NOTHING, merge, tell
+from nano.telling import NAMES, NOTHING, draw_strip, merge, tell
 from nano.views import draw_photograph, map_points
 from smvl.config import SceneSourceConfig
 from smvl.data.scenes.fonts import pip_fonts
@@ -254,31 +255,65 @@ def test_tokens_take_patches_together_as_pixel_shuffle_does():
     assert merge(numbers).tolist() == shuffled[0].int().tolist()
 
 
-def test_a_scene_is_told_with_its_questions_and_only_answers_count_fully(tmp_path):
-    settings = text_settings(tmp_path)
-    scenes = pretrain_text.ToldScenes(settings, "validation")
-    told = next(told for told in map(scenes.told, range(20)) if told.names is not None)
-    text = scenes.tokenizer.decode(told.ids)
-    assert text.count("<|image_pad|>") == TOKENS and text.count("<think>") == 1 and text.count("<|im_start|>user") >= 1
-    learned = scenes.tokenizer.decode([token for token, weight in zip(told.ids, told.weights) if weight == 1.0])
+def test_a_strip_is_told_line_by_line():
+    for seed in range(500):
+        strip = draw_strip({"永": 7, "国": 8, "1": 9}, ("永国",), random.Random(seed))
+        told = strip.names[strip.names != NOTHING]
+        assert strip.names.shape[1] == NAMES and len(strip.names) % (SIDE // 2) == 0 and strip.lines and all(strip.lines)
+        written = sorted({"永": 7, "国": 8, "1": 9}[character] for line in strip.lines for character in line if character in "永国1")
+        assert sorted(told.tolist()) == written
+
+
+@pytest.fixture(scope="module")
+def told_pages(tmp_path_factory):
+    return pretrain_text.ToldPages(text_settings(tmp_path_factory.mktemp("text")), "validation")
+
+
+def test_a_scene_is_told_with_its_questions_and_only_answers_count_fully(told_pages):
+    told = next(told for told in map(told_pages.scene, range(20)) if len(told.names))
+    text = told_pages.tokenizer.decode(told.ids)
+    assert text.count("<|image_pad|>") == len(told.names) == TOKENS and text.count("<think>") == 1
+    learned = told_pages.tokenizer.decode([token for token, weight in zip(told.ids, told.weights) if weight == 1.0])
     answers = [part.split("<|im_end|>")[0].removeprefix("<think>\n\n</think>\n\n") for part in text.split("<|im_start|>assistant\n")[1:]]
     assert learned == "".join(f"{answer}<|im_end|>" for answer in answers)
+
+
+def test_batches_hold_as_many_tokens_as_they_may_and_what_is_told_fits_its_places(told_pages):
+    place = told_pages.tokenizer.convert_tokens_to_ids(pretrain_text.PLACE)
+    for strips in (1.0, 0.0):
+        told_pages.strips.fill_(strips)
+        for batch in itertools.islice(told_pages, 3):
+            assert batch["ids"].numel() <= told_pages.settings.batch and batch["ids"].shape == batch["weights"].shape
+            assert (batch["ids"] == place).sum() == len(batch["names"])
+
+
+def test_what_is_told_stands_in_its_places_and_nowhere_else(told_pages):
+    torch.manual_seed(0)
+    model, teller = torch.nn.Module(), pretrain_text.Teller(16)
+    model.model = torch.nn.Module()
+    model.model.embed_tokens = torch.nn.Embedding(len(told_pages.tokenizer), 16)
+    batch = pretrain_text.collate([told_pages.strip(0), told_pages.strip(1)], 0)
+    place = told_pages.tokenizer.convert_tokens_to_ids(pretrain_text.PLACE)
+    embedded, plain = pretrain_text.embed(model, teller, batch, place, 0.0), model.model.embed_tokens(batch["ids"])
+    where = batch["ids"] == place
+    assert torch.equal(embedded[~where], plain[~where])
+    assert torch.allclose(embedded[where], teller(model.model.embed_tokens, batch["names"]))
 
 
 def text_settings(out: Path) -> pretrain_text.Settings:
     return pretrain_text.Settings(
         out=out, minutes=0.02, kinds=("price_tag",), questions=("field",),
-        batch=2, workers=0, seed=1, device="cpu", report=60.0, resume=False,
+        batch=1500, workers=0, seed=1, device="cpu", report=60.0, resume=False,
     )  # fmt: skip
 
 
 def test_a_told_place_gives_its_characters_and_a_bare_one_nothing():
     torch.manual_seed(0)
     teller, table = pretrain_text.Teller(16), torch.nn.Embedding(6, 16)
-    names = torch.full((1, 2, NAMES), NOTHING)
-    names[0, 0, 3] = 4
+    names = torch.full((2, NAMES), NOTHING)
+    names[0, 3] = 4
     told = teller(table, names)
-    assert torch.allclose(told[0, 0], table.weight[4] @ teller.turns[3], atol=1e-5) and (told[0, 1] == 0).all()
+    assert torch.allclose(told[0], table.weight[4] @ teller.turns[3], atol=1e-5) and (told[1] == 0).all()
 
 
 def test_two_donors_of_nano_are_spliced_and_answer(tmp_path, monkeypatch):

@@ -11,5 +11,3 @@ SLOTS = 2
 """Characters that a patch names, from left to right: two digits fit into one."""
 PIECE = 256
 """Pixels of a side of the pieces of a tile that a tower begins with."""
-IGNORED_PATCH = -100
-"""Label of a patch that counts nothing, as torch's cross-entropy has it."""

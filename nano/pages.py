@@ -1,8 +1,7 @@
 """Pages of text with known places, for a tower that shall name what stands in each of its patches.
 
 A page is as hard as its level: at 0 it is black on white in one font and one size, upright; at 1 it may be in any font, size and colour,
-on tinted, badly lit, grainy paper, turned, stretched, sheared, seen at an angle and blurred. A tower that is led from 0 to 1 learns in
-minutes what it does not learn in an hour of pages of level 1 (README.md)."""
+on tinted, badly lit, grainy paper, turned, stretched, sheared, seen at an angle and blurred. A tower is led from 0 to 1 (README.md)."""
 
 import math
 import random
@@ -13,13 +12,14 @@ from functools import cached_property, lru_cache
 import numpy as np
 from PIL import Image
 
-from nano.geometry import IGNORED_PATCH, SLOTS
+from nano.geometry import SLOTS
 from nano.views import draw_photograph, map_points, shift, turn
 from smvl.config import SceneSourceConfig
 from smvl.data.opencv import opencv
 from smvl.data.scenes.fonts import Face
 from smvl.data.scenes.glyphs import MIDDLE_ABOVE_BASELINE, Mark, advance, ink_of
 from smvl.data.scenes.source import SceneRows
+from smvl.processing.layout import IGNORED_LABEL
 
 BARE, UNKNOWN = 0, 1
 """Labels of a patch in which nothing stands, and of a character that is not in the alphabet."""
@@ -218,7 +218,7 @@ def name_patches(page: LabelledPage, patch: int) -> np.ndarray:
     names = np.full((SLOTS, side * side), BARE, dtype=np.int64)
     named = slots < SLOTS
     names[slots[named], cells[named]] = labels[named]
-    names[:, cells[~named]] = IGNORED_PATCH
+    names[:, cells[~named]] = IGNORED_LABEL
     return names.reshape(SLOTS, side, side)
 
 

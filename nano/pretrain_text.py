@@ -10,7 +10,6 @@ import json
 import logging
 import random
 import shutil
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
+from nano.by_clock import muon_and_adam, train_by_clock
 from nano.lines import characters_of, scene_lines
 from nano.telling import NAMES, NOTHING, draw_strip, tell, tell_in_words
 from smvl.config import SceneSourceConfig
@@ -216,48 +216,22 @@ def measure(model: Qwen3ForCausalLM, teller: Teller, told: Iterable[Told], pages
     return {"answers": round(sum(whole) / len(whole), 4), "tokens": round(sum(tokens) / len(tokens), 4)}
 
 
-def build_optimizers(model: Qwen3ForCausalLM, teller: Teller) -> list[torch.optim.Optimizer]:
-    """Muon for the layers' matrices, AdamW for embeddings, norms and the teller."""
-    matrices = [parameter for parameter in model.model.layers.parameters() if parameter.ndim == 2]
-    known = {id(parameter) for parameter in matrices}
-    others = [parameter for parameter in (*model.parameters(), *teller.parameters()) if id(parameter) not in known]
-    muon = torch.optim.Muon(matrices, lr=0.02, momentum=0.95, weight_decay=0.01, adjust_lr_fn="original")
-    return [muon, torch.optim.AdamW(others, lr=2e-3, betas=(0.9, 0.98), weight_decay=0.0)]
-
-
 def train(model: Qwen3ForCausalLM, teller: Teller, settings: Settings) -> None:
     pages, heldout = ToldPages(settings, TRAIN), ToldPages(settings, VALIDATION)
     place = pages.tokenizer.convert_tokens_to_ids(PLACE)
-    optimizers = build_optimizers(model, teller)
-    rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
-    loader = torch.utils.data.DataLoader(pages, batch_size=None, num_workers=settings.workers)
-    batches, start = iter(loader), time.monotonic()
-    step, mean, aside, reported, waited = 0, 0.0, 0.0, start, 0.0
-    while (spent := (time.monotonic() - start - aside) / (60 * settings.minutes)) < 1:
+    batches = iter(torch.utils.data.DataLoader(pages, batch_size=None, num_workers=settings.workers))
+
+    def loss_of_step(spent: float) -> torch.Tensor:
         pages.strips.fill_(STRIPS_AFTER if settings.resume else max(STRIPS_AFTER, 1 - spent / STRIPS_UNTIL))
-        share = min((step + 1) / 40, 1.0, (1 - spent) / COOLDOWN)
-        for optimizer, own in zip(optimizers, rates):
-            for group, rate in zip(optimizer.param_groups, own):
-                group["lr"] = rate * share
-        asked = time.monotonic()
-        batch = {name: value.to(settings.device) for name, value in next(batches).items()}
-        waited += time.monotonic() - asked
-        loss = answer_loss(model, teller, batch, place)
-        loss.backward()
-        nn.utils.clip_grad_norm_([*model.parameters(), *teller.parameters()], 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-        model.zero_grad()
-        teller.zero_grad()
-        step += 1
-        mean = loss.item() if step == 1 else 0.98 * mean + 0.02 * loss.item()
-        if time.monotonic() - reported > settings.report:
-            before = time.monotonic()
-            entry = {"step": step, "seconds": round(before - start - aside), "loss": round(mean, 4), "waited": round(waited, 1)}
-            report(model, teller, entry, heldout, settings, num=40)
-            reported = time.monotonic()
-            aside += reported - before
-    report(model, teller, {"step": step, "seconds": round(60 * settings.minutes), "loss": round(mean, 4)}, heldout, settings, num=300)
+        return answer_loss(model, teller, {name: value.to(settings.device) for name, value in next(batches).items()}, place)
+
+    def tell_progress(entry: dict, last: bool) -> None:
+        report(model, teller, entry, heldout, settings, num=300 if last else 40)
+
+    optimizers = muon_and_adam(model.model.layers.parameters(), [*model.parameters(), *teller.parameters()], rate=0.02)
+    train_by_clock(
+        optimizers, loss_of_step, tell_progress, minutes=settings.minutes, between_reports=settings.report, cooldown=COOLDOWN, max_norm=1.0
+    )
 
 
 def report(model: Qwen3ForCausalLM, teller: Teller, entry: dict, heldout: ToldPages, settings: Settings, *, num: int) -> None:
@@ -303,7 +277,7 @@ def main() -> None:
     model = build_model(tokenizer)
     teller = Teller(model.config.hidden_size)
     if settings.resume:
-        model = Qwen3ForCausalLM.from_pretrained(settings.out, dtype=torch.float32)
+        model = Qwen3ForCausalLM.from_pretrained(settings.out, dtype=torch.float32, trust_remote_code=False)
         teller.load_state_dict(load_file(settings.out / TELLER))
     model.generation_config = GenerationConfig(
         eos_token_id=[tokenizer.eos_token_id, tokenizer.pad_token_id], pad_token_id=tokenizer.pad_token_id,

@@ -25,12 +25,14 @@ from torch.nn import functional
 from transformers import SmolVLMVisionConfig
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
-from nano.geometry import IGNORED_PATCH, MERGED, PATCH, PIECE, SIDE, SLOTS, TILE
+from nano.by_clock import muon_and_adam, train_by_clock
+from nano.geometry import MERGED, PATCH, PIECE, SIDE, SLOTS, TILE
 from nano.lines import characters_of, scene_lines
 from nano.pages import BARE, UNKNOWN, Pages, ScenePages, name_patches
 from smvl.config import SceneSourceConfig
 from smvl.data.scenes.contents import TRAIN, VALIDATION
 from smvl.data.scenes.fonts import Face, folder_fonts, pip_fonts
+from smvl.processing.layout import IGNORED_LABEL
 
 logger = logging.getLogger("pretrain_vision")
 
@@ -157,7 +159,7 @@ def naming_loss(model: Tower, features: torch.Tensor, names: torch.Tensor) -> to
     chosen = bare[torch.randperm(len(bare), device=bare.device)[: max(64, int(shown.sum()) // 2)]]
     places = torch.cat([shown.nonzero().flatten(), chosen])
     logits = model.read(features.flatten(0, 1)[places]).float()
-    first, second = (functional.cross_entropy(logits[:, slot], target[places, slot], ignore_index=IGNORED_PATCH) for slot in range(SLOTS))
+    first, second = (functional.cross_entropy(logits[:, slot], target[places, slot], ignore_index=IGNORED_LABEL) for slot in range(SLOTS))
     return first + 0.5 * second
 
 
@@ -166,15 +168,14 @@ def measure(model: Tower, pages: Pages, settings: Settings, *, level: float, num
     """Share of characters that are named rightly on pages that were not trained on: all, Chinese ones, and by size of the type."""
     right: dict[str, list[bool]] = {"all": [], "hanzi": [], "below 16": [], "16 to 23": [], "24 and above": []}
     for place in range(num):
-        seed = f"{settings.seed} {name} {place}"
-        pixels, corners, names = (each.to(settings.device) for each in draw_batch(pages, [seed], level))
+        page = pages.draw(f"{settings.seed} {name} {place}", level)
+        pixels, names = torch.from_numpy(page.pixels)[None].to(settings.device), name_patches(page, PATCH)
+        corners = torch.zeros(1, 2, dtype=torch.int64, device=settings.device)
         with torch.autocast(settings.device.split(":")[0], torch.bfloat16):
-            best = model.read(model(pixels, corners))[0].argmax(-1).T.reshape(names[0].shape).cpu()
-        names = names[0].cpu()
-        page = pages.draw(seed, level)
+            best = model.read(model(pixels, corners))[0].argmax(-1).T.reshape(names.shape).cpu()
         for centre, label, size in zip(page.centres, page.labels, page.sizes):
             column, row = (centre // PATCH).astype(int)
-            if not (0 <= column < best.shape[2] and 0 <= row < best.shape[1]) or label == UNKNOWN or names[0, row, column] == IGNORED_PATCH:
+            if not (0 <= column < best.shape[2] and 0 <= row < best.shape[1]) or label == UNKNOWN or names[0, row, column] == IGNORED_LABEL:
                 continue
             slot = int(names[0, row, column] != label)
             correct = bool(best[slot, row, column] == label)
@@ -185,48 +186,29 @@ def measure(model: Tower, pages: Pages, settings: Settings, *, level: float, num
     return {key: round(sum(each) / len(each), 4) for key, each in right.items() if each}
 
 
-def build_optimizers(model: Tower) -> list[torch.optim.Optimizer]:
-    """Muon for the encoder's matrices, AdamW for all else."""
-    matrices = [parameter for parameter in model.tower.encoder.parameters() if parameter.ndim == 2]
-    known = {id(parameter) for parameter in matrices}
-    others = [parameter for parameter in model.parameters() if id(parameter) not in known]
-    muon = torch.optim.Muon(matrices, lr=0.03, momentum=0.95, weight_decay=0.02, adjust_lr_fn="original")
-    return [muon, torch.optim.AdamW(others, lr=2e-3, betas=(0.9, 0.98), weight_decay=0.01)]
-
-
 def train(model: Tower, batches: PageBatches, heldout: dict[str, Pages], settings: Settings) -> None:
-    optimizers = build_optimizers(model)
-    rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     loader = iter(torch.utils.data.DataLoader(batches, batch_size=None, num_workers=settings.workers))
-    start = reported = time.monotonic()
-    step, seen, mean, aside, waited = 0, 0, 0.0, 0.0, 0.0
-    while (spent := (time.monotonic() - start - aside) / (60 * settings.minutes)) < 1:
+    seen, waited = 0, 0.0
+
+    def loss_of_step(spent: float) -> torch.Tensor:
+        nonlocal seen, waited
         batches.level.fill_(1.0 if settings.start else min(1.0, spent / RAMP))
         batches.whole.fill_(float(spent > WHOLE))
-        share = min((step + 1) / 40, 1.0, (1 - spent) / COOLDOWN)
-        for optimizer, own in zip(optimizers, rates):
-            for group, rate in zip(optimizer.param_groups, own):
-                group["lr"] = rate * share
         asked = time.monotonic()
         pixels, corners, names = (each.to(settings.device) for each in next(loader))
         waited += time.monotonic() - asked
+        seen += int((names > UNKNOWN).sum())
         with torch.autocast(settings.device.split(":")[0], torch.bfloat16):
-            loss = naming_loss(model, model(pixels, corners), names)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 2.0)
-        for optimizer in optimizers:
-            optimizer.step()
-        model.zero_grad()
-        step, seen = step + 1, seen + int((names > UNKNOWN).sum())
-        mean = loss.item() if step == 1 else 0.98 * mean + 0.02 * loss.item()
-        if time.monotonic() - reported > settings.report:
-            before = time.monotonic()
-            entry = {"step": step, "seconds": round(before - start - aside), "seen": seen, "level": round(batches.level.item(), 2)}
-            entry |= {"waited": round(waited / (before - start - aside), 3), "loss": round(mean, 4)}
-            report(model, entry, heldout, settings, num=16)
-            reported = time.monotonic()
-            aside += reported - before
-    report(model, {"step": step, "seconds": round(60 * settings.minutes), "seen": seen, "loss": round(mean, 4)}, heldout, settings, num=100)
+            return naming_loss(model, model(pixels, corners), names)
+
+    def tell(entry: dict, last: bool) -> None:
+        entry |= {"seen": seen, "level": round(batches.level.item(), 2), "waited": round(waited / max(1, entry["seconds"]), 3)}
+        report(model, entry, heldout, settings, num=100 if last else 16)
+
+    optimizers = muon_and_adam(model.tower.encoder.parameters(), model.parameters(), rate=0.03)
+    train_by_clock(
+        optimizers, loss_of_step, tell, minutes=settings.minutes, between_reports=settings.report, cooldown=COOLDOWN, max_norm=2.0
+    )
 
 
 def report(model: Tower, entry: dict, heldout: dict[str, Pages], settings: Settings, *, num: int) -> None:
@@ -306,7 +288,7 @@ def main() -> None:
         heldout["held-out fonts"] = Pages(alphabet, lines, others, tile=TILE)
     heldout["scenes"] = ScenePages(alphabet, scenes_of(settings), VALIDATION, tile=TILE)
     batches = PageBatches(alphabet, lines, faces, settings)
-    model = Tower(len(alphabet) + 2).to(settings.device)
+    model = Tower(heldout["scenes"].num_labels).to(settings.device)
     if settings.start:
         load(model, settings.start)
     sizes = [sum(parameter.numel() for parameter in part.parameters()) / 1e6 for part in (model.tower, model.reader)]

@@ -14,18 +14,20 @@ from transformers import AutoTokenizer
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
 import smvl
-from nano import pretrain_text, pretrain_vision, score
-from nano.alphabet import alphabet, first_level
-from nano.geometry import IGNORED_PATCH, PATCH, SIDE, TILE, TOKENS
+from nano import by_clock, pretrain_text, pretrain_vision, score
+from nano.alphabet import alphabet
+from nano.geometry import PATCH, SIDE, TILE, TOKENS
 from nano.lines import characters_of, scene_lines
 from nano.make_tokenizer import FOLDER, derivation
 from nano.pages import BARE, UNKNOWN, LabelledPage, Pages, ScenePages, draw_number, name_patches
 from nano.telling import NAMES, NOTHING, draw_strip, merge, tell
 from nano.views import draw_photograph, map_points
-from smvl.config import SceneSourceConfig
-from smvl.data.scenes.fonts import pip_fonts
+from smvl.config import SceneSourceConfig, load_config
+from smvl.data.scenes.fonts import common_characters, pip_fonts
 from smvl.data.scenes.glyphs import Mark
 from smvl.data.scenes.scene import Drawing
+from smvl.data.scenes.source import SceneRows
+from smvl.processing.layout import IGNORED_LABEL
 from tests.qwen3 import qwen3_tokenizer
 
 PLAIN = SceneSourceConfig(kinds={"receipt": 1, "price_tag": 1}, pairs=0.0, plain_fonts=True, rows=1000)
@@ -70,7 +72,7 @@ def test_patches_are_named_from_left_to_right_and_one_that_is_too_full_counts_no
     centres = np.array([(20.0, 5.0), (17.0, 6.0), (40.0, 8.0), (35.0, 3.0), (45.0, 3.0), (-1.0, 5.0), (5.0, 200.0)])
     page = LabelledPage(np.zeros((48, 48, 3), np.uint8), centres, np.arange(2, 9), np.full(7, 12))
     names = name_patches(page, 16)
-    assert names[:, 0].T.tolist() == [[BARE, BARE], [3, 2], [IGNORED_PATCH, IGNORED_PATCH]]
+    assert names[:, 0].T.tolist() == [[BARE, BARE], [3, 2], [IGNORED_LABEL, IGNORED_LABEL]]
     assert (names[:, 1:] == BARE).all()
 
 
@@ -115,7 +117,7 @@ def cut():
 def test_every_character_that_is_one_token_of_qwen3_is_one_here(cut):
     whole = qwen3_tokenizer()
     single = [character for character in alphabet() if len(whole.encode(character, add_special_tokens=False)) == 1]
-    assert len(first_level()) == 3755 and len(single) > 3700
+    assert len(common_characters()) == 3755 and len(single) > 3700
     assert [len(cut.encode(character, add_special_tokens=False)) for character in single] == [1] * len(single)
 
 
@@ -192,7 +194,7 @@ def test_neighbours_begin_with_alike_positions():
 def test_patches_that_show_something_and_half_as_many_bare_ones_count(small_tower):
     features = torch.randn(1, 256, 32)
     names = torch.zeros(1, 2, 16, 16, dtype=torch.int64)
-    names[0, 0, 3, 4], names[0, :, 5, 5] = 2, IGNORED_PATCH
+    names[0, 0, 3, 4], names[0, :, 5, 5] = 2, IGNORED_LABEL
     loss = pretrain_vision.naming_loss(small_tower, features, names)
     assert torch.isfinite(loss) and loss > 1
 
@@ -336,6 +338,27 @@ def test_two_donors_of_nano_are_spliced_and_answer(tmp_path, monkeypatch):
     batch = processor(text=prompt, images=[Image.new("RGB", (300, 500))], return_tensors="pt")
     assert (batch["input_ids"] == model.config.image_token_id).sum() == TOKENS and batch["pixel_values"].shape[-2:] == (TILE, TILE)
     assert model(**batch).logits.shape[-1] >= len(tokenizer)
+
+
+def test_the_recipe_loads_and_draws_what_the_donors_were_shown():
+    config = load_config(Path(__file__).parent.parent / "configs/nano.yaml")
+    scenes = [stage.mixture[0].scenes for stage in config.stages] + [config.evaluation.heldout.scenes]
+    assert all(SceneRows(each, "train", "nano").draw(0).conversation.turns for each in scenes)
+    assert config.data.image.tile == config.data.image.longest_edge == TILE and config.evaluation.heldout.split != "train"
+
+
+def test_training_by_the_clock_ends_in_its_time_with_its_rates_at_zero():
+    weight = torch.nn.Parameter(torch.ones(4, 4))
+    optimizers, entries, rates = by_clock.muon_and_adam([weight], [weight, torch.nn.Parameter(torch.ones(4))], rate=0.1), [], []
+
+    def loss_of_step(spent: float) -> torch.Tensor:
+        rates.append((spent, optimizers[0].param_groups[0]["lr"]))
+        return weight.square().sum()
+
+    options = dict(minutes=0.01, between_reports=0.2, cooldown=0.5, max_norm=1.0)
+    by_clock.train_by_clock(optimizers, loss_of_step, lambda entry, last: entries.append((entry["step"], last)), **options)
+    assert entries[-1] == (len(rates), True) and len(entries) > 1 and not any(last for _, last in entries[:-1])
+    assert all(rate <= 0.1 * (1 - spent) / 0.5 + 0.01 for spent, rate in rates) and rates[-1][1] < 0.01
 
 
 # ---- scores ----------------------------------------------------------------------------------------------------------------------

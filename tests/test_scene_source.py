@@ -96,8 +96,15 @@ def test_chosen_questions_about_two_pictures_say_which_one():
 
 
 def test_a_kind_of_scene_that_is_never_asked_so_is_said():
-    with pytest.raises(ValueError, match="street_sign is never asked for latex"):
-        scenes(kinds={"street_sign": 1}, questions=["latex"])[0]
+    with pytest.raises(ValueError, match="street_sign with one picture is never asked for latex"):
+        scenes(kinds={"street_sign": 1}, questions=["latex"], pairs=0.0)[0]
+
+
+def test_two_pictures_are_compared_where_that_was_chosen():
+    rows = rows_of(scenes(kinds={"receipt": 1}, questions=["compare"], pairs=1.0))
+    assert all(rows.draw(row).conversation.question_kinds == ["compare"] for row in range(8))
+    both = rows_of(scenes(kinds={"receipt": 1}, questions=["compare", "field"], pairs=1.0))
+    assert {kind for row in range(30) for kind in both.draw(row).conversation.question_kinds} == {"compare", "field"}
 
 
 def test_shares_of_turns_and_of_pairs_hold():

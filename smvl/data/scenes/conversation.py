@@ -7,7 +7,7 @@ from typing import Any
 
 from smvl.data.scenes.contents import Contents
 from smvl.data.scenes.request import EVERYTHING, Asked
-from smvl.data.scenes.scene import TOOL, Ask, Drawing, Kind, Question
+from smvl.data.scenes.scene import COMPARE, TOOL, Ask, Drawing, Kind, Question
 
 _MOST_DRAWS = 200
 """Of questions, until enough of the kinds that were asked for came."""
@@ -87,7 +87,10 @@ def talk(
 def _ask_of_kinds(
     kind: Kind, drawings: Sequence[Drawing], contents: Sequence[Contents], generator: random.Random, asked: Asked
 ) -> list[Turn]:
-    """Different questions of the kinds that were asked for, about one of the drawings; a call comes last."""
+    """Different questions of the kinds that were asked for, about one of the drawings or comparing two; a call comes last."""
+    comparing = COMPARE in asked.kinds and kind.compare is not None and len(drawings) > 1
+    if comparing and (len(asked.kinds) == 1 or generator.random() < _COMPARE_SHARE):
+        return [Turn(kind.compare(drawings[0].facts, drawings[1].facts, contents[0]), (0, 1))]
     number = generator.randrange(len(drawings))
     num_turns, questions = asked.draw_turns(generator), {}
     for _ in range(_MOST_DRAWS):
@@ -98,7 +101,9 @@ def _ask_of_kinds(
         if len(questions) == num_turns:
             break
     if not questions:
-        raise ValueError(f"the kind of scene {kind.name} is never asked for {', '.join(asked.kinds)}; leave it out, or ask for more.")
+        pictures = "one picture" if len(drawings) == 1 else "two pictures"
+        named = ", ".join(asked.kinds)
+        raise ValueError(f"the kind of scene {kind.name} with {pictures} is never asked for {named}; leave it out, or ask for more.")
     chosen = sorted(questions.values(), key=lambda question: question.kind == TOOL)
     while sum(question.kind == TOOL for question in chosen) > 1:
         chosen.pop()

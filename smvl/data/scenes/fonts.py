@@ -114,11 +114,17 @@ def load_font(face: Face, pixels: int) -> ImageFont.FreeTypeFont:
 
 
 @cache
+def common_characters() -> str:
+    """The 3,755 common characters (GB 2312, first level), in its order, which is by sound."""
+    cells = bytes(byte for row in range(0xB0, 0xD8) for cell in range(0xA1, 0xFF) for byte in (row, cell))
+    return cells.decode("gb2312", errors="ignore")
+
+
+@cache
 def _required() -> frozenset[int]:
-    """The 3,755 common characters (GB 2312, first level), Chinese punctuation, letters and digits."""
-    common = bytes(byte for row in range(0xB0, 0xD8) for cell in range(0xA1, 0xFF) for byte in (row, cell))
+    """The common characters, Chinese punctuation, letters and digits."""
     ascii_letters = "".join(map(chr, range(0x21, 0x7F)))
-    return frozenset(map(ord, common.decode("gb2312", errors="ignore") + "，。：；！？（）《》、" + ascii_letters))
+    return frozenset(map(ord, common_characters() + "，。：；！？（）《》、" + ascii_letters))
 
 
 @cache

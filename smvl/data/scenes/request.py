@@ -4,14 +4,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from smvl.config import DistortionConfig
+from smvl.config import DistortionConfig, SceneSourceConfig
 from smvl.data.distortions import PHONE
 from smvl.data.scenes.contents import SPLITS, TEST, TRAIN, VALIDATION
 
 SMALLEST_EDGE = 384
 """Pixels of the longer side from which on every kind is legible."""
 
-PAIR_SHARE = 0.15
+PAIR_SHARE = SceneSourceConfig.pairs
 """Share of the samples that are about two pictures."""
 
 
@@ -21,7 +21,7 @@ class Asked:
 
     kinds: tuple[str, ...] = ()
     """Kinds of questions, of `QUESTION_KINDS`; none takes all, as often as each kind of scene asks them."""
-    turns: tuple[float, ...] = (0.6, 0.25, 0.15)
+    turns: tuple[float, ...] = tuple(SceneSourceConfig().turns)
     """Shares of the conversations with one turn, with two, and so on, where they are about one picture."""
 
     def draw_turns(self, generator: random.Random) -> int:

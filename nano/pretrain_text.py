@@ -1,7 +1,9 @@
 """Pretrains nano's text donor: a small Qwen3 that has read pages told as places and in words (telling.py), and has never seen a pixel.
 
-    python -m nano.make_tokenizer FOLDER && python -m nano.pretrain_text OUT --minutes 30
+    python -m nano.pretrain_text OUT --minutes 30                    # from nothing
+    python -m nano.pretrain_text OUT --minutes 5 --start models/nano # goes on from the text half of a model, or from such a folder
 
+It is led from a line in a low strip to strips of half a page, as soon as it reads those that it is given, and with them come whole scenes.
 What tells a page is not part of the donor: for each place within a token a matrix, applied to the embedding of the character that stands
 there. A connector takes over from it when the donor gets eyes."""
 
@@ -24,6 +26,7 @@ from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBas
 from nano.by_clock import muon_and_adam, train_by_clock
 from nano.lines import characters_of, scene_lines
 from nano.telling import NAMES, NOTHING, draw_strip, tell, tell_in_words
+from nano.weights import tensors_of
 from smvl.config import SceneSourceConfig
 from smvl.data.scenes.contents import TRAIN, VALIDATION
 from smvl.data.scenes.scene import FIELD, READ, REFUSAL
@@ -32,6 +35,7 @@ from smvl.data.scenes.source import SceneRows
 logger = logging.getLogger("pretrain_text")
 
 TOKENIZER = Path(__file__).parent / "tokenizer"
+TEXT_PREFIX = "model.text_model."
 TELLER, CURVE = "teller.safetensors", "curve.jsonl"
 SHAPE = dict(
     hidden_size=384, intermediate_size=896, num_hidden_layers=6, num_attention_heads=6, num_key_value_heads=2, head_dim=64
@@ -39,16 +43,16 @@ SHAPE = dict(
 SPARE_ROWS = 128
 """Of the embedding, at least: room for a splice's new markers, as in Qwen3."""
 PICTURE, PLACE = "<|vision_pad|>", "<|image_pad|>"
-CONTEXT_WEIGHT = 0.03
-"""Of what the user says, which is mostly chance; answers count fully."""
 NOISE = 0.3
 """Of a told token's own spread: features of a tower are no embeddings."""
 WORDS_SHARE = 0.15
 """Share of the scenes told in words."""
 MAX_LENGTH = 640
 COOLDOWN = 0.4
-STRIPS_UNTIL, STRIPS_AFTER = 0.4, 0.2
-"""Until which share of the time strips give way to pages, and the share of the steps that they keep."""
+READ_LOSS, RISE = 0.7, 1 / 600
+"""Where the mean loss of strips is below this, nats a token, a step with strips raises their level by so much."""
+SCENES_SHARE = 0.8
+"""Share of the steps with scenes at level 1; it grows with the level."""
 NUM_LINES_SCENES = 1000
 ASKED_TO_READ = ("请读出文字。", "图中写着什么？", "逐行读出图中的文字。", "请读出所有文字，每行一行。", "写出图上的字。")
 
@@ -65,7 +69,8 @@ class Settings:
     seed: int
     device: str
     report: float
-    resume: bool
+    """Seconds between two reports, each of which saves."""
+    start: Path | None
 
 
 @dataclass(frozen=True)
@@ -103,11 +108,11 @@ class Teller(nn.Module):
 
 
 class ToldPages(torch.utils.data.IterableDataset):
-    """Endless batches of strips and of scenes of a split; how many of them are strips is a shared number."""
+    """Endless batches of strips and of scenes of a split, as hard and as often as a shared level says."""
 
     def __init__(self, settings: Settings, split: str):
         self.settings, self.split = settings, split
-        self.strips = torch.ones(1).share_memory_()
+        self.level = torch.zeros(1).share_memory_()
         self.tokenizer = AutoTokenizer.from_pretrained(TOKENIZER, trust_remote_code=False)
         vocabulary = self.tokenizer.get_vocab()
         decoded = {self.tokenizer.decode([place]): place for place in vocabulary.values()}
@@ -123,17 +128,18 @@ class ToldPages(torch.utils.data.IterableDataset):
         worker = torch.utils.data.get_worker_info()
         number, step = (worker.id, worker.num_workers) if worker else (0, 1)
         while True:
-            strips = random.Random(f"{self.settings.seed} strips {number}").random() < self.strips.item()
+            level = self.level.item()
+            strips = random.Random(f"{self.settings.seed} strips {number}").random() >= SCENES_SHARE * level
             told: list[Told] = []
             while True:
-                own = self.strip(number) if strips else self.scene(number)
+                own = self.strip(number, level) if strips else self.scene(number)
                 longest = max(len(each.ids) for each in (own, *told))
                 if told and longest * (len(told) + 1) > self.settings.batch:
                     break
                 number += step
                 if len(own.ids) <= MAX_LENGTH:
                     told.append(own)
-            yield collate(told, self.tokenizer.pad_token_id)
+            yield collate(told, self.tokenizer.pad_token_id) | {"strips": torch.tensor(strips)}
 
     def scene(self, row: int) -> Told:
         """A row's picture told, with its questions and answers."""
@@ -145,10 +151,10 @@ class ToldPages(torch.utils.data.IterableDataset):
             return self._talk(tell_in_words(drawing.texts), np.zeros((0, NAMES), np.int64), turns)
         return self._talk("", tell(drawing, self.ids, generator), turns)
 
-    def strip(self, number: int) -> Told:
+    def strip(self, number: int, level: float = 1.0) -> Told:
         """Some lines of text, and the wish to have them read."""
         generator = random.Random(f"{self.settings.seed} strip {self.split} {number}")
-        strip = draw_strip(self.ids, self.lines, generator)
+        strip = draw_strip(self.ids, self.lines, generator, level)
         return self._talk("", strip.names, [(generator.choice(ASKED_TO_READ), "\n".join(strip.lines))])
 
     def _talk(self, words: str, names: np.ndarray, turns: Sequence[tuple[str, str]]) -> Told:
@@ -158,7 +164,7 @@ class ToldPages(torch.utils.data.IterableDataset):
         for number, (question, answer) in enumerate(turns):
             think = "<think>\n\n</think>\n\n" if number == len(turns) - 1 else ""
             prompt = f"<|im_start|>user\n{'' if number else picture}{question}<|im_end|>\n<|im_start|>assistant\n{think}"
-            for text, weight in ((prompt, CONTEXT_WEIGHT), (f"{answer}<|im_end|>", 1.0), ("\n", CONTEXT_WEIGHT)):
+            for text, weight in ((prompt, 0.0), (f"{answer}<|im_end|>", 1.0), ("\n", 0.0)):
                 part = self.tokenizer(text)["input_ids"]
                 ids += part
                 weights += [weight] * len(part)
@@ -216,16 +222,26 @@ def measure(model: Qwen3ForCausalLM, teller: Teller, told: Iterable[Told], pages
     return {"answers": round(sum(whole) / len(whole), 4), "tokens": round(sum(tokens) / len(tokens), 4)}
 
 
-def train(model: Qwen3ForCausalLM, teller: Teller, settings: Settings) -> None:
+def train(model: Qwen3ForCausalLM, teller: Teller, settings: Settings, level: float) -> None:
+    """Train from a level on."""
     pages, heldout = ToldPages(settings, TRAIN), ToldPages(settings, VALIDATION)
     place = pages.tokenizer.convert_tokens_to_ids(PLACE)
     batches = iter(torch.utils.data.DataLoader(pages, batch_size=None, num_workers=settings.workers))
 
-    def loss_of_step(spent: float) -> torch.Tensor:
-        pages.strips.fill_(STRIPS_AFTER if settings.resume else max(STRIPS_AFTER, 1 - spent / STRIPS_UNTIL))
-        return answer_loss(model, teller, {name: value.to(settings.device) for name, value in next(batches).items()}, place)
+    pages.level.fill_(level)
+    strips_loss = None
+
+    def loss_of_step(_: float) -> torch.Tensor:
+        nonlocal strips_loss
+        batch = {name: value.to(settings.device) for name, value in next(batches).items()}
+        loss = answer_loss(model, teller, batch, place)
+        if batch["strips"]:
+            strips_loss = loss.item() if strips_loss is None else 0.95 * strips_loss + 0.05 * loss.item()
+            pages.level.add_(RISE * (strips_loss < READ_LOSS)).clamp_(max=1.0)
+        return loss
 
     def tell_progress(entry: dict, last: bool) -> None:
+        entry |= {"level": round(pages.level.item(), 3), "strips loss": round(strips_loss or 0.0, 3)}
         report(model, teller, entry, heldout, settings, num=300 if last else 40)
 
     optimizers = muon_and_adam(model.model.layers.parameters(), [*model.parameters(), *teller.parameters()], rate=0.02)
@@ -242,6 +258,22 @@ def report(model: Qwen3ForCausalLM, teller: Teller, entry: dict, heldout: ToldPa
     with (settings.out / CURVE).open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
     save(model, teller, settings.out)
+
+
+def load(model: Qwen3ForCausalLM, teller: Teller, folder: Path) -> bool:
+    """Take up a donor, or the text half of a spliced model; returns whether its teller lay beside it.
+
+    Raises:
+        ValueError: tensors are missing or of other shapes.
+    """
+    state = {name.removeprefix(TEXT_PREFIX): value for name, value in tensors_of(folder, TEXT_PREFIX).items()}
+    if not state:
+        state = {name.removeprefix("model."): value for name, value in tensors_of(folder, "model.").items()}
+    model.model.load_state_dict(state)
+    if (folder / TELLER).exists():
+        teller.load_state_dict(load_file(folder / TELLER))
+        return True
+    return False
 
 
 def save(model: Qwen3ForCausalLM, teller: Teller, folder: Path) -> None:
@@ -266,7 +298,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--report", type=float, default=120, help="seconds between two reports")
-    parser.add_argument("--resume", action="store_true", help="go on from the weights in OUT, with a new schedule")
+    parser.add_argument("--start", type=Path, help="folder of a donor or of a model to go on from, with a new schedule")
     options = vars(parser.parse_args())
     lists = {name: tuple(options[name].split(",")) for name in ("kinds", "questions")}
     settings = Settings(**options | lists)
@@ -276,15 +308,13 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(TOKENIZER, trust_remote_code=False)
     model = build_model(tokenizer)
     teller = Teller(model.config.hidden_size)
-    if settings.resume:
-        model = Qwen3ForCausalLM.from_pretrained(settings.out, dtype=torch.float32, trust_remote_code=False)
-        teller.load_state_dict(load_file(settings.out / TELLER))
+    level = float(load(model, teller, settings.start)) if settings.start else 0.0
     model.generation_config = GenerationConfig(
         eos_token_id=[tokenizer.eos_token_id, tokenizer.pad_token_id], pad_token_id=tokenizer.pad_token_id,
         do_sample=True, temperature=0.6, top_p=0.95, top_k=20,
     )  # fmt: skip
     logger.info("%.1f million parameters", sum(parameter.numel() for parameter in model.parameters()) / 1e6)
-    train(model.to(settings.device), teller.to(settings.device), settings)
+    train(model.to(settings.device), teller.to(settings.device), settings, level)
 
 
 if __name__ == "__main__":

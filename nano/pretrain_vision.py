@@ -1,7 +1,7 @@
 """Pretrains nano's vision donor: a SigLIP-shaped tower that names the characters in each of its patches.
 
     python -m nano.pretrain_vision OUT --minutes 40                  # from nothing
-    python -m nano.pretrain_vision OUT --minutes 10 --start OUT      # goes on from such a folder
+    python -m nano.pretrain_vision OUT --minutes 10 --start FOLDER   # goes on from such a folder, or from the tower of a model
 
 It is led from plain pages to hard ones, then to drawn scenes, and from pieces of a tile to whole ones. OUT becomes a donor in
 SmolVLM2's layout; beside it lie the reader that named the characters (a linear layer, not part of the donor), and the curve. The schedule
@@ -29,6 +29,7 @@ from nano.by_clock import muon_and_adam, train_by_clock
 from nano.geometry import MERGED, PATCH, PIECE, SIDE, SLOTS, TILE
 from nano.lines import characters_of, scene_lines
 from nano.pages import BARE, UNKNOWN, Pages, ScenePages, name_patches
+from nano.weights import tensors_of
 from smvl.config import SceneSourceConfig
 from smvl.data.scenes.contents import TRAIN, VALIDATION
 from smvl.data.scenes.fonts import Face, folder_fonts, pip_fonts
@@ -205,7 +206,7 @@ def train(model: Tower, batches: PageBatches, heldout: dict[str, Pages], setting
         entry |= {"seen": seen, "level": round(batches.level.item(), 2), "waited": round(waited / max(1, entry["seconds"]), 3)}
         report(model, entry, heldout, settings, num=100 if last else 16)
 
-    optimizers = muon_and_adam(model.tower.encoder.parameters(), model.parameters(), rate=0.03)
+    optimizers = muon_and_adam(model.tower.encoder.parameters(), model.parameters(), rate=0.02 if settings.start else 0.03)
     train_by_clock(
         optimizers, loss_of_step, tell, minutes=settings.minutes, between_reports=settings.report, cooldown=COOLDOWN, max_norm=2.0
     )
@@ -247,9 +248,10 @@ def write_settings(folder: Path) -> None:
 
 
 def load(model: Tower, folder: Path) -> None:
-    """Take up the weights of a folder that `save` wrote."""
-    model.tower.load_state_dict({name.removeprefix(PREFIX): value for name, value in load_file(folder / "model.safetensors").items()})
-    model.reader.load_state_dict(load_file(folder / READER))
+    """Take up a tower, of a donor or of a model; and its reader, where that lies beside it and names the same characters."""
+    model.tower.load_state_dict({name.removeprefix(PREFIX): value for name, value in tensors_of(folder, PREFIX).items()})
+    if (folder / READER).exists():
+        model.reader.load_state_dict(load_file(folder / READER))
 
 
 def read_arguments() -> Settings:
@@ -258,7 +260,7 @@ def read_arguments() -> Settings:
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--kinds", default="receipt,price_tag,dial,street_sign", help="scenes whose texts are read")
     parser.add_argument("--fonts", type=Path, help="folder with fonts in train/ and heldout/; without it, those that pip brings")
-    parser.add_argument("--start", type=Path, help="folder of weights to go on from; pages are hard from the beginning then")
+    parser.add_argument("--start", type=Path, help="folder of a donor or of a model to go on from; pages are hard from the beginning then")
     parser.add_argument("--batch", type=int, default=8, help="pages of 256 pixels in a step")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
@@ -274,7 +276,7 @@ def main() -> None:
     torch.manual_seed(settings.seed)
     settings.out.mkdir(parents=True, exist_ok=True)
     lines = scene_lines(settings.kinds, NUM_LINES_SCENES)
-    if settings.start:
+    if settings.start and (settings.start / CHARACTERS).exists():
         alphabet = (settings.start / CHARACTERS).read_text(encoding="utf-8")
     else:
         alphabet = characters_of(lines)

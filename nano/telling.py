@@ -34,18 +34,24 @@ class Strip:
     """(tokens, NAMES)"""
 
 
-def draw_strip(ids: dict[str, int], texts: Sequence[str], generator: random.Random) -> Strip:
-    """One to four lines, of texts that stand on scenes and of characters and digits by chance, which cannot be guessed."""
-    height = MERGED * generator.choice((2, 2, 3, 4))
+def draw_strip(ids: dict[str, int], texts: Sequence[str], generator: random.Random, level: float) -> Strip:
+    """Lines of texts that stand on scenes and of characters and digits by chance, which cannot be guessed.
+
+    Args:
+        level: 0 for a line or two near the upper left corner of a low strip, 1 for lines anywhere on half a page; the strips of a level
+            are as hard as it or easier.
+    """
+    ease = level * generator.random() ** 0.5
+    height = MERGED * (2 + round(generator.uniform(0, 6 * ease)))
     characters, lines, marks = list(ids), [], []
     slope = generator.uniform(-0.03, 0.03)
-    y = generator.uniform(0, 1.2) + max(0.0, -slope * SIDE)
+    y = generator.uniform(0, 1.2 + ease * (height - 4) / 2) + max(0.0, -slope * SIDE)
     while True:
         size = generator.uniform(_LEAST_SIZE, 1.7)
         y += size / 2
         if y + max(0.0, slope * SIDE) >= height or (lines and generator.random() < 0.2):
             break
-        x, written = generator.uniform(0, SIDE / 3), ""
+        x, written = generator.uniform(0, 5 + ease * (SIDE / 2 - 5)), ""
         for character in _draw_line(characters, texts, generator):
             width = size * (1.0 if ord(character) > 0xFF else _NARROW)
             if x + width > SIDE:
@@ -54,7 +60,7 @@ def draw_strip(ids: dict[str, int], texts: Sequence[str], generator: random.Rand
             written, x = written + character, x + width
         if written:
             lines.append(written)
-        y += size / 2 + generator.uniform(0.1, 0.8)
+        y += size / 2 + generator.uniform(0.1, 0.8 + ease)
     return Strip(tuple(lines), merge(_name(marks, ids, height)))
 
 

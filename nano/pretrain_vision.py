@@ -47,7 +47,10 @@ RAMP = 0.4
 """Share of the time until pages are as hard as they get."""
 WHOLE = 0.75
 """Share of the time after which pages are whole tiles, as scenes are from the first."""
-COOLDOWN = 0.4
+RATE, COOLDOWN = 0.03, 0.4
+"""Of Muon, and the share of the time in which it falls to zero."""
+START_RATE, START_COOLDOWN = 0.02, 1.0
+"""The same for a tower that goes on: at a steady rate it would stay where it is."""
 SCENES_FROM = 0.5
 """Level from which every other step is of drawn scenes."""
 HANZI = 0x4E00
@@ -206,9 +209,10 @@ def train(model: Tower, batches: PageBatches, heldout: dict[str, Pages], setting
         entry |= {"seen": seen, "level": round(batches.level.item(), 2), "waited": round(waited / max(1, entry["seconds"]), 3)}
         report(model, entry, heldout, settings, num=100 if last else 16)
 
-    optimizers = muon_and_adam(model.tower.encoder.parameters(), model.parameters(), rate=0.02 if settings.start else 0.03)
+    rate, cooldown = (START_RATE, START_COOLDOWN) if settings.start else (RATE, COOLDOWN)
+    optimizers = muon_and_adam(model.tower.encoder.parameters(), model.parameters(), rate=rate)
     train_by_clock(
-        optimizers, loss_of_step, tell, minutes=settings.minutes, between_reports=settings.report, cooldown=COOLDOWN, max_norm=2.0
+        optimizers, loss_of_step, tell, minutes=settings.minutes, between_reports=settings.report, cooldown=cooldown, max_norm=2.0
     )
 
 

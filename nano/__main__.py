@@ -1,0 +1,175 @@
+"""The whole way to a nano, in the minutes given.
+
+    python -m nano OUT --minutes 170                        # from nothing
+    python -m nano OUT --minutes 8 --start models/nano      # goes on from a nano
+
+Tower and text half are pretrained side by side, which takes half of the time; then they are spliced, aligned and finetuned as
+configs/nano.yaml has it, with as many steps as a short trial says that the rest of the time allows. OUT receives `vision/` and `text/`, the
+two donors, and `model/`."""
+
+import argparse
+import json
+import logging
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from nano.parts import MODEL, TEXT, VISION, write_parts
+
+logger = logging.getLogger("nano")
+
+CONFIG = "configs/nano.yaml"
+ROOT = Path(__file__).parent.parent
+PRETRAINING = 0.55
+"""Share of the minutes."""
+ALIGN, SPARE = 0.08, 0.15
+"""Shares of what is left after it: for the first stage, and for starting, checkpoints and scores."""
+TRIAL_STEPS = 12
+NUM_REPORTS = 12
+KINDS = "receipt,price_tag,street_sign,dial"
+
+
+@dataclass(frozen=True)
+class Settings:
+    out: Path
+    minutes: float
+    kinds: tuple[str, ...]
+    fonts: Path | None
+    start: Path | None
+    parts: Path | None
+    device: str
+    seed: int
+
+    @property
+    def on_card(self) -> bool:
+        return self.device.startswith("cuda")
+
+
+def pretrain(settings: Settings) -> None:
+    """Both halves at the same time, each with half of the cores.
+
+    Raises:
+        RuntimeError: one of them failed; its own message stands above.
+    """
+    minutes = settings.minutes * PRETRAINING
+    cores = os.cpu_count() or 2
+    common = ["--minutes", str(minutes), "--seed", str(settings.seed), "--device", settings.device]
+    common += ["--kinds", ",".join(settings.kinds), "--report", str(60 * minutes / NUM_REPORTS)]
+    common += ["--start", str(settings.start)] if settings.start else []
+    vision = ["--fonts", str(settings.fonts)] if settings.fonts else []
+    vision += ["--batch", "96", "--workers", str(max(1, cores * 5 // 8))] if settings.on_card else []
+    text = ["--batch", "16000", "--workers", str(max(1, cores // 4))] if settings.on_card else []
+    environment = os.environ | {"OMP_NUM_THREADS": str(max(1, cores // 2))}
+    running = [
+        subprocess.Popen([sys.executable, "-m", f"nano.{program}", str(settings.out / name), *common, *own], cwd=ROOT, env=environment)
+        for name, program, own in ((VISION, "pretrain_vision", vision), (TEXT, "pretrain_text", text))
+    ]
+    try:
+        while any(process.poll() is None for process in running):
+            if any(process.poll() for process in running):
+                break
+            time.sleep(1)
+    finally:
+        for process in running:
+            process.terminate()
+    failed = [process.args[2] for process in running if process.wait()]
+    if failed:
+        raise RuntimeError(f"{' and '.join(failed)} did not end well; what it said stands above")
+
+
+def finetune(settings: Settings, deadline: float) -> None:
+    """Splice and train until the deadline, in seconds of the monotonic clock."""
+    seconds = try_steps(settings)
+    left = (deadline - time.monotonic()) * (1 - SPARE)
+    shares = (ALIGN, 1 - ALIGN)
+    steps = [max(4, int(left * share / each)) for share, each in zip(shares, seconds)]
+    logger.info("%.0f s left: %d and %d steps of %.2f and %.2f s", left, *steps, *seconds)
+    train(settings, settings.out / MODEL, steps, [f"stages.{stage}.trainer.eval_steps={max(2, steps[stage] // 4)}" for stage in range(2)])
+
+
+def try_steps(settings: Settings) -> list[float]:
+    """Seconds of a step of each stage, by training a little."""
+    folder = settings.out / "trial"
+    shutil.rmtree(folder, ignore_errors=True)
+    quiet = [f"stages.{stage}.trainer.{key}" for stage in range(2) for key in ("eval_strategy=no", "logging_steps=1")]
+    train(settings, folder, [TRIAL_STEPS // 2, TRIAL_STEPS], [*quiet, "evaluation=null"])
+    found = []
+    for stage in ("align", "finetune"):
+        (state,) = sorted((folder / stage).glob("checkpoint-*/trainer_state.json"))[-1:]
+        entries = json.loads(state.read_text(encoding="utf-8"))["log_history"]
+        spent = [[value for key, value in entry.items() if key.startswith("seconds/")] for entry in entries]
+        steps = [sum(each) for each in spent if each]
+        halves = [steps[1 : len(steps) // 2], steps[len(steps) // 2 + 1 :]]  # the tower joins in the second; the first of each warms up
+        found.append(statistics.mean(statistics.median(half) for half in halves))
+    shutil.rmtree(folder)
+    return found
+
+
+def train(settings: Settings, folder: Path, steps: Sequence[int], overrides: Sequence[str]) -> None:
+    """One run of configs/nano.yaml.
+
+    Raises:
+        RuntimeError: it failed; its own message stands above.
+    """
+    own = [f"model.vision={settings.out / VISION}", f"model.text={settings.out / TEXT}", f"output_dir={folder}"]
+    for stage, count in enumerate(steps):
+        own += [f"stages.{stage}.trainer.max_steps={count}", f"stages.{stage}.trainer.save_steps={max(1, count // 4)}"]
+        if settings.on_card:
+            own += [f"stages.{stage}.trainer.per_device_train_batch_size=16"]
+    if settings.on_card:
+        own += [f"data.workers={max(1, (os.cpu_count() or 2) - 2)}"]
+    command = [sys.executable, "train.py", CONFIG, *own, *kinds_of(settings, overrides), *overrides]
+    if subprocess.run(command, cwd=ROOT).returncode:
+        raise RuntimeError("train.py did not end well; what it said stands above")
+
+
+def kinds_of(settings: Settings, overrides: Sequence[str]) -> list[str]:
+    """Overrides that leave only the kinds asked for; none where they are the recipe's."""
+    if settings.kinds == tuple(KINDS.split(",")):
+        return []
+    kinds = json.dumps(dict.fromkeys(settings.kinds, 1))
+    keys = [f"stages.{stage}.mixture.0.scenes.kinds" for stage in range(2)]
+    keys += [] if "evaluation=null" in overrides else ["evaluation.heldout.scenes.kinds"]
+    return [f"{key}={kinds}" for key in keys]
+
+
+def deliver(settings: Settings) -> None:
+    if settings.parts:
+        write_parts(settings.out, settings.parts)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--minutes", type=float, required=True, help="for everything")
+    parser.add_argument("--kinds", default=KINDS, help="of scenes, with commas between")
+    parser.add_argument("--fonts", type=Path, help="folder with fonts for the tower, in train/ and heldout/")
+    parser.add_argument("--start", type=Path, help="folder of a nano to go on from")
+    parser.add_argument("--parts", type=Path, help="folder that receives what there is after each step, in files of at most 15 MB")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--seed", type=int, default=1)
+    options = vars(parser.parse_args())
+    settings = Settings(**options | {"kinds": tuple(options["kinds"].split(","))})
+    logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
+    deadline = time.monotonic() + 60 * settings.minutes
+    try:
+        pretrain(settings)
+        deliver(settings)
+        finetune(settings, deadline)
+        deliver(settings)
+    except (RuntimeError, ValueError) as error:
+        logger.error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

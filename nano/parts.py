@@ -4,6 +4,7 @@ What comes of a run is written as one folder that `--start` takes: the weights i
 Before the splice there is no connector among them."""
 
 import tarfile
+import tempfile
 from pathlib import Path
 
 import torch
@@ -16,7 +17,8 @@ MAX_PART = 15_000_000
 REST = "rest.tar.gz"
 VISION, TEXT, MODEL = "vision", "text", "model"
 """Folders of a run."""
-_CURVES = (f"{VISION}/curve.jsonl", f"{TEXT}/curve.jsonl")
+_BESIDE = ("curve.jsonl", "characters.txt", "reader.safetensors", "teller.safetensors")
+"""Of the donors' folders: how they learned, and what named the characters and told the pages."""
 
 
 def write_parts(run: Path, folder: Path) -> None:
@@ -28,15 +30,20 @@ def write_parts(run: Path, folder: Path) -> None:
     spliced = is_spliced(run)
     state = tensors_of(run / MODEL, "") if spliced else _donors(run)
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("model*"):
-        old.unlink()
-    save_torch_state_dict({name: value.to(torch.bfloat16) for name, value in state.items()}, folder, max_shard_size=MAX_PART)
+    with tempfile.TemporaryDirectory(dir=folder) as new:
+        save_torch_state_dict({name: value.to(torch.bfloat16) for name, value in state.items()}, new, max_shard_size=MAX_PART)
+        for old in folder.glob("model*"):
+            old.unlink()
+        for part in Path(new).iterdir():
+            part.replace(folder / part.name)
     others = [path for path in (run / MODEL).iterdir() if path.is_file() and path.suffix != ".safetensors"] if spliced else []
     with tarfile.open(folder / REST, "w:gz") as archive:
         for path in others:
             archive.add(path, path.name)
-        for name in _CURVES:
-            archive.add(run / name, name)
+        for donor in (VISION, TEXT):
+            for name in _BESIDE:
+                if (run / donor / name).exists():
+                    archive.add(run / donor / name, name if name != "curve.jsonl" else f"{donor}_{name}")
 
 
 def is_spliced(run: Path) -> bool:

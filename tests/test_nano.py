@@ -4,17 +4,18 @@ import dataclasses
 import itertools
 import json
 import random
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, SmolVLMForConditionalGeneration
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
 import smvl
-from nano import by_clock, pretrain_text, pretrain_vision, score
+from nano import by_clock, parts, pretrain_text, pretrain_vision, score
 from nano.alphabet import alphabet
 from nano.geometry import PATCH, SIDE, TILE, TOKENS
 from nano.lines import characters_of, scene_lines
@@ -257,13 +258,21 @@ def test_tokens_take_patches_together_as_pixel_shuffle_does():
     assert merge(numbers).tolist() == shuffled[0].int().tolist()
 
 
-def test_a_strip_is_told_line_by_line():
-    for seed in range(500):
-        strip = draw_strip({"永": 7, "国": 8, "1": 9}, ("永国",), random.Random(seed))
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_a_strip_is_told_line_by_line(level):
+    for seed in range(300):
+        strip = draw_strip({"永": 7, "国": 8, "1": 9}, ("永国",), random.Random(seed), level)
         told = strip.names[strip.names != NOTHING]
         assert strip.names.shape[1] == NAMES and len(strip.names) % (SIDE // 2) == 0 and strip.lines and all(strip.lines)
         written = sorted({"永": 7, "国": 8, "1": 9}[character] for line in strip.lines for character in line if character in "永国1")
         assert sorted(told.tolist()) == written
+
+
+def test_strips_are_low_at_level_0_and_up_to_half_a_page_at_1():
+    heights = [
+        {len(draw_strip({"1": 9}, ("11",), random.Random(seed), level).names) * 2 // SIDE for seed in range(300)} for level in (0.0, 1.0)
+    ]
+    assert heights == [{2}, set(range(2, 9))]
 
 
 @pytest.fixture(scope="module")
@@ -282,11 +291,14 @@ def test_a_scene_is_told_with_its_questions_and_only_answers_count_fully(told_pa
 
 def test_batches_hold_as_many_tokens_as_they_may_and_what_is_told_fits_its_places(told_pages):
     place = told_pages.tokenizer.convert_tokens_to_ids(pretrain_text.PLACE)
-    for strips in (1.0, 0.0):
-        told_pages.strips.fill_(strips)
-        for batch in itertools.islice(told_pages, 3):
+    kinds = set()
+    for level in (0.0, 1.0):
+        told_pages.level.fill_(level)
+        for batch in itertools.islice(told_pages, 6):
+            kinds.add((level, bool(batch["strips"])))
             assert batch["ids"].numel() <= told_pages.settings.batch and batch["ids"].shape == batch["weights"].shape
             assert (batch["ids"] == place).sum() == len(batch["names"])
+    assert kinds >= {(0.0, True), (1.0, False)} and (0.0, False) not in kinds
 
 
 def test_what_is_told_stands_in_its_places_and_nowhere_else(told_pages):
@@ -305,7 +317,7 @@ def test_what_is_told_stands_in_its_places_and_nowhere_else(told_pages):
 def text_settings(out: Path) -> pretrain_text.Settings:
     return pretrain_text.Settings(
         out=out, minutes=0.02, kinds=("price_tag",), questions=("field",),
-        batch=1500, workers=0, seed=1, device="cpu", report=60.0, resume=False,
+        batch=1500, workers=0, seed=1, device="cpu", report=60.0, start=None,
     )  # fmt: skip
 
 
@@ -338,6 +350,52 @@ def test_two_donors_of_nano_are_spliced_and_answer(tmp_path, monkeypatch):
     batch = processor(text=prompt, images=[Image.new("RGB", (300, 500))], return_tensors="pt")
     assert (batch["input_ids"] == model.config.image_token_id).sum() == TOKENS and batch["pixel_values"].shape[-2:] == (TILE, TILE)
     assert model(**batch).logits.shape[-1] >= len(tokenizer)
+
+
+def test_both_halves_go_on_from_a_model_and_from_its_parts(tmp_path, monkeypatch):
+    """What is taken up from a spliced model is what was spliced, to the bit of bfloat16; as well before there is a connector."""
+    monkeypatch.setattr(pretrain_vision, "SHAPE", dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=1))
+    layers = dict(num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, head_dim=16)
+    monkeypatch.setattr(pretrain_text, "SHAPE", dict(hidden_size=32, intermediate_size=32, **layers))
+    monkeypatch.setattr(parts, "MAX_PART", 350_000)
+    run = tmp_path / "run"
+    (run / "vision").mkdir(parents=True)
+    tower, tokenizer = pretrain_vision.Tower(5), AutoTokenizer.from_pretrained(FOLDER)
+    donor, teller = pretrain_text.build_model(tokenizer), pretrain_text.Teller(32)
+    pretrain_vision.write_settings(run / "vision")
+    pretrain_vision.save(tower, run / "vision")
+    pretrain_text.save(donor, teller, run / "text")
+    for name in ("vision/curve.jsonl", "vision/characters.txt", "text/curve.jsonl"):
+        (run / name).write_text("一\n", encoding="utf-8")
+
+    def taken_up(folder: Path) -> tuple[bool, bool]:
+        other, other_donor = pretrain_vision.Tower(5), pretrain_text.build_model(tokenizer)
+        pretrain_vision.load(other, folder)
+        told = pretrain_text.load(other_donor, pretrain_text.Teller(32), folder)
+        for own, found in ((tower.tower, other.tower), (donor, other_donor)):
+            for name, value in own.state_dict().items():
+                rows = len(tokenizer) if "embed_tokens" in name or "lm_head" in name else None  # a splice fills spare rows with markers
+                assert torch.equal(value[:rows].bfloat16(), found.state_dict()[name][:rows].bfloat16()), name
+        return told, torch.equal(tower.reader.weight.bfloat16(), other.reader.weight.bfloat16())
+
+    parts.write_parts(run, tmp_path / "parts")
+    files = sorted(path.name for path in (tmp_path / "parts").iterdir())
+    assert len(files) <= 8 and sum(name.endswith(".safetensors") for name in files) > 1
+    assert all(path.stat().st_size < 360_000 for path in (tmp_path / "parts").glob("*.safetensors"))
+    assert taken_up(tmp_path / "parts") == (False, False)
+    with tarfile.open(tmp_path / "parts" / parts.REST) as archive:
+        archive.extractall(tmp_path / "parts", filter="data")
+    assert taken_up(tmp_path / "parts") == (True, True)
+
+    model, processor = smvl.splice(vision=run / "vision", text=run / "text", longest_edge=TILE)
+    model.save_pretrained(run / "model")
+    processor.save_pretrained(run / "model")
+    parts.write_parts(run, tmp_path / "parts")
+    with tarfile.open(tmp_path / "parts" / parts.REST) as archive:
+        archive.extractall(tmp_path / "parts", filter="data")
+    assert taken_up(run / "model") == (False, False) and taken_up(tmp_path / "parts") == (True, True)
+    whole, again = (SmolVLMForConditionalGeneration.from_pretrained(folder).state_dict() for folder in (run / "model", tmp_path / "parts"))
+    assert all(torch.equal(value.bfloat16(), again[name].bfloat16()) for name, value in whole.items())
 
 
 def test_the_recipe_loads_and_draws_what_the_donors_were_shown():

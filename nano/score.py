@@ -2,7 +2,7 @@
 
     python -m nano.score draw output/nano/score --num 1000            # pictures and questions of the split that nothing is trained on
     python -m nano.score ask output/nano/score output/nano/model      # the model's answers, with right and with swapped pictures
-    python -m nano.score ocr output/nano/score rapidocr               # or tesseract: the lines that an OCR reads (where it is installed)
+    python -m nano.ocr output/nano/score rapidocr                     # or tesseract: the lines that an OCR reads (where it is installed)
     python -m nano.score table output/nano/score
 
 An OCR does not answer questions: what is counted for it is whether the answer stands in what it read, the most that any reader of its lines
@@ -11,12 +11,12 @@ could get out of them. Character error rates are of questions that ask to read."
 import argparse
 import json
 import math
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nano.ocr import QUESTIONS, READERS, read_lines, write_lines
 from smvl.config import SceneSourceConfig, load_config
 from smvl.data.sample import Sample
 from smvl.data.scenes.contents import TEST
@@ -27,7 +27,7 @@ from smvl.data.swapping import swap_images
 from smvl.eval.exact_match import grade, normalise
 
 CONFIG = "configs/nano.yaml"
-QUESTIONS, ANSWERS = "questions.jsonl", "answers.jsonl"
+ANSWERS = "answers.jsonl"
 RIGHT, SWAPPED = "right", "swapped"
 
 
@@ -65,14 +65,6 @@ def draw(folder: Path, settings: SceneSourceConfig, num: int) -> None:
             file.write(json.dumps(entry | {"question": question.question, "answer": question.answer}, ensure_ascii=False) + "\n")
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def write_lines(path: Path, entries: Sequence[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries), encoding="utf-8")
-
-
 def sample_of(folder: Path, entry: dict[str, Any]) -> Sample:
     content = [{"type": "image"}, {"type": "text", "text": entry["question"]}]
     messages = [{"role": "user", "content": content}, {"role": "assistant", "content": entry["answer"]}]
@@ -90,34 +82,6 @@ def ask(folder: Path, model: Path, *, max_new_tokens: int, batch_size: int) -> N
     write_lines(
         folder / ANSWERS, [{"id": each.id, "images": each.images, "answer": each.answer, "correct": each.correct} for each in graded]
     )
-
-
-def rapidocr() -> Callable[[Path], list[str]]:
-    """PP-OCRv6 small, as the package `rapidocr` brings it."""
-    from rapidocr import RapidOCR
-
-    engine = RapidOCR()
-    return lambda path: list(engine(str(path)).txts or ())
-
-
-def tesseract() -> Callable[[Path], list[str]]:
-    """Tesseract's simplified Chinese, one block of text (psm 6)."""
-
-    def read(path: Path) -> list[str]:
-        command = ["tesseract", str(path), "-", "-l", "chi_sim", "--psm", "6"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
-
-    return read
-
-
-READERS = {"rapidocr": rapidocr, "tesseract": tesseract}
-
-
-def read_with(folder: Path, reader: str) -> None:
-    """Write the lines that an OCR reads off each picture."""
-    read = READERS[reader]()
-    entries = read_lines(folder / QUESTIONS)
-    write_lines(folder / f"{reader}.jsonl", [{"id": entry["id"], "lines": read(folder / entry["image"])} for entry in entries])
 
 
 def squeeze(text: str) -> str:
@@ -163,20 +127,17 @@ def table(folder: Path) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("draw", "ask", "ocr", "table"):
+    for name in ("draw", "ask", "table"):
         commands.add_parser(name).add_argument("folder", type=Path)
     commands.choices["draw"].add_argument("--num", type=int, default=1000)
     commands.choices["ask"].add_argument("model", type=Path)
     commands.choices["ask"].add_argument("--max-new-tokens", type=int, default=128)
     commands.choices["ask"].add_argument("--batch-size", type=int, default=16)
-    commands.choices["ocr"].add_argument("reader", choices=list(READERS))
     options = parser.parse_args()
     if options.command == "draw":
         draw(options.folder, load_config(CONFIG).evaluation.heldout.scenes, options.num)
     elif options.command == "ask":
         ask(options.folder, options.model, max_new_tokens=options.max_new_tokens, batch_size=options.batch_size)
-    elif options.command == "ocr":
-        read_with(options.folder, options.reader)
     else:
         print(table(options.folder))
     return 0

@@ -4,8 +4,11 @@ import dataclasses
 import itertools
 import json
 import random
+import subprocess
 import tarfile
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from transformers import AutoTokenizer, SmolVLMForConditionalGeneration
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
 import smvl
+from nano import __main__ as way
 from nano import by_clock, parts, pretrain_text, pretrain_vision, score
 from nano.alphabet import alphabet
 from nano.geometry import PATCH, SIDE, TILE, TOKENS
@@ -417,6 +421,68 @@ def test_training_by_the_clock_ends_in_its_time_with_its_rates_at_zero():
     by_clock.train_by_clock(optimizers, loss_of_step, lambda entry, last: entries.append((entry["step"], last)), **options)
     assert entries[-1] == (len(rates), True) and len(entries) > 1 and not any(last for _, last in entries[:-1])
     assert all(rate <= 0.1 * (1 - spent) / 0.5 + 0.01 for spent, rate in rates) and rates[-1][1] < 0.01
+
+
+# ---- the whole way ---------------------------------------------------------------------------------------------------------------
+
+
+def way_settings(out: Path, **changes) -> way.Settings:
+    own = dict(minutes=10.0, kinds=tuple(way.KINDS.split(",")), fonts=None, start=None, parts=None, device="cpu", seed=1)
+    return way.Settings(out=out, **own | changes)
+
+
+def test_steps_are_as_many_as_fit_into_the_time_that_is_left(tmp_path, monkeypatch):
+    """From a trial whose first steps of each half are slow and do not count."""
+    runs = []
+
+    def train(settings: way.Settings, folder: Path, steps: list[int], overrides: list[str]) -> None:
+        runs.append((folder.name, steps))
+        for stage, seconds in (("align", 0.5), ("finetune", 1.0)):
+            state = folder / stage / "checkpoint-9" / "trainer_state.json"
+            state.parent.mkdir(parents=True, exist_ok=True)
+            slow = {"seconds/data": 9.0, "seconds/text": 1.0}
+            fast, later = {"seconds/data": 0.0, "seconds/text": seconds}, {"seconds/vision": seconds, "seconds/text": seconds}
+            state.write_text(json.dumps({"log_history": [slow, fast, fast, fast, slow, later, later, later, {"train_runtime": 3}]}))
+
+    monkeypatch.setattr(way, "train", train)
+    way.finetune(way_settings(tmp_path), time.monotonic() + 1000)
+    assert [name for name, _ in runs] == ["trial", "model"] and not (tmp_path / "trial").exists()
+    align, finetuned = runs[1][1]
+    assert align == pytest.approx(1000 * 0.85 * 0.08 / 0.75, abs=2) and finetuned == pytest.approx(1000 * 0.85 * 0.92 / 1.5, abs=2)
+
+
+@pytest.mark.parametrize("kinds", [tuple(way.KINDS.split(",")), ("price_tag",)])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_what_a_run_asks_of_the_recipe_is_what_the_recipe_knows(tmp_path, monkeypatch, kinds, device):
+    commands = []
+    monkeypatch.setattr(way.subprocess, "run", lambda command, cwd: commands.append(command) or SimpleNamespace(returncode=0))
+    way.train(way_settings(tmp_path, kinds=kinds, device=device), tmp_path / "model", [7, 9], ["stages.0.trainer.eval_steps=2"])
+    config = load_config(Path(__file__).parent.parent / commands[0][2], commands[0][3:])
+    assert [stage.trainer["max_steps"] for stage in config.stages] == [7, 9] and config.output_dir == str(tmp_path / "model")
+    scenes = [stage.mixture[0].scenes for stage in config.stages] + [config.evaluation.heldout.scenes]
+    assert all(set(each.kinds) == set(kinds) for each in scenes)
+
+
+def test_a_half_that_fails_ends_the_other(tmp_path):
+    (tmp_path / "start").mkdir()
+    with pytest.raises(RuntimeError, match="nano.pretrain_(vision|text).* did not end well"):
+        way.pretrain(way_settings(tmp_path, start=tmp_path / "start"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("OUT", "soon"), "found soon"),
+        (("OUT", "1"), "2 at least"),
+        (("OUT", "5", "--start", "nowhere"), "no folder nowhere"),
+        (("OUT",), "MINUTES"),
+    ],
+)
+def test_the_script_for_a_card_says_what_it_expects(tmp_path, arguments, message):
+    script = Path(__file__).parent.parent / "benchmarks/gpu/nano.sh"
+    own = [str(tmp_path / "out") if argument == "OUT" else argument for argument in arguments]
+    done = subprocess.run(["bash", script, *own], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and message in done.stderr
 
 
 # ---- scores ----------------------------------------------------------------------------------------------------------------------

@@ -22,11 +22,11 @@ from pathlib import Path
 
 import torch
 
+from nano.domain import CONFIG
 from nano.parts import MODEL, TEXT, VISION, write_parts
 
 logger = logging.getLogger("nano")
 
-CONFIG = "configs/nano.yaml"
 ROOT = Path(__file__).parent.parent
 PRETRAINING = 0.55
 """Share of the minutes."""
@@ -34,7 +34,6 @@ ALIGN, SPARE = 0.08, 0.15
 """Shares of what is left after it: for the first stage, and for starting, checkpoints and scores."""
 TRIAL_STEPS = 12
 NUM_REPORTS = 12
-KINDS = "receipt,price_tag,street_sign,dial"
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,8 @@ def pretrain(settings: Settings) -> None:
     minutes = settings.minutes * PRETRAINING
     cores = os.cpu_count() or 2
     common = ["--minutes", str(minutes), "--seed", str(settings.seed), "--device", settings.device]
-    common += ["--kinds", ",".join(settings.kinds), "--report", str(60 * minutes / NUM_REPORTS)]
+    common += ["--kinds", ",".join(settings.kinds)] if settings.kinds else []
+    common += ["--report", str(60 * minutes / NUM_REPORTS)]
     common += ["--start", str(settings.start)] if settings.start else []
     vision = ["--fonts", str(settings.fonts)] if settings.fonts else []
     vision += ["--batch", "96", "--workers", str(max(1, cores * 5 // 8))] if settings.on_card else []
@@ -126,14 +126,14 @@ def train(settings: Settings, folder: Path, steps: Sequence[int], overrides: Seq
             own += [f"stages.{stage}.trainer.per_device_train_batch_size=16"]
     if settings.on_card:
         own += [f"data.workers={max(1, (os.cpu_count() or 2) - 2)}"]
-    command = [sys.executable, "train.py", CONFIG, *own, *kinds_of(settings, overrides), *overrides]
+    command = [sys.executable, "train.py", str(CONFIG), *own, *kinds_of(settings, overrides), *overrides]
     if subprocess.run(command, cwd=ROOT).returncode:
         raise RuntimeError("train.py did not end well; what it said stands above")
 
 
 def kinds_of(settings: Settings, overrides: Sequence[str]) -> list[str]:
     """Overrides that leave only the kinds asked for; none where they are the recipe's."""
-    if settings.kinds == tuple(KINDS.split(",")):
+    if not settings.kinds:
         return []
     kinds = json.dumps(dict.fromkeys(settings.kinds, 1))
     keys = [f"stages.{stage}.mixture.0.scenes.kinds" for stage in range(2)]
@@ -150,14 +150,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, required=True, help="for everything")
-    parser.add_argument("--kinds", default=KINDS, help="of scenes, with commas between")
+    parser.add_argument("--kinds", default="", help="of scenes, with commas between; without it, the recipe's")
     parser.add_argument("--fonts", type=Path, help="folder with fonts for the tower, in train/ and heldout/")
     parser.add_argument("--start", type=Path, help="folder of a nano to go on from")
     parser.add_argument("--parts", type=Path, help="folder that receives what there is after each step, in files of at most 15 MB")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=1)
     options = vars(parser.parse_args())
-    settings = Settings(**options | {"kinds": tuple(options["kinds"].split(","))})
+    settings = Settings(**options | {"kinds": tuple(filter(None, options["kinds"].split(",")))})
     logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
     deadline = time.monotonic() + 60 * settings.minutes
     try:

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 
 from nano.alphabet import PUNCTUATION, SIGNS
-from smvl.config import SceneSourceConfig
+from nano.domain import domain
 from smvl.data.scenes.contents import TRAIN
 from smvl.data.scenes.source import SceneRows
 
 
 def scene_lines(kinds: Sequence[str], num_scenes: int) -> list[str]:
     """The runs of text on drawn scenes of the training split, as often as they come; a function of its arguments alone."""
-    settings = SceneSourceConfig(kinds=dict.fromkeys(kinds, 1.0), rows=num_scenes, plain_fonts=True, pairs=0.0)
-    rows = SceneRows(settings, TRAIN, "lines")
+    rows = SceneRows(domain(kinds), TRAIN, "lines")
     return [text for row in range(num_scenes) for drawing in rows.draw(row).drawings for text in drawing.texts]
 
 

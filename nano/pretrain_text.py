@@ -24,12 +24,11 @@ from torch.nn import functional
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
 from nano.by_clock import muon_and_adam, train_by_clock
+from nano.domain import domain
 from nano.lines import characters_of, scene_lines
 from nano.telling import NAMES, NOTHING, draw_strip, tell, tell_in_words
 from nano.weights import tensors_of
-from smvl.config import SceneSourceConfig
 from smvl.data.scenes.contents import TRAIN, VALIDATION
-from smvl.data.scenes.scene import FIELD, READ, REFUSAL
 from smvl.data.scenes.source import SceneRows
 
 logger = logging.getLogger("pretrain_text")
@@ -48,7 +47,8 @@ NOISE = 0.3
 WORDS_SHARE = 0.15
 """Share of the scenes told in words."""
 MAX_LENGTH = 640
-COOLDOWN = 0.4
+COOLDOWN, START_COOLDOWN = 0.4, 1.0
+"""Share of the time in which the rates fall to zero; and for a donor that goes on."""
 READ_LOSS, RISE = 0.7, 1 / 600
 """Where the mean loss of strips is below this, nats a token, a step with strips raises their level by so much."""
 SCENES_SHARE = 0.8
@@ -62,7 +62,6 @@ class Settings:
     out: Path
     minutes: float
     kinds: tuple[str, ...]
-    questions: tuple[str, ...]
     batch: int
     """Tokens of a step, padding among them."""
     workers: int
@@ -118,11 +117,7 @@ class ToldPages(torch.utils.data.IterableDataset):
         decoded = {self.tokenizer.decode([place]): place for place in vocabulary.values()}
         self.lines = scene_lines(settings.kinds, NUM_LINES_SCENES)
         self.ids = {character: decoded[character] for character in characters_of(self.lines) if character in decoded}
-        scenes = SceneSourceConfig(
-            kinds=dict.fromkeys(settings.kinds, 1.0), questions=list(settings.questions), turns=[1, 1, 1, 1, 1, 1], pairs=0.0,
-            seed=settings.seed, plain_fonts=True,
-        )  # fmt: skip
-        self.rows = SceneRows(scenes, split, "told")
+        self.rows = SceneRows(domain(settings.kinds, seed=settings.seed), split, "told")
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         worker = torch.utils.data.get_worker_info()
@@ -245,8 +240,9 @@ def train(model: Qwen3ForCausalLM, teller: Teller, settings: Settings, level: fl
         report(model, teller, entry, heldout, settings, num=300 if last else 40)
 
     optimizers = muon_and_adam(model.model.layers.parameters(), [*model.parameters(), *teller.parameters()], rate=0.02)
+    cooldown = START_COOLDOWN if settings.start else COOLDOWN
     train_by_clock(
-        optimizers, loss_of_step, tell_progress, minutes=settings.minutes, between_reports=settings.report, cooldown=COOLDOWN, max_norm=1.0
+        optimizers, loss_of_step, tell_progress, minutes=settings.minutes, between_reports=settings.report, cooldown=cooldown, max_norm=1.0
     )
 
 
@@ -291,8 +287,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--kinds", default="receipt,price_tag,dial,street_sign")
-    parser.add_argument("--questions", default=",".join((FIELD, READ, REFUSAL)))
+    parser.add_argument("--kinds", default="", help="of scenes, with commas between; without it, the recipe's")
     parser.add_argument("--batch", type=int, default=2400, help="tokens of a step")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
@@ -300,8 +295,7 @@ def main() -> None:
     parser.add_argument("--report", type=float, default=120, help="seconds between two reports")
     parser.add_argument("--start", type=Path, help="folder of a donor or of a model to go on from, with a new schedule")
     options = vars(parser.parse_args())
-    lists = {name: tuple(options[name].split(",")) for name in ("kinds", "questions")}
-    settings = Settings(**options | lists)
+    settings = Settings(**options | {"kinds": tuple(filter(None, options["kinds"].split(",")))})
     logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
     torch.manual_seed(settings.seed)
     settings.out.mkdir(parents=True, exist_ok=True)

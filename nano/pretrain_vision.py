@@ -26,6 +26,7 @@ from transformers import SmolVLMVisionConfig
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
 from nano.by_clock import muon_and_adam, train_by_clock
+from nano.domain import domain
 from nano.geometry import MERGED, PATCH, PIECE, SIDE, SLOTS, TILE
 from nano.lines import characters_of, scene_lines
 from nano.pages import BARE, UNKNOWN, Pages, ScenePages, name_patches
@@ -51,8 +52,8 @@ RATE, COOLDOWN = 0.03, 0.4
 """Of Muon, and the share of the time in which it falls to zero."""
 START_RATE, START_COOLDOWN = 0.02, 1.0
 """The same for a tower that goes on: at a steady rate it would stay where it is."""
-SCENES_FROM = 0.5
-"""Level from which every other step is of drawn scenes."""
+SCENES_FROM, SCENES_EVERY = 0.5, 4
+"""Level from which steps are of drawn scenes, but one of so many."""
 HANZI = 0x4E00
 
 
@@ -121,7 +122,7 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class PageBatches(torch.utils.data.IterableDataset):
-    """Endless batches (pixels, corners, names), as hard as the shared numbers say when they are drawn; every other one of scenes."""
+    """Endless batches (pixels, corners, names), as hard as the shared numbers say when they are drawn; in the end mostly of scenes."""
 
     def __init__(self, alphabet: str, lines: Sequence[str], faces: Sequence[Face], settings: Settings):
         self.pages = {tile: Pages(alphabet, lines, faces, tile=tile) for tile in (PIECE, TILE)}
@@ -134,7 +135,7 @@ class PageBatches(torch.utils.data.IterableDataset):
         number, step = (worker.id, worker.num_workers) if worker else (0, 1)
         for turn in itertools.count():
             level, whole = self.level.item(), bool(self.whole.item())
-            scenes = level >= SCENES_FROM and turn % 2 == 1
+            scenes = level >= SCENES_FROM and turn % SCENES_EVERY > 0
             pages = self.scenes if scenes else self.pages[TILE if whole else PIECE]
             size = max(1, self.settings.batch * PIECE**2 // pages.tile**2)
             seeds = [f"{self.settings.seed} page {number + step * place}" for place in range(size)]
@@ -143,8 +144,8 @@ class PageBatches(torch.utils.data.IterableDataset):
 
 
 def scenes_of(settings: Settings) -> SceneSourceConfig:
-    fonts = str(settings.fonts / "train") if settings.fonts else None
-    return SceneSourceConfig(kinds=dict.fromkeys(settings.kinds, 1.0), pairs=0.0, fonts=fonts, plain_fonts=fonts is None)
+    fonts = {"fonts": str(settings.fonts / "train"), "plain_fonts": False} if settings.fonts else {}
+    return domain(settings.kinds, seed=settings.seed, **fonts)
 
 
 def draw_batch(pages: Pages, seeds: Sequence[str], level: float) -> Batch:
@@ -262,7 +263,7 @@ def read_arguments() -> Settings:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--kinds", default="receipt,price_tag,dial,street_sign", help="scenes whose texts are read")
+    parser.add_argument("--kinds", default="", help="of scenes, with commas between; without it, the recipe's")
     parser.add_argument("--fonts", type=Path, help="folder with fonts in train/ and heldout/; without it, those that pip brings")
     parser.add_argument("--start", type=Path, help="folder of a donor or of a model to go on from; pages are hard from the beginning then")
     parser.add_argument("--batch", type=int, default=8, help="pages of 256 pixels in a step")
@@ -271,7 +272,7 @@ def read_arguments() -> Settings:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--report", type=float, default=120, help="seconds between two reports")
     options = vars(parser.parse_args())
-    return Settings(**options | {"kinds": tuple(options["kinds"].split(","))})
+    return Settings(**options | {"kinds": tuple(filter(None, options["kinds"].split(",")))})
 
 
 def main() -> None:

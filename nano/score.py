@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nano.domain import CONFIG
 from nano.ocr import QUESTIONS, READERS, read_lines, write_lines
 from smvl.config import SceneSourceConfig, load_config
 from smvl.data.sample import Sample
@@ -26,7 +27,6 @@ from smvl.data.scenes.source import SceneRows
 from smvl.data.swapping import swap_images
 from smvl.eval.exact_match import grade, normalise
 
-CONFIG = "configs/nano.yaml"
 ANSWERS = "answers.jsonl"
 RIGHT, SWAPPED = "right", "swapped"
 

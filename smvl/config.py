@@ -212,6 +212,8 @@ class SceneSourceConfig:
     """Folder of Chinese fonts that are used beside it, in the place of this machine's."""
     questions: list[str] = field(default_factory=list)
     """Kinds of questions that are asked, such as field, read and json; empty asks all, as often as each kind of scene does."""
+    numbers_only: bool = False
+    """Of those questions, only the ones whose answer holds a digit: prices, dates, counts, codes."""
     turns: list[float] = field(default_factory=lambda: [0.6, 0.25, 0.15])
     """Relative shares of the conversations of one turn, of two, and so on."""
     pairs: float = 0.15
@@ -219,6 +221,7 @@ class SceneSourceConfig:
 
     def __post_init__(self) -> None:
         check(self.fonts is None or not self.plain_fonts, "fonts", self.fonts, "null where plain_fonts is true: only one of them holds")
+        check(bool(self.questions) or not self.numbers_only, "numbers_only", True, "kinds in questions that it holds for, such as field")
         check(0 <= self.pairs <= 1, "pairs", self.pairs, "a share from 0 to 1")
         shares = [share for share in self.turns if 0 <= share <= MAX_WEIGHT]
         usable = 1 <= len(self.turns) <= MAX_TURNS and len(shares) == len(self.turns) and sum(shares) >= MIN_WEIGHT

@@ -21,6 +21,7 @@ import smvl
 from nano import __main__ as way
 from nano import by_clock, parts, pretrain_text, pretrain_vision, score
 from nano.alphabet import alphabet
+from nano.domain import domain
 from nano.geometry import PATCH, SIDE, TILE, TOKENS
 from nano.lines import characters_of, scene_lines
 from nano.make_tokenizer import FOLDER, derivation
@@ -320,7 +321,7 @@ def test_what_is_told_stands_in_its_places_and_nowhere_else(told_pages):
 
 def text_settings(out: Path) -> pretrain_text.Settings:
     return pretrain_text.Settings(
-        out=out, minutes=0.02, kinds=("price_tag",), questions=("field",),
+        out=out, minutes=0.02, kinds=("price_tag",), 
         batch=1500, workers=0, seed=1, device="cpu", report=60.0, start=None,
     )  # fmt: skip
 
@@ -427,7 +428,7 @@ def test_training_by_the_clock_ends_in_its_time_with_its_rates_at_zero():
 
 
 def way_settings(out: Path, **changes) -> way.Settings:
-    own = dict(minutes=10.0, kinds=tuple(way.KINDS.split(",")), fonts=None, start=None, parts=None, device="cpu", seed=1)
+    own = dict(minutes=10.0, kinds=(), fonts=None, start=None, parts=None, device="cpu", seed=1)
     return way.Settings(out=out, **own | changes)
 
 
@@ -451,7 +452,7 @@ def test_steps_are_as_many_as_fit_into_the_time_that_is_left(tmp_path, monkeypat
     assert align == pytest.approx(1000 * 0.85 * 0.08 / 0.75, abs=2) and finetuned == pytest.approx(1000 * 0.85 * 0.92 / 1.5, abs=2)
 
 
-@pytest.mark.parametrize("kinds", [tuple(way.KINDS.split(",")), ("price_tag",)])
+@pytest.mark.parametrize("kinds", [(), ("price_tag",)])
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_what_a_run_asks_of_the_recipe_is_what_the_recipe_knows(tmp_path, monkeypatch, kinds, device):
     commands = []
@@ -460,7 +461,7 @@ def test_what_a_run_asks_of_the_recipe_is_what_the_recipe_knows(tmp_path, monkey
     config = load_config(Path(__file__).parent.parent / commands[0][2], commands[0][3:])
     assert [stage.trainer["max_steps"] for stage in config.stages] == [7, 9] and config.output_dir == str(tmp_path / "model")
     scenes = [stage.mixture[0].scenes for stage in config.stages] + [config.evaluation.heldout.scenes]
-    assert all(set(each.kinds) == set(kinds) for each in scenes)
+    assert all(set(each.kinds) == set(kinds or domain().kinds) for each in scenes)
 
 
 def test_a_half_that_fails_ends_the_other(tmp_path):

@@ -95,6 +95,17 @@ def test_chosen_questions_about_two_pictures_say_which_one():
         assert turns[0].pictures == (0, 1) and all(named)
 
 
+def test_questions_may_be_those_alone_that_are_answered_with_digits():
+    """A scene without any, such as a sign that has a street's name alone, gives way to another."""
+    rows = rows_of(scenes(kinds={"street_sign": 1, "price_tag": 1}, questions=["field"], numbers_only=True, turns=[0, 0, 1], pairs=0.0))
+    answers = [turn.question.answer for row in range(40) for turn in rows.draw(row).conversation.turns]
+    assert len(answers) > 60 and all(re.search("[0-9]", answer) for answer in answers)
+    every = rows_of(scenes(kinds={"street_sign": 1}, questions=["field"], turns=[1], pairs=0.0))
+    assert not all(re.search("[0-9]", every.draw(row).conversation.turns[0].question.answer) for row in range(10))
+    with pytest.raises(ConfigError, match="numbers_only: found True, expected kinds in questions"):
+        SceneSourceConfig(numbers_only=True)
+
+
 def test_a_kind_of_scene_that_is_never_asked_so_is_said():
     with pytest.raises(ValueError, match="street_sign with one picture is never asked for latex"):
         scenes(kinds={"street_sign": 1}, questions=["latex"], pairs=0.0)[0]

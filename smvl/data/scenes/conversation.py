@@ -21,6 +21,10 @@ _SECOND = ("第二张图", "这张图", "后一张图")
 _LEADS = ("{which}：{question}", "看{which}。{question}", "请看{which}：{question}")
 
 
+class NothingToAskError(ValueError):
+    """A drawing, or a kind of scene, of which none of the chosen questions can be asked."""
+
+
 @dataclass(frozen=True)
 class Turn:
     question: Question
@@ -68,7 +72,7 @@ def talk(
         asked: how much, and of which kinds.
 
     Raises:
-        ValueError: this kind of scene is hardly ever asked a question of those kinds.
+        NothingToAskError: these drawings are hardly ever asked a question of those kinds.
     """
     if asked.kinds:
         turns = _ask_of_kinds(kind, drawings, contents, generator, asked)
@@ -96,14 +100,14 @@ def _ask_of_kinds(
     for _ in range(_MOST_DRAWS):
         (ask,) = _draw_asks(kind, 1, generator)
         question = ask(drawings[number].facts, contents[number])
-        if question.kind in asked.kinds:
+        if asked.holds(question):
             questions.setdefault(question.question, question)
         if len(questions) == num_turns:
             break
     if not questions:
         pictures = "one picture" if len(drawings) == 1 else "two pictures"
-        named = ", ".join(asked.kinds)
-        raise ValueError(f"the kind of scene {kind.name} with {pictures} is never asked for {named}; leave it out, or ask for more.")
+        named = ", ".join(asked.kinds) + (" with numbers alone" if asked.numbers_only else "")
+        raise NothingToAskError(f"the kind of scene {kind.name} with {pictures} is never asked for {named}; leave it out, or ask for more.")
     chosen = sorted(questions.values(), key=lambda question: question.kind == TOOL)
     while sum(question.kind == TOOL for question in chosen) > 1:
         chosen.pop()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from smvl.config import DistortionConfig, SceneSourceConfig
 from smvl.data.distortions import PHONE
 from smvl.data.scenes.contents import SPLITS, TEST, TRAIN, VALIDATION
+from smvl.data.scenes.scene import Question
 
 SMALLEST_EDGE = 384
 """Pixels of the longer side from which on every kind is legible."""
@@ -23,6 +24,12 @@ class Asked:
     """Kinds of questions, of `QUESTION_KINDS`; none takes all, as often as each kind of scene asks them."""
     turns: tuple[float, ...] = tuple(SceneSourceConfig().turns)
     """Shares of the conversations with one turn, with two, and so on, where they are about one picture."""
+    numbers_only: bool = False
+    """Only questions whose answer holds a digit."""
+
+    def holds(self, question: Question) -> bool:
+        """Whether a question is of the kinds that are asked."""
+        return question.kind in self.kinds and (not self.numbers_only or any(map(str.isdecimal, question.answer)))
 
     def draw_turns(self, generator: random.Random) -> int:
         return generator.choices(range(1, len(self.turns) + 1), self.turns)[0]

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from smvl.data.scenes.contents import Contents
-from smvl.data.scenes.conversation import Conversation, talk
+from smvl.data.scenes.conversation import Conversation, NothingToAskError, talk
 from smvl.data.scenes.fonts import Fonts
 from smvl.data.scenes.kinds import KINDS
 from smvl.data.scenes.photograph import Photograph, encode_photograph, take_photograph
 from smvl.data.scenes.request import Job, SceneLook
 from smvl.data.scenes.scene import Drawing
+
+_MOST_DRAWS = 30
+"""Of a scene, until it holds something that may be asked."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,25 @@ class SceneSample:
 
 
 def draw_sample(job: Job, look: SceneLook, fonts: Fonts) -> SceneSample:
-    """[Contract] A function of its arguments alone, whatever was drawn before and in which process."""
+    """[Contract] A function of its arguments alone, whatever was drawn before and in which process.
+
+    Raises:
+        NothingToAskError: the kind of scene is never asked the questions that were chosen.
+    """
     kind = KINDS[job.kind]
     name = f"{look.seed} {job.id}"
-    contents = [Contents(f"{name} {number}", job.split, fonts) for number in range(job.num_pictures)]
-    drawings = tuple(kind.draw(content, look.longest_edge) for content in contents)
+    for draws_left in reversed(range(_MOST_DRAWS)):
+        contents = [Contents(f"{name} {number}", job.split, fonts) for number in range(job.num_pictures)]
+        drawings = tuple(kind.draw(content, look.longest_edge) for content in contents)
+        try:
+            conversation = talk(kind, drawings, contents, random.Random(f"{name} talk"), look.asked)
+            break
+        except NothingToAskError:
+            if not draws_left:
+                raise
+            name += " again"
     generator = random.Random(f"{name} camera")
     photographs = tuple(take_photograph(drawing, kind, look.distortions, look.clean_share, generator) for drawing in drawings)
-    conversation = talk(kind, drawings, contents, random.Random(f"{name} talk"), look.asked)
     texts = frozenset().union(*(content.texts for content in contents))
     return SceneSample(job, drawings, photographs, conversation, texts)
 

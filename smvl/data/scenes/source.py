@@ -62,7 +62,7 @@ class SceneRows:
             longest_edge=settings.longest_edge,
             distortions=settings.distortions or PHONE,
             clean_share=settings.clean_share,
-            asked=Asked(tuple(settings.questions), tuple(settings.turns)),
+            asked=Asked(tuple(settings.questions), tuple(settings.turns), settings.numbers_only),
         )
 
     def __len__(self) -> int:

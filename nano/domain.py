@@ -1,0 +1,20 @@
+"""What nano reads: the drawn scenes of its recipe."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from smvl.config import SceneSourceConfig, load_config
+
+CONFIG = Path(__file__).parent.parent / "configs" / "nano.yaml"
+
+
+def domain(kinds: Sequence[str] = (), **changes: object) -> SceneSourceConfig:
+    """Scenes as the recipe's last stage draws them.
+
+    Args:
+        kinds: of scenes, all alike; none takes the recipe's, with its shares.
+        changes: other keys of the scenes.
+    """
+    scenes = load_config(CONFIG).stages[-1].mixture[0].scenes
+    return replace(scenes, **({"kinds": dict.fromkeys(kinds, 1.0)} if kinds else {}) | changes)

@@ -3,9 +3,9 @@
     python -m nano OUT --minutes 170                        # from nothing
     python -m nano OUT --minutes 8 --start models/nano      # goes on from a nano
 
-Tower and text half are pretrained side by side, which takes half of the time; then they are spliced, aligned and finetuned as
-configs/nano.yaml has it, with as many steps as a short trial says that the rest of the time allows. OUT receives `vision/` and `text/`, the
-two donors, and `model/`."""
+Tower and text half are pretrained side by side, which takes half of the time; then they are joined by a connector that is fitted in closed
+form, aligned and finetuned as configs/nano.yaml has it, with as many steps as a short trial says that the rest of the time allows. OUT
+receives `vision/` and `text/`, the two donors, `connector/`, and `model/`."""
 
 import argparse
 import json
@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from nano.domain import CONFIG
-from nano.parts import MODEL, TEXT, VISION, write_parts
+from nano.parts import CONNECTOR, MODEL, TEXT, VISION, write_parts
 
 logger = logging.getLogger("nano")
 
@@ -61,8 +61,7 @@ def pretrain(settings: Settings) -> None:
     minutes = settings.minutes * PRETRAINING
     cores = os.cpu_count() or 2
     common = ["--minutes", str(minutes), "--seed", str(settings.seed), "--device", settings.device]
-    common += ["--kinds", ",".join(settings.kinds)] if settings.kinds else []
-    common += ["--report", str(60 * minutes / NUM_REPORTS)]
+    common += [*_kinds_option(settings), "--report", str(60 * minutes / NUM_REPORTS)]
     common += ["--start", str(settings.start)] if settings.start else []
     vision = ["--fonts", str(settings.fonts)] if settings.fonts else []
     vision += ["--batch", "96", "--workers", str(max(1, cores * 5 // 8))] if settings.on_card else []
@@ -83,6 +82,22 @@ def pretrain(settings: Settings) -> None:
     failed = [process.args[2] for process in running if process.wait()]
     if failed:
         raise RuntimeError(f"{' and '.join(failed)} did not end well; what it said stands above")
+
+
+def fit_connector(settings: Settings) -> None:
+    """What joins both halves, in closed form.
+
+    Raises:
+        RuntimeError: it failed; its own message stands above.
+    """
+    folders = [str(settings.out / name) for name in (VISION, TEXT, CONNECTOR)]
+    command = [sys.executable, "-m", "nano.fit_connector", *folders, "--device", settings.device]
+    if subprocess.run([*command, *_kinds_option(settings)], cwd=ROOT).returncode:
+        raise RuntimeError("nano.fit_connector did not end well; what it said stands above")
+
+
+def _kinds_option(settings: Settings) -> list[str]:
+    return ["--kinds", ",".join(settings.kinds)] if settings.kinds else []
 
 
 def finetune(settings: Settings, deadline: float) -> None:
@@ -119,7 +134,8 @@ def train(settings: Settings, folder: Path, steps: Sequence[int], overrides: Seq
     Raises:
         RuntimeError: it failed; its own message stands above.
     """
-    own = [f"model.vision={settings.out / VISION}", f"model.text={settings.out / TEXT}", f"output_dir={folder}"]
+    own = [f"model.{key}={settings.out / name}" for key, name in (("vision", VISION), ("text", TEXT), ("projector_from", CONNECTOR))]
+    own += [f"output_dir={folder}"]
     for stage, count in enumerate(steps):
         own += [f"stages.{stage}.trainer.max_steps={count}", f"stages.{stage}.trainer.save_steps={max(1, count // 4)}"]
         if settings.on_card:
@@ -163,6 +179,7 @@ def main() -> int:
     try:
         pretrain(settings)
         deliver(settings)
+        fit_connector(settings)
         finetune(settings, deadline)
         deliver(settings)
     except (RuntimeError, ValueError) as error:

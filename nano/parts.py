@@ -15,7 +15,7 @@ from nano.weights import tensors_of
 MAX_PART = 15_000_000
 """Bytes."""
 REST = "rest.tar.gz"
-VISION, TEXT, MODEL = "vision", "text", "model"
+VISION, TEXT, CONNECTOR, MODEL = "vision", "text", "connector", "model"
 """Folders of a run."""
 _BESIDE = ("curve.jsonl", "characters.txt", "reader.safetensors", "teller.safetensors")
 """Of the donors' folders: how they learned, and what named the characters and told the pages."""

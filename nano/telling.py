@@ -101,11 +101,11 @@ def _name(marks: Sequence[tuple[str, float, float]], ids: dict[str, int], height
     return told
 
 
-def merge(told: np.ndarray) -> np.ndarray:
-    """Patches to tokens: (rows, SIDE, SLOTS) to (tokens, NAMES), row by row."""
-    rows = len(told) // MERGED
-    blocks = told.reshape(rows, MERGED, SIDE // MERGED, MERGED, SLOTS)
-    return blocks.transpose(0, 2, 1, 3, 4).reshape(rows * SIDE // MERGED, NAMES)
+def merge(patches: np.ndarray) -> np.ndarray:
+    """Patches to tokens: (rows, SIDE, n) to (tokens, MERGED * MERGED * n), row by row, as pixel shuffle does it."""
+    rows = len(patches) // MERGED
+    blocks = patches.reshape(rows, MERGED, SIDE // MERGED, MERGED, -1)
+    return blocks.transpose(0, 2, 1, 3, 4).reshape(rows * SIDE // MERGED, -1)
 
 
 def tell_in_words(texts: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from smvl.model.donors import DonorError, VisionDonor, check_donor_folder, check
 from smvl.model.flavours import as_smolvlm, is_idefics3
 from smvl.model.loading import load_whole
 from smvl.model.position_table import narrow_positions
-from smvl.model.splice import Projector, outline_model, splice_model
+from smvl.model.splice import Projector, outline_model, splice_model, take_projector
 from smvl.model.torchao_quantization import torchao_config
 from smvl.model_folder import ModelFolderError
 from smvl.processing.build import build_processor
@@ -38,6 +38,7 @@ def splice(
     attention: str = "sdpa",
     dtype: torch.dtype = torch.float32,
     seed: int = 42,
+    projector_from: str | Path | None = None,
 ) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
     """Join a vision encoder and a text model, each read from its own folder.
 
@@ -49,6 +50,7 @@ def splice(
         tile: side of a tile in pixels; it can only be the vision encoder's input size, which is the default.
         longest_edge: what an image's longest edge is scaled to, in pixels; by default two tiles.
         seed: of what is newly made, the projector and the marker rows.
+        projector_from: a checkpoint's folder whose projector is taken in the place of a new one.
 
     Raises:
         ValueError: a donor is missing, damaged or of the wrong kind, or the settings do not fit it; the message says which and why.
@@ -70,6 +72,8 @@ def splice(
         dtype=dtype,
         seed=seed,
     )
+    if projector_from is not None:
+        take_projector(model, projector_from)
     return model, processor
 
 

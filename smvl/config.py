@@ -52,6 +52,8 @@ class ModelConfig:
     """Folder of the text donor (Qwen3 or another decoder-only model with its tokenizer)."""
     projector: Literal["linear", "mlp"] = "linear"
     """`linear` gives a stock smolvlm checkpoint; `mlp` is a two-layer projector whose checkpoint carries its code."""
+    projector_from: str | None = None
+    """Folder of a checkpoint whose projector a run begins with; null begins with a new one."""
     scale_factor: int | None = None
     """Side of the square of patches that becomes one token; null takes the vision donor's own."""
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"

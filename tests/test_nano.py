@@ -19,7 +19,7 @@ from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransforme
 
 import smvl
 from nano import __main__ as way
-from nano import by_clock, parts, pretrain_text, pretrain_vision, score
+from nano import by_clock, fit_connector, parts, pretrain_text, pretrain_vision, score
 from nano.alphabet import alphabet
 from nano.domain import domain
 from nano.geometry import PATCH, SIDE, TILE, TOKENS
@@ -422,6 +422,39 @@ def test_training_by_the_clock_ends_in_its_time_with_its_rates_at_zero():
     by_clock.train_by_clock(optimizers, loss_of_step, lambda entry, last: entries.append((entry["step"], last)), **options)
     assert entries[-1] == (len(rates), True) and len(entries) > 1 and not any(last for _, last in entries[:-1])
     assert all(rate <= 0.1 * (1 - spent) / 0.5 + 0.01 for spent, rate in rates) and rates[-1][1] < 0.01
+
+
+def test_a_connector_is_fitted_to_what_the_teller_says(tmp_path, monkeypatch):
+    """A tower whose features are one-hot names has a connector that says exactly what was told: the teller's own matrices."""
+    monkeypatch.setattr(pretrain_vision, "SHAPE", dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=1))
+    layers = dict(num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, head_dim=16)
+    monkeypatch.setattr(pretrain_text, "SHAPE", dict(hidden_size=32, intermediate_size=32, **layers))
+    monkeypatch.setattr(fit_connector, "RIDGE", 1e-9)
+    vision, text = tmp_path / "vision", tmp_path / "text"
+    vision.mkdir()
+    (vision / pretrain_vision.CHARACTERS).write_text("0123456789", encoding="utf-8")
+    pretrain_vision.save(pretrain_vision.Tower(12), vision)
+    donor, teller = pretrain_text.build_model(AutoTokenizer.from_pretrained(FOLDER)), pretrain_text.Teller(32)
+    pretrain_text.save(donor, teller, text)
+    places = fit_connector.Places(vision, text, ("price_tag",), "cpu")
+    drawn = []
+
+    def see(pixels: torch.Tensor, corners: torch.Tensor) -> torch.Tensor:
+        names = torch.from_numpy(name_patches(drawn[-1], PATCH)).clamp(min=0).flatten(1)
+        return torch.nn.functional.one_hot(names, 12).permute(1, 0, 2).flatten(1)[None].float()  # (1, patches, SLOTS * labels)
+
+    places.tower = see
+    for pages in places.pages.values():
+        own = pages.draw
+        monkeypatch.setattr(pages, "draw", lambda seed, level, own=own: drawn.append(own(seed, level)) or drawn[-1])
+    weight = fit_connector.fit(places, 30)
+    assert weight.shape == (32, 4 * 2 * 12) and fit_connector.explained(places, weight, 3) > 0.95  # rare ones were not seen
+    for patch, slot, character in ((0, 0, 1), (2, 1, 5), (3, 0, 9)):
+        names = torch.full((1, NAMES), NOTHING)
+        names[0, 2 * patch + slot] = int(places.ids[character + 2])
+        first = (2 * patch + slot) * 12
+        expected = places.teller(places.embeddings, names)[0].detach().double().numpy()
+        assert weight[:, first + character + 2] - weight[:, first] == pytest.approx(expected, abs=0.02 * np.abs(expected).max())
 
 
 # ---- the whole way ---------------------------------------------------------------------------------------------------------------

@@ -79,6 +79,30 @@ def test_image_features_come_out_about_as_large_as_word_embeddings(spliced):
     assert 0.5 < ratio < 2
 
 
+def test_a_projector_may_be_taken_from_a_checkpoint(donors, tmp_path, spliced):
+    save(*spliced, tmp_path / "whole")
+    model, _ = smvl.splice(*donors, seed=7)
+    taken, _ = smvl.splice(*donors, seed=7, projector_from=tmp_path / "whole")
+    first = spliced[0].model.connector.state_dict()
+    assert all(torch.equal(value, first[name]) for name, value in taken.model.connector.state_dict().items())
+    assert not all(torch.equal(value, first[name]) for name, value in model.model.connector.state_dict().items())
+    others = [{name: value for name, value in each.state_dict().items() if "connector" not in name} for each in (model, taken)]
+    assert all(torch.equal(value, others[1][name]) for name, value in others[0].items())
+
+
+def test_a_projector_that_does_not_fit_or_is_not_there_is_refused(donors, tmp_path, spliced):
+    save(*spliced, tmp_path / "whole")
+    for folder, message in (
+        (tmp_path / "nowhere", "there is no folder .*nowhere"),
+        (tmp_path, "cannot be read"),
+        (donors[1], "has no projector: no tensor of its weights begins with model.connector"),
+    ):
+        with pytest.raises(DonorError, match=message):
+            smvl.splice(*donors, projector_from=folder)
+    with pytest.raises(DonorError, match="does not fit: found .*modality_projection.proj.weight.*expected"):
+        smvl.splice(*donors, projector="mlp", projector_from=tmp_path / "whole")
+
+
 def test_no_embedding_is_resized_while_spare_rows_suffice(spliced, donors):
     rows = AutoModelForCausalLM.from_pretrained(donors[1]).get_input_embeddings().num_embeddings
     assert spliced[0].get_input_embeddings().num_embeddings == rows == spliced[0].config.text_config.vocab_size

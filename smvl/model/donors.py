@@ -29,6 +29,8 @@ _TOWER_PREFIXES = {
 
 _PATCHES = "embeddings.patch_embedding.weight"
 """A tensor that every vision encoder has."""
+_PROJECTOR = "model.connector."
+"""What the names of a projector begin with in a spliced checkpoint."""
 
 _SIZES = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_channels", "image_size", "patch_size")
 MAX_LAYERS, _MAX_SIZE = 1000, 1_000_000
@@ -233,6 +235,25 @@ def _read_tensors(folder: Path, prefixes: Sequence[str]) -> dict[str, torch.Tens
         with safe_open(path, framework="pt") as file:
             tensors |= {name.removeprefix(prefix): file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}
     return tensors
+
+
+def read_projector(folder: str | Path) -> dict[str, torch.Tensor]:
+    """The projector's tensors of a spliced checkpoint, or of a folder that holds nothing else, by their names in the connector.
+
+    Raises:
+        DonorError: there is no folder, no weights or no projector in it, or they cannot be read; or a number in them is none.
+    """
+    if not Path(folder).is_dir():
+        raise DonorError(f"there is no folder {folder}.")
+    found = {}
+    for path in _weight_files(Path(folder)):
+        names = [name for name in _tensor_names(path) if name.startswith(_PROJECTOR)]
+        with safe_open(path, framework="pt") as file:
+            found |= {name.removeprefix(_PROJECTOR): file.get_tensor(name) for name in names}
+    if not found:
+        raise DonorError(f"{folder} has no projector: no tensor of its weights begins with {_PROJECTOR}")
+    check_finite(found.items(), f"the projector in {folder}")
+    return found
 
 
 def _tensor_names(path: Path) -> list[str]:

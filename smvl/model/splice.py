@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel, SmolVLMConfig, SmolVLMForConditionalGeneration
 
-from smvl.model.donors import VisionDonor, load_text, load_tower, make_text, make_tower
+from smvl.model.donors import DonorError, VisionDonor, load_text, load_tower, make_text, make_tower, read_projector
 from smvl.model.modeling_smvl import SmVLMConfig, SmVLMForConditionalGeneration
 
 logger = logging.getLogger(__name__)
@@ -164,6 +164,21 @@ def _start_rows(language_model: PreTrainedModel, unseen_ids: Sequence[int], gene
     noise = torch.randn(len(unseen_ids), weight.shape[1], generator=generator)
     weight[list(unseen_ids)] = (trained.mean(dim=0) + 0.5 * trained.std(dim=0) * noise).to(weight.dtype)
     logger.info("Newly made: %d marker rows (ids %d to %d) of the embedding.", len(unseen_ids), min(unseen_ids), max(unseen_ids))
+
+
+@torch.no_grad()
+def take_projector(model: SmolVLMForConditionalGeneration, folder: str | Path) -> None:
+    """Start the projector with that of another checkpoint, in the place of a new one.
+
+    Raises:
+        DonorError: there is none in the folder, or it is of other shapes.
+    """
+    own, found = model.model.connector.state_dict(), read_projector(folder)
+    shapes = [{name: tuple(tensor.shape) for name, tensor in sorted(each.items())} for each in (found, own)]
+    if shapes[0] != shapes[1]:
+        raise DonorError(f"the projector in {folder} does not fit: found {shapes[0]}, expected {shapes[1]}.")
+    model.model.connector.load_state_dict(found)
+    logger.info("The projector is that of %s.", folder)
 
 
 @torch.no_grad()

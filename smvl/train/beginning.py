@@ -12,7 +12,7 @@ from smvl.processing.processing_smvl import SmVLMProcessor
 
 def load_model(config: Config) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
     """The splice. Later stages have other weights, but as many."""
-    return splice(**_options(config), seed=config.seed)
+    return splice(**_options(config), seed=config.seed, projector_from=config.model.projector_from)
 
 
 def outline_model(config: Config) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:

@@ -12,7 +12,7 @@ from transformers.utils import is_datasets_available
 from smvl.config import Config, SourceConfig
 from smvl.data.demo_scenes.draw import write_demo_data
 from smvl.data.registry import check_source, is_drawn, reads_from_hub, source_format
-from smvl.model.donors import DonorError, check_donor_folder
+from smvl.model.donors import DonorError, check_donor_folder, read_projector
 from smvl.program import is_disk_full
 from smvl.strict_yaml import at_key, shorten, where_looked
 from smvl.train.arguments import check_trainer_keys
@@ -78,6 +78,9 @@ def check_resources(config: Config, recipe: str | Path | None = None) -> None:
                 check_donor_folder(donor)
             except DonorError as error:
                 raise DonorError(f"{error} {WAYS_ON}{_if_missing(donor, recipe)}") from None
+    if config.model.projector_from is not None:
+        with at_key("model.projector_from"):
+            read_projector(config.model.projector_from)
     drawn = Path(config.data.scenes.folder) if config.data.scenes else None
     for key, source in _sources(config):
         with at_key(key):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import SmolVLMForConditionalGeneration
 
-from smvl.assemble import load_checkpoint, splice
+from smvl.assemble import load_checkpoint
 from smvl.config import Config, StageConfig, dump_config
 from smvl.data.encode import Encoded, Encoder
 from smvl.data.mixture import open_mixture
@@ -23,6 +23,7 @@ from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tiles import PixelScale
 from smvl.processing.tokens import marker_ids
 from smvl.train.arguments import SAVE_TOTAL_LIMIT, count_steps, training_arguments
+from smvl.train.beginning import load_model
 from smvl.train.checkpoint import (
     CONFIG_FILE,
     MODEL_FOLDER,
@@ -103,17 +104,7 @@ class Run:
             folder = self.folder / self.done[-1] / MODEL_FOLDER
             logger.info("Going on from %s.", folder)
             return load_checkpoint(folder, attention=model.attention, dtype=dtype)
-        return splice(
-            model.vision,
-            model.text,
-            projector=model.projector,
-            scale_factor=model.scale_factor,
-            tile=self.config.data.image.tile,
-            longest_edge=self.config.data.image.longest_edge,
-            attention=model.attention,
-            dtype=dtype,
-            seed=self.config.seed,
-        )
+        return load_model(self.config)
 
     def _what_finished_stages_did(self) -> tuple[int, dict[str, Any]]:
         """Optimizer steps of the stages before this one, so that curves go on where they were, and what was mixed in each."""

@@ -50,7 +50,7 @@ WHOLE = 0.75
 """Share of the time after which pages are whole tiles, as scenes are from the first."""
 RATE, COOLDOWN = 0.03, 0.4
 """Of Muon, and the share of the time in which it falls to zero."""
-START_RATE, START_COOLDOWN = 0.02, 1.0
+START_RATE, START_COOLDOWN = 0.015, 1.0
 """The same for a tower that goes on: at a steady rate it would stay where it is."""
 SCENES_FROM, SCENES_EVERY = 0.5, 4
 """Level from which steps are of drawn scenes, but one of so many."""
@@ -165,7 +165,7 @@ def naming_loss(model: Tower, features: torch.Tensor, names: torch.Tensor) -> to
     places = torch.cat([shown.nonzero().flatten(), chosen])
     logits = model.read(features.flatten(0, 1)[places]).float()
     first, second = (functional.cross_entropy(logits[:, slot], target[places, slot], ignore_index=IGNORED_LABEL) for slot in range(SLOTS))
-    return first + 0.5 * second
+    return first + second
 
 
 @torch.no_grad()

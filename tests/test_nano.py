@@ -335,6 +335,18 @@ def test_a_told_place_gives_its_characters_and_a_bare_one_nothing():
     assert torch.allclose(told[0], table.weight[4] @ teller.turns[3], atol=1e-5) and (told[1] == 0).all()
 
 
+@pytest.mark.parametrize(("threshold", "rises"), [(100.0, True), (0.0, False)])
+def test_strips_grow_harder_as_soon_as_they_are_read(tmp_path, monkeypatch, threshold, rises):
+    layers = dict(num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, head_dim=16)
+    monkeypatch.setattr(pretrain_text, "SHAPE", dict(hidden_size=32, intermediate_size=32, **layers))
+    monkeypatch.setattr(pretrain_text, "READ_LOSS", threshold)
+    monkeypatch.setattr(pretrain_text, "report", lambda model, teller, entry, *_, **__: entries.append(entry))
+    entries: list[dict] = []
+    donor = pretrain_text.build_model(AutoTokenizer.from_pretrained(FOLDER))
+    pretrain_text.train(donor, pretrain_text.Teller(32), text_settings(tmp_path), 0.0)
+    assert (entries[-1]["level"] > 0) is rises and entries[-1]["step"] > 3
+
+
 def test_two_donors_of_nano_are_spliced_and_answer(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrain_vision, "SHAPE", dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=1))
     layers = dict(num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, head_dim=16)

@@ -9,6 +9,7 @@ takes."""
 import argparse
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +32,27 @@ RIDGE = 1e-4
 NUM_PAGES, NUM_HELDOUT = 600, 40
 
 
+@dataclass(frozen=True)
+class DrawnPages(torch.utils.data.Dataset):
+    """(pixels, names of the patches) of drawn scenes; a map, so that worker processes can share the drawing."""
+
+    pages: ScenePages
+    split: str
+    num: int
+
+    def __len__(self) -> int:
+        return self.num
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        page = self.pages.draw(f"connector {self.split} {number}", 1.0)
+        return page.pixels, name_patches(page, PATCH)
+
+
 class Places:
     """Tokens of drawn scenes: what the tower sees there, and what the text half was told of such a place."""
 
-    def __init__(self, vision: Path, text: Path, kinds: tuple[str, ...], device: str):
-        self.device = device
+    def __init__(self, vision: Path, text: Path, kinds: tuple[str, ...], *, device: str, workers: int):
+        self.device, self.workers = device, workers
         alphabet = (vision / pretrain_vision.CHARACTERS).read_text(encoding="utf-8")
         self.pages = {split: ScenePages(alphabet, domain(kinds), split, tile=TILE) for split in (TRAIN, VALIDATION)}
         self.tower = pretrain_vision.Tower(self.pages[TRAIN].num_labels)
@@ -53,13 +70,13 @@ class Places:
     @torch.no_grad()
     def draw(self, split: str, num: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """(tokens, features) and (tokens, width) of each page, float64."""
-        for number in range(num):
-            page = self.pages[split].draw(f"connector {split} {number}", 1.0)
-            names = name_patches(page, PATCH)
+        drawn = DrawnPages(self.pages[split], split, num)
+        for pixels, names in torch.utils.data.DataLoader(drawn, batch_size=None, num_workers=self.workers):
+            names = names.numpy()
             told = np.where(names >= 0, self.ids[np.maximum(names, 0)], NOTHING)
             target = self.teller(self.embeddings, torch.from_numpy(merge(told.transpose(1, 2, 0))))
-            pixels, corners = torch.from_numpy(page.pixels)[None], torch.zeros(1, 2, dtype=torch.int64)
-            features = self.tower(pixels.to(self.device), corners.to(self.device))[0].double().cpu().numpy()
+            corners = torch.zeros(1, 2, dtype=torch.int64, device=self.device)
+            features = self.tower(pixels[None].to(self.device), corners)[0].double().cpu().numpy()
             side = TILE // PATCH
             yield merge(features.reshape(side, side, -1)), target.double().numpy()
 
@@ -89,10 +106,12 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--kinds", default="", help="of scenes, with commas between; without it, the recipe's")
     parser.add_argument("--num", type=int, default=NUM_PAGES, help="pages")
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
-    places = Places(options.vision, options.text, tuple(filter(None, options.kinds.split(","))), options.device)
+    kinds = tuple(filter(None, options.kinds.split(",")))
+    places = Places(options.vision, options.text, kinds, device=options.device, workers=options.workers)
     weight = fit(places, options.num)
     logger.info("the connector says %.3f of what is told of held-out pages", explained(places, weight, NUM_HELDOUT))
     options.out.mkdir(parents=True, exist_ok=True)

@@ -448,7 +448,7 @@ def test_a_connector_is_fitted_to_what_the_teller_says(tmp_path, monkeypatch):
     pretrain_vision.save(pretrain_vision.Tower(12), vision)
     donor, teller = pretrain_text.build_model(AutoTokenizer.from_pretrained(FOLDER)), pretrain_text.Teller(32)
     pretrain_text.save(donor, teller, text)
-    places = fit_connector.Places(vision, text, ("price_tag",), "cpu")
+    places = fit_connector.Places(vision, text, ("price_tag",), device="cpu", workers=0)
     drawn = []
 
     def see(pixels: torch.Tensor, corners: torch.Tensor) -> torch.Tensor:

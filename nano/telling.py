@@ -21,7 +21,7 @@ NOTHING = -1
 
 _LEAST_SIZE, _NARROW = 0.95, 0.55
 """Of a strip's type, in patches, and the width of a digit as a share of it: no more than two stand in a patch."""
-ERRORS = 0.03
+ERRORS = 0.01
 """Share of the characters that are told wrongly or left out: no tower is perfect."""
 
 

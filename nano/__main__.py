@@ -8,6 +8,7 @@ form, aligned and finetuned as configs/nano.yaml has it, with as many steps as a
 receives `vision/` and `text/`, the two donors, `connector/`, and `model/`."""
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -33,7 +35,12 @@ PRETRAINING = 0.55
 ALIGN, SPARE = 0.08, 0.15
 """Shares of what is left after it: for the first stage, and for starting, checkpoints and scores."""
 TRIAL_STEPS = 12
+NO_EVALUATION = "evaluation.heldout=null"
+IN_TRIAL = (NO_EVALUATION, "evaluation.max_samples=2", "sight.stop_when_blind=null", "tracking.mode=disabled") + tuple(
+    f"stages.{stage}.trainer.{key}" for stage in range(2) for key in ("eval_strategy=no", "eval_steps=null", "logging_steps=1")
+)
 NUM_REPORTS = 12
+POLL = 0.1
 
 
 @dataclass(frozen=True)
@@ -102,39 +109,56 @@ def _kinds_option(settings: Settings) -> list[str]:
 
 
 def finetune(settings: Settings, deadline: float) -> None:
-    """Splice and train until the deadline, in seconds of the monotonic clock."""
+    """Splice and train until the deadline, in seconds of the monotonic clock.
+
+    Raises:
+        RuntimeError: training failed; its own message stands above.
+    """
     seconds = try_steps(settings)
     left = (deadline - time.monotonic()) * (1 - SPARE)
     shares = (ALIGN, 1 - ALIGN)
     steps = [max(4, int(left * share / each)) for share, each in zip(shares, seconds)]
     logger.info("%.0f s left: %d and %d steps of %.2f and %.2f s", left, *steps, *seconds)
-    train(settings, settings.out / MODEL, steps, [f"stages.{stage}.trainer.eval_steps={max(2, steps[stage] // 4)}" for stage in range(2)])
+    overrides = [f"stages.{stage}.trainer.eval_steps={max(2, steps[stage] // 4)}" for stage in range(2)]
+    if find_spec("swanlab") is None:
+        overrides.append("tracking.mode=disabled")
+    if subprocess.run(train_command(settings, settings.out / MODEL, steps, overrides), cwd=ROOT).returncode:
+        raise RuntimeError("train.py did not end well; what it said stands above")
 
 
 def try_steps(settings: Settings) -> list[float]:
-    """Seconds of a step of each stage, by training a little."""
-    folder = settings.out / "trial"
-    shutil.rmtree(folder, ignore_errors=True)
-    quiet = [f"stages.{stage}.trainer.{key}" for stage in range(2) for key in ("eval_strategy=no", "logging_steps=1")]
-    train(settings, folder, [TRIAL_STEPS // 2, TRIAL_STEPS], [*quiet, "evaluation=null"])
-    found = []
-    for stage in ("align", "finetune"):
-        (state,) = sorted((folder / stage).glob("checkpoint-*/trainer_state.json"))[-1:]
-        entries = json.loads(state.read_text(encoding="utf-8"))["log_history"]
-        spent = [[value for key, value in entry.items() if key.startswith("seconds/")] for entry in entries]
-        steps = [sum(each) for each in spent if each]
-        halves = [steps[1 : len(steps) // 2], steps[len(steps) // 2 + 1 :]]  # the tower joins in the second; the first of each warms up
-        found.append(statistics.mean(statistics.median(half) for half in halves))
-    shutil.rmtree(folder)
-    return found
-
-
-def train(settings: Settings, folder: Path, steps: Sequence[int], overrides: Sequence[str]) -> None:
-    """One run of configs/nano.yaml.
+    """Seconds of a step of each stage, by training a little.
 
     Raises:
-        RuntimeError: it failed; its own message stands above.
+        RuntimeError: training failed; its own message stands above.
     """
+    folder, steps = settings.out / "trial", {"align": TRIAL_STEPS // 2, "finetune": TRIAL_STEPS}
+    shutil.rmtree(folder, ignore_errors=True)
+    running = subprocess.Popen(train_command(settings, folder, list(steps.values()), IN_TRIAL), cwd=ROOT)
+    logged: dict[str, list[dict]] = {}
+    while running.poll() is None:
+        for state in folder.glob("*/checkpoint-*/trainer_state.json"):  # a finished stage keeps none
+            with contextlib.suppress(OSError, ValueError):  # being written, or deleted
+                history = json.loads(state.read_text(encoding="utf-8"))["log_history"]
+                logged[state.parent.parent.name] = max(logged.get(state.parent.parent.name, []), history, key=len)
+        time.sleep(POLL)
+    if running.returncode or len(logged) < len(steps):
+        raise RuntimeError("the trial of a few steps did not end well; what it said stands above")
+    shutil.rmtree(folder)
+    return [seconds_of_step(logged[stage], count) for stage, count in steps.items()]
+
+
+def seconds_of_step(history: Sequence[dict], num_steps: int) -> float:
+    """From Trainer's log of each step: mean of both halves' medians, as the tower joins in the second; the first of each warms up."""
+    halves: tuple[list[float], list[float]] = ([], [])
+    for entry in history:
+        if spent := [value for key, value in entry.items() if key.startswith("seconds/")]:
+            halves[entry["step"] > num_steps // 2].append(sum(spent))
+    return statistics.mean(statistics.median(half[1:] or half) for half in halves if half)
+
+
+def train_command(settings: Settings, folder: Path, steps: Sequence[int], overrides: Sequence[str]) -> list[str]:
+    """One run of configs/nano.yaml."""
     own = [f"model.{key}={settings.out / name}" for key, name in (("vision", VISION), ("text", TEXT), ("projector_from", CONNECTOR))]
     own += [f"output_dir={folder}"]
     for stage, count in enumerate(steps):
@@ -143,9 +167,7 @@ def train(settings: Settings, folder: Path, steps: Sequence[int], overrides: Seq
             own += [f"stages.{stage}.trainer.per_device_train_batch_size=16"]
     if settings.on_card:
         own += [f"data.workers={max(1, (os.cpu_count() or 2) - 2)}"]
-    command = [sys.executable, "train.py", str(CONFIG), *own, *kinds_of(settings, overrides), *overrides]
-    if subprocess.run(command, cwd=ROOT).returncode:
-        raise RuntimeError("train.py did not end well; what it said stands above")
+    return [sys.executable, "train.py", str(CONFIG), *own, *kinds_of(settings, overrides), *overrides]
 
 
 def kinds_of(settings: Settings, overrides: Sequence[str]) -> list[str]:
@@ -154,7 +176,7 @@ def kinds_of(settings: Settings, overrides: Sequence[str]) -> list[str]:
         return []
     kinds = json.dumps(dict.fromkeys(settings.kinds, 1))
     keys = [f"stages.{stage}.mixture.0.scenes.kinds" for stage in range(2)]
-    keys += [] if "evaluation=null" in overrides else ["evaluation.heldout.scenes.kinds"]
+    keys += [] if NO_EVALUATION in overrides else ["evaluation.heldout.scenes.kinds"]
     return [f"{key}={kinds}" for key in keys]
 
 

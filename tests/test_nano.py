@@ -478,35 +478,35 @@ def way_settings(out: Path, **changes) -> way.Settings:
 
 
 def test_steps_are_as_many_as_fit_into_the_time_that_is_left(tmp_path, monkeypatch):
-    """From a trial whose first steps of each half are slow and do not count."""
-    runs = []
-
-    def train(settings: way.Settings, folder: Path, steps: list[int], overrides: list[str]) -> None:
-        runs.append((folder.name, steps))
-        for stage, seconds in (("align", 0.5), ("finetune", 1.0)):
-            state = folder / stage / "checkpoint-9" / "trainer_state.json"
-            state.parent.mkdir(parents=True, exist_ok=True)
-            slow = {"seconds/data": 9.0, "seconds/text": 1.0}
-            fast, later = {"seconds/data": 0.0, "seconds/text": seconds}, {"seconds/vision": seconds, "seconds/text": seconds}
-            state.write_text(json.dumps({"log_history": [slow, fast, fast, fast, slow, later, later, later, {"train_runtime": 3}]}))
-
-    monkeypatch.setattr(way, "train", train)
+    commands = []
+    monkeypatch.setattr(way, "try_steps", lambda settings: [0.5, 1.5])
+    monkeypatch.setattr(way.subprocess, "run", lambda command, cwd: commands.append(command) or SimpleNamespace(returncode=0))
     way.finetune(way_settings(tmp_path), time.monotonic() + 1000)
-    assert [name for name, _ in runs] == ["trial", "model"] and not (tmp_path / "trial").exists()
-    align, finetuned = runs[1][1]
-    assert align == pytest.approx(1000 * 0.85 * 0.08 / 0.75, abs=2) and finetuned == pytest.approx(1000 * 0.85 * 0.92 / 1.5, abs=2)
+    align, finetuned = (stage.trainer["max_steps"] for stage in load_config(commands[0][2], commands[0][3:]).stages)
+    assert align == pytest.approx(1000 * 0.85 * 0.08 / 0.5, abs=2) and finetuned == pytest.approx(1000 * 0.85 * 0.92 / 1.5, abs=2)
+
+
+def test_a_step_takes_what_both_halves_take_in_the_mean():
+    """The first step of each half is slow and does not count; entries of evaluations have no seconds."""
+    slow, fast, later = [8.0, 1.0], [0.0, 1.0], [1.0, 1.0]
+    steps = [slow, fast, fast, fast, slow, later, later, later]
+    history = [{"step": number, "seconds/vision": spent[0], "seconds/text": spent[1]} for number, spent in enumerate(steps, 1)]
+    assert way.seconds_of_step([*history, {"step": 8, "eval_loss": 3.0}], 8) == pytest.approx(1.5)
+    assert way.seconds_of_step(history[:1], 8) == pytest.approx(9.0)
 
 
 @pytest.mark.parametrize("kinds", [(), ("price_tag",)])
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_what_a_run_asks_of_the_recipe_is_what_the_recipe_knows(tmp_path, monkeypatch, kinds, device):
-    commands = []
-    monkeypatch.setattr(way.subprocess, "run", lambda command, cwd: commands.append(command) or SimpleNamespace(returncode=0))
-    way.train(way_settings(tmp_path, kinds=kinds, device=device), tmp_path / "model", [7, 9], ["stages.0.trainer.eval_steps=2"])
-    config = load_config(Path(__file__).parent.parent / commands[0][2], commands[0][3:])
+def test_what_a_run_asks_of_the_recipe_is_what_the_recipe_knows(tmp_path, kinds, device):
+    settings = way_settings(tmp_path, kinds=kinds, device=device)
+    command = way.train_command(settings, tmp_path / "model", [7, 9], ["stages.0.trainer.eval_steps=2"])
+    config = load_config(command[2], command[3:])
     assert [stage.trainer["max_steps"] for stage in config.stages] == [7, 9] and config.output_dir == str(tmp_path / "model")
     scenes = [stage.mixture[0].scenes for stage in config.stages] + [config.evaluation.heldout.scenes]
     assert all(set(each.kinds) == set(kinds or domain().kinds) for each in scenes)
+    command = way.train_command(settings, tmp_path / "trial", [2, 4], way.IN_TRIAL)
+    trial = load_config(command[2], command[3:])
+    assert trial.evaluation.heldout is None and all(stage.trainer["logging_steps"] == 1 for stage in trial.stages)
 
 
 def test_a_half_that_fails_ends_the_other(tmp_path):

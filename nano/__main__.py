@@ -99,7 +99,7 @@ def fit_connector(settings: Settings) -> None:
     """
     folders = [str(settings.out / name) for name in (VISION, TEXT, CONNECTOR)]
     command = [sys.executable, "-m", "nano.fit_connector", *folders, "--device", settings.device]
-    command += ["--workers", str(max(1, (os.cpu_count() or 2) - 2))]
+    command += ["--workers", str(max(1, (os.cpu_count() or 2) - 2)), "--num", str(int(min(600, max(40, 60 * settings.minutes))))]
     if subprocess.run([*command, *_kinds_option(settings)], cwd=ROOT).returncode:
         raise RuntimeError("nano.fit_connector did not end well; what it said stands above")
 
@@ -115,11 +115,13 @@ def finetune(settings: Settings, deadline: float) -> None:
         RuntimeError: training failed; its own message stands above.
     """
     seconds = try_steps(settings)
-    left = (deadline - time.monotonic()) * (1 - SPARE)
+    remaining = deadline - time.monotonic()
+    left, spare = remaining * (1 - SPARE), remaining * SPARE
     shares = (ALIGN, 1 - ALIGN)
     steps = [max(4, int(left * share / each)) for share, each in zip(shares, seconds)]
     logger.info("%.0f s left: %d and %d steps of %.2f and %.2f s", left, *steps, *seconds)
-    overrides = [f"stages.{stage}.trainer.eval_steps={max(2, steps[stage] // 4)}" for stage in range(2)]
+    overrides = [f"stages.{stage}.trainer.eval_steps={max(2, steps[stage] // 2)}" for stage in range(2)]
+    overrides += [f"evaluation.{key}={int(min(most, max(8, spare)))}" for key, most in (("max_samples", 48), ("max_scored", 400))]
     if find_spec("swanlab") is None:
         overrides.append("tracking.mode=disabled")
     if subprocess.run(train_command(settings, settings.out / MODEL, steps, overrides), cwd=ROOT).returncode:

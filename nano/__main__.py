@@ -39,8 +39,9 @@ NO_EVALUATION = "evaluation.heldout=null"
 IN_TRIAL = (NO_EVALUATION, "evaluation.max_samples=2", "sight.stop_when_blind=null", "tracking.mode=disabled") + tuple(
     f"stages.{stage}.trainer.{key}" for stage in range(2) for key in ("eval_strategy=no", "eval_steps=null", "logging_steps=1")
 )
-NUM_REPORTS = 12
-POLL = 0.1
+NUM_REPORTS, SHORTEST_REPORT = 12, 30
+"""Of a pretraining, and seconds between two at least."""
+POLL, BETWEEN_PARTS = 0.1, 60
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,12 @@ def pretrain(settings: Settings) -> None:
     minutes = settings.minutes * PRETRAINING
     cores = os.cpu_count() or 2
     common = ["--minutes", str(minutes), "--seed", str(settings.seed), "--device", settings.device]
-    common += [*_kinds_option(settings), "--report", str(60 * minutes / NUM_REPORTS)]
+    common += [*_kinds_option(settings), "--report", str(max(SHORTEST_REPORT, 60 * minutes / NUM_REPORTS))]
     common += ["--start", str(settings.start)] if settings.start else []
     vision = ["--fonts", str(settings.fonts)] if settings.fonts else []
     vision += ["--batch", "96", "--workers", str(max(1, cores * 5 // 8))] if settings.on_card else []
     text = ["--batch", "16000", "--workers", str(max(1, cores // 4))] if settings.on_card else []
+    delivered = time.monotonic()
     environment = os.environ | {"OMP_NUM_THREADS": str(max(1, cores // 2))}
     running = [
         subprocess.Popen([sys.executable, "-m", f"nano.{program}", str(settings.out / name), *common, *own], cwd=ROOT, env=environment)
@@ -83,12 +85,19 @@ def pretrain(settings: Settings) -> None:
             if any(process.poll() for process in running):
                 break
             time.sleep(1)
+            if settings.parts and time.monotonic() - delivered > BETWEEN_PARTS and all(map(Path.exists, _donors(settings))):
+                deliver(settings)
+                delivered = time.monotonic()
     finally:
         for process in running:
             process.terminate()
     failed = [process.args[2] for process in running if process.wait()]
     if failed:
         raise RuntimeError(f"{' and '.join(failed)} did not end well; what it said stands above")
+
+
+def _donors(settings: Settings) -> list[Path]:
+    return [settings.out / name / "model.safetensors" for name in (VISION, TEXT)]
 
 
 def fit_connector(settings: Settings) -> None:

@@ -21,6 +21,11 @@ def muon_and_adam(matrices: Iterable[nn.Parameter], every: Iterable[nn.Parameter
     return [muon, torch.optim.AdamW(others, lr=2e-3, betas=(0.9, 0.98), weight_decay=0.01)]
 
 
+def num_measured(between_reports: float, low: int, high: int) -> int:
+    """What a last report measures: as many as there are seconds between two reports, so that short runs end with a short one."""
+    return int(min(high, max(low, between_reports)))
+
+
 def train_by_clock(
     optimizers: list[torch.optim.Optimizer],
     loss_of_step: Callable[[float], torch.Tensor],

@@ -12,6 +12,7 @@ import json
 import logging
 import random
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
-from nano.by_clock import muon_and_adam, train_by_clock
+from nano.by_clock import muon_and_adam, num_measured, train_by_clock
 from nano.domain import domain
 from nano.lines import characters_of, scene_lines
 from nano.telling import NAMES, NOTHING, draw_strip, tell, tell_in_words
@@ -237,7 +238,7 @@ def train(model: Qwen3ForCausalLM, teller: Teller, settings: Settings, level: fl
 
     def tell_progress(entry: dict, last: bool) -> None:
         entry |= {"level": round(pages.level.item(), 3), "strips loss": round(strips_loss or 0.0, 3)}
-        report(model, teller, entry, heldout, settings, num=300 if last else 40)
+        report(model, teller, entry, heldout, settings, num=num_measured(settings.report, 40, 300) if last else 40)
 
     optimizers = muon_and_adam(model.model.layers.parameters(), [*model.parameters(), *teller.parameters()], rate=0.02)
     cooldown = START_COOLDOWN if settings.start else COOLDOWN
@@ -273,14 +274,19 @@ def load(model: Qwen3ForCausalLM, teller: Teller, folder: Path) -> bool:
 
 
 def save(model: Qwen3ForCausalLM, teller: Teller, folder: Path) -> None:
-    """The donor in bfloat16 with its tokenizer, and the teller beside it."""
+    """The donor in bfloat16 with its tokenizer, and the teller beside it; each file whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
     states = {name: value.to(torch.bfloat16) for name, value in model.state_dict().items()}
-    model.save_pretrained(folder, state_dict=states)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    (folder / "config.json").write_text(json.dumps(config | {"dtype": "bfloat16"}, indent=2) + "\n", encoding="utf-8")
-    save_file({name: value.contiguous() for name, value in teller.state_dict().items()}, folder / TELLER)
-    for file in TOKENIZER.iterdir():
-        shutil.copy(file, folder / file.name)
+    with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+        new = Path(unfinished)
+        model.save_pretrained(new, state_dict=states)
+        config = json.loads((new / "config.json").read_text(encoding="utf-8"))
+        (new / "config.json").write_text(json.dumps(config | {"dtype": "bfloat16"}, indent=2) + "\n", encoding="utf-8")
+        save_file({name: value.contiguous() for name, value in teller.state_dict().items()}, new / TELLER)
+        for file in TOKENIZER.iterdir():
+            shutil.copy(file, new / file.name)
+        for file in new.iterdir():
+            file.replace(folder / file.name)
 
 
 def main() -> None:

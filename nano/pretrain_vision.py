@@ -25,7 +25,7 @@ from torch.nn import functional
 from transformers import SmolVLMVisionConfig
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
-from nano.by_clock import muon_and_adam, train_by_clock
+from nano.by_clock import muon_and_adam, num_measured, train_by_clock
 from nano.domain import domain
 from nano.geometry import MERGED, PATCH, PIECE, SIDE, SLOTS, TILE
 from nano.lines import characters_of, scene_lines
@@ -208,7 +208,7 @@ def train(model: Tower, batches: PageBatches, heldout: dict[str, Pages], setting
 
     def tell(entry: dict, last: bool) -> None:
         entry |= {"seen": seen, "level": round(batches.level.item(), 2), "waited": round(waited / max(1, entry["seconds"]), 3)}
-        report(model, entry, heldout, settings, num=100 if last else 16)
+        report(model, entry, heldout, settings, num=num_measured(settings.report, 16, 100) if last else 16)
 
     rate, cooldown = (START_RATE, START_COOLDOWN) if settings.start else (RATE, COOLDOWN)
     optimizers = muon_and_adam(model.tower.encoder.parameters(), model.parameters(), rate=rate)

@@ -108,7 +108,7 @@ def fit_connector(settings: Settings) -> None:
     """
     folders = [str(settings.out / name) for name in (VISION, TEXT, CONNECTOR)]
     command = [sys.executable, "-m", "nano.fit_connector", *folders, "--device", settings.device]
-    command += ["--workers", str(max(1, (os.cpu_count() or 2) - 2)), "--num", str(int(min(600, max(40, 60 * settings.minutes))))]
+    command += ["--workers", str(max(1, (os.cpu_count() or 2) - 2)), "--num", str(int(min(600, max(40, 40 * settings.minutes))))]
     if subprocess.run([*command, *_kinds_option(settings)], cwd=ROOT).returncode:
         raise RuntimeError("nano.fit_connector did not end well; what it said stands above")
 

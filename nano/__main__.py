@@ -30,8 +30,8 @@ from nano.parts import CONNECTOR, MODEL, TEXT, VISION, write_parts
 logger = logging.getLogger("nano")
 
 ROOT = Path(__file__).parent.parent
-PRETRAINING = 0.55
-"""Share of the minutes."""
+PRETRAINING, OVERHEAD = 0.55, 1.0
+"""Share of the minutes, and minutes of it that go to starting programs and to reports."""
 ALIGN, SPARE = 0.08, 0.15
 """Shares of what is left after it: for the first stage, and for starting, checkpoints and scores."""
 TRIAL_STEPS = 12
@@ -66,7 +66,7 @@ def pretrain(settings: Settings) -> None:
     Raises:
         RuntimeError: one of them failed; its own message stands above.
     """
-    minutes = settings.minutes * PRETRAINING
+    minutes = max(0.2, settings.minutes * PRETRAINING - OVERHEAD)
     cores = os.cpu_count() or 2
     common = ["--minutes", str(minutes), "--seed", str(settings.seed), "--device", settings.device]
     common += [*_kinds_option(settings), "--report", str(max(SHORTEST_REPORT, 60 * minutes / NUM_REPORTS))]

@@ -131,6 +131,7 @@ def finetune(settings: Settings, deadline: float) -> None:
     logger.info("%.0f s left: %d and %d steps of %.2f and %.2f s", left, *steps, *seconds)
     overrides = [f"stages.{stage}.trainer.eval_steps={max(2, steps[stage] // 2)}" for stage in range(2)]
     overrides += [f"evaluation.{key}={int(min(most, max(8, spare)))}" for key, most in (("max_samples", 48), ("max_scored", 400))]
+    overrides.append("sight.stop_when_blind=null")  # a short run ends before it sees, and is gone on from
     if find_spec("swanlab") is None:
         overrides.append("tracking.mode=disabled")
     if subprocess.run(train_command(settings, settings.out / MODEL, steps, overrides), cwd=ROOT).returncode:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import torch
 
-from nano.domain import CONFIG
+from nano.domain import CONFIG, add_kinds
 from nano.parts import CONNECTOR, MODEL, TEXT, VISION, write_parts
 
 logger = logging.getLogger("nano")
@@ -88,10 +88,11 @@ def pretrain(settings: Settings) -> None:
             if settings.parts and time.monotonic() - delivered > BETWEEN_PARTS and all(map(Path.exists, _donors(settings))):
                 deliver(settings)
                 delivered = time.monotonic()
+        failed = [process.args[2] for process in running if process.poll()]
     finally:
         for process in running:
             process.terminate()
-    failed = [process.args[2] for process in running if process.wait()]
+            process.wait()
     if failed:
         raise RuntimeError(f"{' and '.join(failed)} did not end well; what it said stands above")
 
@@ -201,16 +202,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, required=True, help="for everything")
-    parser.add_argument("--kinds", default="", help="of scenes, with commas between; without it, the recipe's")
+    add_kinds(parser)
     parser.add_argument("--fonts", type=Path, help="folder with fonts for the tower, in train/ and heldout/")
     parser.add_argument("--start", type=Path, help="folder of a nano to go on from")
     parser.add_argument("--parts", type=Path, help="folder that receives what there is after each step, in files of at most 15 MB")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=1)
-    options = vars(parser.parse_args())
-    settings = Settings(**options | {"kinds": tuple(filter(None, options["kinds"].split(",")))})
+    settings = Settings(**vars(parser.parse_args()))
     logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
     deadline = time.monotonic() + 60 * settings.minutes
+    if (settings.out / MODEL).exists():
+        logger.error("%s holds a model already; give another OUT, with --start %s to go on from it", settings.out, settings.out / MODEL)
+        return 1
     try:
         pretrain(settings)
         deliver(settings)

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from transformers import AutoTokenizer
 
 from nano import pretrain_text, pretrain_vision
-from nano.domain import domain
+from nano.domain import add_kinds, domain
 from nano.geometry import PATCH, TILE
 from nano.pages import ScenePages, name_patches
 from nano.telling import NOTHING, merge
@@ -104,14 +104,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("vision", "text", "out"):
         parser.add_argument(name, type=Path)
-    parser.add_argument("--kinds", default="", help="of scenes, with commas between; without it, the recipe's")
+    add_kinds(parser)
     parser.add_argument("--num", type=int, default=NUM_PAGES, help="pages")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
-    kinds = tuple(filter(None, options.kinds.split(",")))
-    places = Places(options.vision, options.text, kinds, device=options.device, workers=options.workers)
+    places = Places(options.vision, options.text, options.kinds, device=options.device, workers=options.workers)
     weight = fit(places, options.num)
     logger.info("the connector says %.3f of what is told of held-out pages", explained(places, weight, NUM_HELDOUT))
     options.out.mkdir(parents=True, exist_ok=True)

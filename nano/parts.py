@@ -47,7 +47,7 @@ def write_parts(run: Path, folder: Path) -> None:
 
 
 def is_spliced(run: Path) -> bool:
-    """Whether a run has come to its last checkpoint."""
+    """Whether a run has come through its first stage at least."""
     return (run / MODEL / "model.safetensors").exists()
 
 

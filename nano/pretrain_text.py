@@ -25,7 +25,7 @@ from torch.nn import functional
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
 from nano.by_clock import muon_and_adam, num_measured, train_by_clock
-from nano.domain import domain
+from nano.domain import add_kinds, domain
 from nano.lines import characters_of, scene_lines
 from nano.telling import NAMES, NOTHING, draw_strip, tell, tell_in_words
 from nano.weights import tensors_of
@@ -293,15 +293,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--kinds", default="", help="of scenes, with commas between; without it, the recipe's")
+    add_kinds(parser)
     parser.add_argument("--batch", type=int, default=2400, help="tokens of a step")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--report", type=float, default=120, help="seconds between two reports")
     parser.add_argument("--start", type=Path, help="folder of a donor or of a model to go on from, with a new schedule")
-    options = vars(parser.parse_args())
-    settings = Settings(**options | {"kinds": tuple(filter(None, options["kinds"].split(",")))})
+    settings = Settings(**vars(parser.parse_args()))
     logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
     torch.manual_seed(settings.seed)
     settings.out.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ from transformers import SmolVLMVisionConfig
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
 from nano.by_clock import muon_and_adam, num_measured, train_by_clock
-from nano.domain import domain
+from nano.domain import add_kinds, domain
 from nano.geometry import MERGED, PATCH, PIECE, SIDE, SLOTS, TILE
 from nano.lines import characters_of, scene_lines
 from nano.pages import BARE, UNKNOWN, Pages, ScenePages, name_patches
@@ -263,7 +263,7 @@ def read_arguments() -> Settings:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--kinds", default="", help="of scenes, with commas between; without it, the recipe's")
+    add_kinds(parser)
     parser.add_argument("--fonts", type=Path, help="folder with fonts in train/ and heldout/; without it, those that pip brings")
     parser.add_argument("--start", type=Path, help="folder of a donor or of a model to go on from; pages are hard from the beginning then")
     parser.add_argument("--batch", type=int, default=8, help="pages of 256 pixels in a step")
@@ -271,8 +271,7 @@ def read_arguments() -> Settings:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--report", type=float, default=120, help="seconds between two reports")
-    options = vars(parser.parse_args())
-    return Settings(**options | {"kinds": tuple(filter(None, options["kinds"].split(",")))})
+    return Settings(**vars(parser.parse_args()))
 
 
 def main() -> None:

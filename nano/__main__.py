@@ -25,6 +25,7 @@ from pathlib import Path
 import torch
 
 from nano.domain import CONFIG, add_kinds
+from nano.fit_connector import NUM_PAGES
 from nano.parts import CONNECTOR, MODEL, TEXT, VISION, write_parts
 
 logger = logging.getLogger("nano")
@@ -33,8 +34,10 @@ ROOT = Path(__file__).parent.parent
 PRETRAINING, OVERHEAD = 0.55, 1.0
 """Share of the minutes, and minutes of it that go to starting programs and to reports."""
 ALIGN, SPARE = 0.08, 0.15
-"""Shares of what is left after it: for the first stage, and for starting, checkpoints and scores."""
-TRIAL_STEPS = 12
+"""Shares of what is left after it and after what a trial took to start: for the first stage, and for checkpoints and scores."""
+TRIAL_STEPS, LEAST_STEPS = 12, 4
+CONNECTOR_PAGES, LEAST_PAGES = 20, 40
+"""A minute, on a CPU, where drawing and seeing them takes five seconds of it. A card has time for as many as help."""
 NO_EVALUATION = "evaluation.heldout=null"
 IN_TRIAL = (NO_EVALUATION, "evaluation.max_samples=2", "sight.stop_when_blind=null", "tracking.mode=disabled") + tuple(
     f"stages.{stage}.trainer.{key}" for stage in range(2) for key in ("eval_strategy=no", "eval_steps=null", "logging_steps=1")
@@ -109,7 +112,8 @@ def fit_connector(settings: Settings) -> None:
     """
     folders = [str(settings.out / name) for name in (VISION, TEXT, CONNECTOR)]
     command = [sys.executable, "-m", "nano.fit_connector", *folders, "--device", settings.device]
-    command += ["--workers", str(max(1, (os.cpu_count() or 2) - 2)), "--num", str(int(min(600, max(40, 40 * settings.minutes))))]
+    command += ["--workers", str(max(1, (os.cpu_count() or 2) - 2))]
+    command += [] if settings.on_card else ["--num", str(int(min(NUM_PAGES, max(LEAST_PAGES, CONNECTOR_PAGES * settings.minutes))))]
     if subprocess.run([*command, *_kinds_option(settings)], cwd=ROOT).returncode:
         raise RuntimeError("nano.fit_connector did not end well; what it said stands above")
 
@@ -124,12 +128,12 @@ def finetune(settings: Settings, deadline: float) -> None:
     Raises:
         RuntimeError: training failed; its own message stands above.
     """
-    seconds = try_steps(settings)
-    remaining = deadline - time.monotonic()
+    trial = try_steps(settings)
+    remaining = deadline - time.monotonic() - trial.starting
     left, spare = remaining * (1 - SPARE), remaining * SPARE
     shares = (ALIGN, 1 - ALIGN)
-    steps = [max(4, int(left * share / each)) for share, each in zip(shares, seconds)]
-    logger.info("%.0f s left: %d and %d steps of %.2f and %.2f s", left, *steps, *seconds)
+    steps = [max(LEAST_STEPS, int(left * share / each)) for share, each in zip(shares, trial.seconds)]
+    logger.info("%.0f s to start, %.0f s for %d and %d steps of %.2f and %.2f s", trial.starting, left, *steps, *trial.seconds)
     overrides = [f"stages.{stage}.trainer.eval_steps={max(2, steps[stage] // 2)}" for stage in range(2)]
     overrides += [f"evaluation.{key}={int(min(most, max(8, spare)))}" for key, most in (("max_samples", 48), ("max_scored", 400))]
     overrides.append("sight.stop_when_blind=null")  # a short run ends before it sees, and is gone on from
@@ -139,14 +143,25 @@ def finetune(settings: Settings, deadline: float) -> None:
         raise RuntimeError("train.py did not end well; what it said stands above")
 
 
-def try_steps(settings: Settings) -> list[float]:
-    """Seconds of a step of each stage, by training a little.
+@dataclass(frozen=True)
+class Trial:
+    """What training a little showed."""
+
+    seconds: list[float]
+    """Of a step of each stage."""
+    starting: float
+    """Seconds that were not spent in steps: for loading, forecasts, the first batches and saving."""
+
+
+def try_steps(settings: Settings) -> Trial:
+    """Train a little.
 
     Raises:
         RuntimeError: training failed; its own message stands above.
     """
     folder, steps = settings.out / "trial", {"align": TRIAL_STEPS // 2, "finetune": TRIAL_STEPS}
     shutil.rmtree(folder, ignore_errors=True)
+    begun = time.monotonic()
     running = subprocess.Popen(train_command(settings, folder, list(steps.values()), IN_TRIAL), cwd=ROOT)
     logged: dict[str, list[dict]] = {}
     while running.poll() is None:
@@ -157,8 +172,10 @@ def try_steps(settings: Settings) -> list[float]:
         time.sleep(POLL)
     if running.returncode or len(logged) < len(steps):
         raise RuntimeError("the trial of a few steps did not end well; what it said stands above")
+    spent = time.monotonic() - begun
     shutil.rmtree(folder)
-    return [seconds_of_step(logged[stage], count) for stage, count in steps.items()]
+    seconds = [seconds_of_step(logged[stage], count) for stage, count in steps.items()]
+    return Trial(seconds, max(0.0, spent - sum(each * count for each, count in zip(seconds, steps.values()))))
 
 
 def seconds_of_step(history: Sequence[dict], num_steps: int) -> float:

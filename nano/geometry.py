@@ -7,7 +7,7 @@ SIDE = TILE // PATCH
 MERGED = 2
 """Patches of a token's side, as pixel shuffle takes them together."""
 TOKENS = (SIDE // MERGED) ** 2
-SLOTS = 2
-"""Characters that a patch names, from left to right: two digits fit into one."""
+SLOTS = 3
+"""Characters that a patch names, from left to right. Of the digits on receipts 3.7% are a third one in their patch, 0.2% a fourth."""
 PIECE = 256
 """Pixels of a side of the pieces of a tile that a tower begins with."""

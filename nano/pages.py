@@ -209,17 +209,25 @@ def name_patches(page: LabelledPage, patch: int) -> np.ndarray:
     A patch with more than there are slots counts nothing.
     """
     side = page.pixels.shape[0] // patch
+    cells, slots = place_characters(page, patch)
+    names = np.full((SLOTS, side * side), BARE, dtype=np.int64)
+    named, crowded = (slots >= 0) & (slots < SLOTS), slots >= SLOTS
+    names[slots[named], cells[named]] = page.labels[named]
+    names[:, cells[crowded]] = IGNORED_LABEL
+    return names.reshape(SLOTS, side, side)
+
+
+def place_characters(page: LabelledPage, patch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each (characters,), int64: the patch in which a character's middle lies, row by row, and how many of its patch stand left of it;
+    both -1 beyond the edge."""
+    side = page.pixels.shape[0] // patch
     columns, rows = (page.centres // patch).astype(np.int64).T
     inside = (columns >= 0) & (columns < side) & (rows >= 0) & (rows < side)
-    cells, across, labels = (rows * side + columns)[inside], page.centres[inside, 0], page.labels[inside]
-    order = np.lexsort((across, cells))
-    cells, labels = cells[order], labels[order]
-    slots = np.arange(len(cells)) - np.searchsorted(cells, cells)
-    names = np.full((SLOTS, side * side), BARE, dtype=np.int64)
-    named = slots < SLOTS
-    names[slots[named], cells[named]] = labels[named]
-    names[:, cells[~named]] = IGNORED_LABEL
-    return names.reshape(SLOTS, side, side)
+    cells = np.where(inside, rows * side + columns, -1)
+    order = np.lexsort((page.centres[:, 0], cells))
+    slots = np.empty_like(cells)
+    slots[order] = np.arange(len(cells)) - np.searchsorted(cells[order], cells[order])
+    return cells, np.where(inside, slots, -1)
 
 
 def _draw_colours(generator: random.Random, ease: float) -> tuple[np.ndarray, np.ndarray]:

@@ -29,7 +29,7 @@ from nano.by_clock import muon_and_adam, num_measured, train_by_clock
 from nano.domain import add_kinds, domain
 from nano.geometry import MERGED, PATCH, PIECE, SIDE, SLOTS, TILE
 from nano.lines import characters_of, scene_lines
-from nano.pages import BARE, UNKNOWN, Pages, ScenePages, name_patches
+from nano.pages import BARE, UNKNOWN, Pages, ScenePages, name_patches, place_characters
 from nano.weights import tensors_of
 from smvl.config import SceneSourceConfig
 from smvl.data.scenes.contents import TRAIN, VALIDATION
@@ -164,27 +164,29 @@ def naming_loss(model: Tower, features: torch.Tensor, names: torch.Tensor) -> to
     chosen = bare[torch.randperm(len(bare), device=bare.device)[: max(64, int(shown.sum()) // 2)]]
     places = torch.cat([shown.nonzero().flatten(), chosen])
     logits = model.read(features.flatten(0, 1)[places]).float()
-    first, second = (functional.cross_entropy(logits[:, slot], target[places, slot], ignore_index=IGNORED_LABEL) for slot in range(SLOTS))
-    return first + second
+    named = target[places]
+    return sum(functional.cross_entropy(logits[:, slot], named[:, slot], ignore_index=IGNORED_LABEL) for slot in range(SLOTS))
 
 
 @torch.no_grad()
 def measure(model: Tower, pages: Pages, settings: Settings, *, level: float, num: int, name: str) -> dict[str, float]:
-    """Share of characters that are named rightly on pages that were not trained on: all, Chinese ones, and by size of the type."""
-    right: dict[str, list[bool]] = {"all": [], "hanzi": [], "below 16": [], "16 to 23": [], "24 and above": []}
+    """Share of characters that are named rightly on pages that were not trained on: all, Chinese ones by size of the type, and those that
+    share a patch."""
+    groups = ("all", "hanzi", "below 16", "16 to 23", "24 and above", "second in a patch", "third in a patch")
+    right: dict[str, list[bool]] = {group: [] for group in groups}
     for place in range(num):
         page = pages.draw(f"{settings.seed} {name} {place}", level)
-        pixels, names = torch.from_numpy(page.pixels)[None].to(settings.device), name_patches(page, PATCH)
+        pixels, names = torch.from_numpy(page.pixels)[None].to(settings.device), name_patches(page, PATCH).reshape(SLOTS, -1)
         corners = torch.zeros(1, 2, dtype=torch.int64, device=settings.device)
         with torch.autocast(settings.device.split(":")[0], torch.bfloat16):
-            best = model.read(model(pixels, corners))[0].argmax(-1).T.reshape(names.shape).cpu()
-        for centre, label, size in zip(page.centres, page.labels, page.sizes):
-            column, row = (centre // PATCH).astype(int)
-            if not (0 <= column < best.shape[2] and 0 <= row < best.shape[1]) or label == UNKNOWN or names[0, row, column] == IGNORED_LABEL:
+            best = model.read(model(pixels, corners))[0].argmax(-1).T.cpu()  # (SLOTS, patches)
+        for cell, slot, label, size in zip(*place_characters(page, PATCH), page.labels, page.sizes):
+            if cell < 0 or label == UNKNOWN or names[0, cell] == IGNORED_LABEL:
                 continue
-            slot = int(names[0, row, column] != label)
-            correct = bool(best[slot, row, column] == label)
+            correct = bool(best[slot, cell] == label)
             right["all"].append(correct)
+            if slot:
+                right["second in a patch" if slot == 1 else "third in a patch"].append(correct)
             if ord(pages.alphabet[label - 2]) >= HANZI:
                 right["hanzi"].append(correct)
                 right["below 16" if size < 16 else "16 to 23" if size < 24 else "24 and above"].append(correct)

@@ -19,8 +19,8 @@ NAMES = MERGED * MERGED * SLOTS
 """Characters that a token can tell."""
 NOTHING = -1
 
-_LEAST_SIZE, _NARROW = 0.95, 0.55
-"""Of a strip's type, in patches, and the width of a digit as a share of it: no more than two stand in a patch."""
+_LEAST_SIZE, _NARROW = 0.95, (0.4, 0.6)
+"""Of a strip's type, in patches, and the width of a digit as a share of it, from font to font: up to three stand in a patch."""
 ERRORS = 0.01
 """Share of the characters that are told wrongly or left out: no tower is perfect."""
 
@@ -47,13 +47,13 @@ def draw_strip(ids: dict[str, int], texts: Sequence[str], generator: random.Rand
     slope = generator.uniform(-0.03, 0.03)
     y = generator.uniform(0, 1.2 + ease * (height - 4) / 2) + max(0.0, -slope * SIDE)
     while True:
-        size = generator.uniform(_LEAST_SIZE, 1.7)
+        size, narrow = generator.uniform(_LEAST_SIZE, 1.7), generator.uniform(*_NARROW)
         y += size / 2
         if y + max(0.0, slope * SIDE) >= height or (lines and generator.random() < 0.2):
             break
         x, written = generator.uniform(0, 5 + ease * (SIDE / 2 - 5)), ""
         for character in _draw_line(characters, texts, generator):
-            width = size * (1.0 if ord(character) > 0xFF else _NARROW)
+            width = size * (1.0 if ord(character) > 0xFF else narrow)
             if x + width > SIDE:
                 break
             marks.append((character, x + width / 2, y + slope * x))

@@ -22,10 +22,10 @@ from nano import __main__ as way
 from nano import by_clock, fit_connector, parts, pretrain_text, pretrain_vision, score
 from nano.alphabet import alphabet
 from nano.domain import domain
-from nano.geometry import PATCH, SIDE, TILE, TOKENS
+from nano.geometry import PATCH, SIDE, SLOTS, TILE, TOKENS
 from nano.lines import characters_of, scene_lines
 from nano.make_tokenizer import FOLDER, derivation
-from nano.pages import BARE, UNKNOWN, LabelledPage, Pages, ScenePages, draw_number, name_patches
+from nano.pages import BARE, UNKNOWN, LabelledPage, Pages, ScenePages, draw_number, name_patches, place_characters
 from nano.telling import NAMES, NOTHING, draw_strip, merge, tell
 from nano.views import draw_photograph, map_points
 from smvl.config import SceneSourceConfig, load_config
@@ -75,10 +75,12 @@ def test_labels_are_the_characters_of_the_alphabet_and_others_are_unknown():
 
 
 def test_patches_are_named_from_left_to_right_and_one_that_is_too_full_counts_nothing():
-    centres = np.array([(20.0, 5.0), (17.0, 6.0), (40.0, 8.0), (35.0, 3.0), (45.0, 3.0), (-1.0, 5.0), (5.0, 200.0)])
-    page = LabelledPage(np.zeros((48, 48, 3), np.uint8), centres, np.arange(2, 9), np.full(7, 12))
+    centres = np.array([(20.0, 5.0), (17.0, 6.0), (40.0, 8.0), (35.0, 3.0), (45.0, 3.0), (42.0, 3.0), (-1.0, 5.0), (5.0, 200.0)])
+    page = LabelledPage(np.zeros((48, 48, 3), np.uint8), centres, np.arange(2, 10), np.full(8, 12))
     names = name_patches(page, 16)
-    assert names[:, 0].T.tolist() == [[BARE, BARE], [3, 2], [IGNORED_LABEL, IGNORED_LABEL]]
+    assert names[:, 0].T.tolist() == [[BARE] * 3, [3, 2, BARE], [IGNORED_LABEL] * 3]
+    cells, slots = place_characters(page, 16)
+    assert cells.tolist() == [1, 1, 2, 2, 2, 2, -1, -1] and slots.tolist() == [1, 0, 1, 0, 3, 2, -1, -1]
     assert (names[:, 1:] == BARE).all()
 
 
@@ -199,7 +201,7 @@ def test_neighbours_begin_with_alike_positions():
 
 def test_patches_that_show_something_and_half_as_many_bare_ones_count(small_tower):
     features = torch.randn(1, 256, 32)
-    names = torch.zeros(1, 2, 16, 16, dtype=torch.int64)
+    names = torch.zeros(1, SLOTS, 16, 16, dtype=torch.int64)
     names[0, 0, 3, 4], names[0, :, 5, 5] = 2, IGNORED_LABEL
     loss = pretrain_vision.naming_loss(small_tower, features, names)
     assert torch.isfinite(loss) and loss > 1
@@ -223,7 +225,7 @@ def test_a_tower_that_was_pretrained_is_a_donor(tmp_path, monkeypatch, small_tow
 def test_characters_are_measured_by_what_was_named(small_tower, tmp_path):
     """A reader that always names the second character is right about all of these and no others."""
     small_tower.reader.weight.data.zero_()
-    small_tower.reader.bias.data.view(2, 5)[:, 3] = 9.0
+    small_tower.reader.bias.data.view(SLOTS, 5)[:, 3] = 9.0
     settings = vision_settings(tmp_path)
     both = pages("永国鑫", lines=(), tile=TILE)
     found = pretrain_vision.measure(small_tower, both, settings, level=0.0, num=2, name="x")
@@ -246,8 +248,8 @@ def test_a_page_is_told_by_the_places_of_its_characters(monkeypatch):
     marks = [Mark(character, x, y, 12) for character, (x, y) in places.items()]
     told = tell(drawing_of(marks), {"a": 10, "b": 11, "c": 12, "d": 13}, random.Random(0))
     assert told.shape == (TOKENS, NAMES)
-    assert told[0].tolist() == [10, 11, NOTHING, NOTHING, NOTHING, NOTHING, 12, NOTHING]
-    assert told[1].tolist() == [13] + [NOTHING] * 7 and (told[2:] == NOTHING).all()
+    assert told[0].tolist() == [10, 11, NOTHING] + [NOTHING] * 6 + [12, NOTHING, NOTHING]
+    assert told[1].tolist() == [13] + [NOTHING] * 11 and (told[2:] == NOTHING).all()
 
 
 def test_tokens_take_patches_together_as_pixel_shuffle_does():
@@ -460,11 +462,11 @@ def test_a_connector_is_fitted_to_what_the_teller_says(tmp_path, monkeypatch):
         own = pages.draw
         monkeypatch.setattr(pages, "draw", lambda seed, level, own=own: drawn.append(own(seed, level)) or drawn[-1])
     weight = fit_connector.fit(places, 30)
-    assert weight.shape == (32, 4 * 2 * 12) and fit_connector.explained(places, weight, 3) > 0.95  # rare ones were not seen
+    assert weight.shape == (32, 4 * SLOTS * 12) and fit_connector.explained(places, weight, 3) > 0.95  # rare ones were not seen
     for patch, slot, character in ((0, 0, 1), (2, 1, 5), (3, 0, 9)):
         names = torch.full((1, NAMES), NOTHING)
-        names[0, 2 * patch + slot] = int(places.ids[character + 2])
-        first = (2 * patch + slot) * 12
+        names[0, SLOTS * patch + slot] = int(places.ids[character + 2])
+        first = (SLOTS * patch + slot) * 12
         expected = places.teller(places.embeddings, names)[0].detach().double().numpy()
         assert weight[:, first + character + 2] - weight[:, first] == pytest.approx(expected, abs=0.02 * np.abs(expected).max())
 
@@ -479,9 +481,9 @@ def way_settings(out: Path, **changes) -> way.Settings:
 
 def test_steps_are_as_many_as_fit_into_the_time_that_is_left(tmp_path, monkeypatch):
     commands = []
-    monkeypatch.setattr(way, "try_steps", lambda settings: [0.5, 1.5])
+    monkeypatch.setattr(way, "try_steps", lambda settings: way.Trial([0.5, 1.5], 100.0))
     monkeypatch.setattr(way.subprocess, "run", lambda command, cwd: commands.append(command) or SimpleNamespace(returncode=0))
-    way.finetune(way_settings(tmp_path), time.monotonic() + 1000)
+    way.finetune(way_settings(tmp_path), time.monotonic() + 1100)
     align, finetuned = (stage.trainer["max_steps"] for stage in load_config(commands[0][2], commands[0][3:]).stages)
     assert align == pytest.approx(1000 * 0.85 * 0.08 / 0.5, abs=2) and finetuned == pytest.approx(1000 * 0.85 * 0.92 / 1.5, abs=2)
 
@@ -493,6 +495,31 @@ def test_a_step_takes_what_both_halves_take_in_the_mean():
     history = [{"step": number, "seconds/vision": spent[0], "seconds/text": spent[1]} for number, spent in enumerate(steps, 1)]
     assert way.seconds_of_step([*history, {"step": 8, "eval_loss": 3.0}], 8) == pytest.approx(1.5)
     assert way.seconds_of_step(history[:1], 8) == pytest.approx(9.0)
+
+
+class QuickTrial:
+    """A training that logs its steps and ends when it was looked at three times."""
+
+    looks, returncode = 0, 0
+
+    def __init__(self, command: list[str], cwd: Path):
+        (folder,) = (Path(part.removeprefix("output_dir=")) for part in command if part.startswith("output_dir="))
+        for stage, seconds in (("align", 0.01), ("finetune", 0.02)):
+            history = [{"step": step, "seconds/text": seconds} for step in range(1, 7)]
+            (folder / stage / "checkpoint-6").mkdir(parents=True)
+            (folder / stage / "checkpoint-6/trainer_state.json").write_text(json.dumps({"log_history": history}))
+
+    def poll(self) -> int | None:
+        self.looks += 1
+        return 0 if self.looks > 3 else None
+
+
+def test_a_trial_says_what_steps_take_and_what_starting_takes(tmp_path, monkeypatch):
+    monkeypatch.setattr(way.subprocess, "Popen", QuickTrial)
+    monkeypatch.setattr(way.time, "monotonic", iter([100.0, 107.3]).__next__)
+    trial = way.try_steps(way_settings(tmp_path))
+    assert trial.seconds == pytest.approx([0.01, 0.02])
+    assert trial.starting == pytest.approx(7.3 - way.TRIAL_STEPS // 2 * 0.01 - way.TRIAL_STEPS * 0.02) and not (tmp_path / "trial").exists()
 
 
 @pytest.mark.parametrize("kinds", [(), ("price_tag",)])

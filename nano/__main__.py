@@ -35,6 +35,8 @@ PRETRAINING, OVERHEAD = 0.55, 1.0
 """Share of the minutes, and minutes of it that go to starting programs and to reports."""
 ALIGN, SPARE = 0.08, 0.15
 """Shares of what is left after it and after what a trial took to start: for the first stage, and for checkpoints and scores."""
+ENDING = 30.0
+"""Seconds for the least that is measured at the end, and for writing what came of it."""
 TRIAL_STEPS, LEAST_STEPS = 12, 4
 CONNECTOR_PAGES, LEAST_PAGES = 20, 40
 """A minute, on a CPU, where drawing and seeing them takes five seconds of it. A card has time for as many as help."""
@@ -129,7 +131,7 @@ def finetune(settings: Settings, deadline: float) -> None:
         RuntimeError: training failed; its own message stands above.
     """
     trial = try_steps(settings)
-    remaining = deadline - time.monotonic() - trial.starting
+    remaining = deadline - time.monotonic() - trial.starting - ENDING
     left, spare = remaining * (1 - SPARE), remaining * SPARE
     shares = (ALIGN, 1 - ALIGN)
     steps = [max(LEAST_STEPS, int(left * share / each)) for share, each in zip(shares, trial.seconds)]

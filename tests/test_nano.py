@@ -483,7 +483,7 @@ def test_steps_are_as_many_as_fit_into_the_time_that_is_left(tmp_path, monkeypat
     commands = []
     monkeypatch.setattr(way, "try_steps", lambda settings: way.Trial([0.5, 1.5], 100.0))
     monkeypatch.setattr(way.subprocess, "run", lambda command, cwd: commands.append(command) or SimpleNamespace(returncode=0))
-    way.finetune(way_settings(tmp_path), time.monotonic() + 1100)
+    way.finetune(way_settings(tmp_path), time.monotonic() + 1100 + way.ENDING)
     align, finetuned = (stage.trainer["max_steps"] for stage in load_config(commands[0][2], commands[0][3:]).stages)
     assert align == pytest.approx(1000 * 0.85 * 0.08 / 0.5, abs=2) and finetuned == pytest.approx(1000 * 0.85 * 0.92 / 1.5, abs=2)
 

@@ -6,193 +6,21 @@
     python infer.py --model output/demo --image a.jpg --json "图中有什么?"
     python infer.py --model output/demo-onnx --image a.jpg "图中有什么?"      # an ONNX or GGUF export; needs no torch
     python infer.py --model output/demo --budget 1GB --image a.jpg "图中有什么?"
+
+The way of a question is told in smvl/infer/command.py: options, memory budget, engine, conversation.
 """
 
-import os
-
-os.environ["HF_HUB_OFFLINE"] = "1"  # both are read when transformers is imported
-if "OMP_WAIT_POLICY" not in os.environ:  # threads that spin long while they wait take the cores from those that work
-    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-import argparse
-import dataclasses
-import io
-import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from smvl.infer.budget.plan import BudgetError, Plan, plan_budget
-from smvl.infer.settings import Settings, check_paths, read_settings
-from smvl.infer.typed import path_of_address, typed_text
-from smvl.infer.without_torch import is_export, without_torch
-from smvl.processing.image_limits import check_most_tiles
-from smvl.program import can_be_written, run_program, say
-from smvl.strict_yaml import ConfigError, at_key
-
-if TYPE_CHECKING:
-    from smvl.infer.chat import Conversation
+from smvl.infer.command import execute
+from smvl.program import run_program
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0, 1 for what the user can mend, 130 after Ctrl-C, 141 when nobody reads on."""
-    return run_program("infer.py", lambda: run(argv))
-
-
-def run(argv: Sequence[str] | None) -> int:
-    try:
-        arguments = parse_arguments(argv)
-        plan = grant(arguments)
-        if is_export(plan.form.folder if plan else arguments.model):
-            without_torch()  # it must be known before transformers is imported
-        converse(arguments, plan)
-    except BudgetError as error:
-        say(f"infer.py: {error}")  # with its table
-        return 1
-    except ValueError as error:
-        say(f"infer.py: {' '.join(str(error).split())}")
-        return 1
-    except KeyboardInterrupt:
-        say("")
-        return 130
-    return 0
-
-
-def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The options, over those of the file that `--config` names.
-
-    Raises:
-        ConfigError: the file cannot be read, or holds a mistake.
-    """
-    first = argparse.ArgumentParser(add_help=False)
-    first.add_argument("--config")
-    config = first.parse_known_args(argv)[0].config
-    settings = Settings() if config is None else read_settings(config)
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("question", nargs="?", help="without one, a chat in which images can be added")
-    parser.add_argument("--config", metavar="FILE", help="a YAML file with any of the options below, such as configs/infer/edge.yaml")
-    parser.add_argument("--model", metavar="FOLDER", help="a checkpoint or an export, such as output/demo")
-    parser.add_argument("--image", action="append", metavar="PATH", help="repeat for several images")
-    parser.add_argument("--system", metavar="TEXT", help="what the model is told first")
-    parser.add_argument("--thinking", action="store_true", help="let the model reason before it answers")
-    parser.add_argument("--max-new-tokens", type=int, metavar="N", help="longest answer (default: %(default)s)")
-    parser.add_argument("--temperature", type=float, metavar="T", help="0 is the likeliest answer (default: %(default)s)")
-    parser.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps, ... (default: %(default)s)")
-    parser.add_argument("--dtype", choices=("auto", "float32", "bfloat16", "float16"), help="default: %(default)s")
-    parser.add_argument("--quantize", choices=("int8", "int4", "fp8"), help="quantize a checkpoint's text layers while loading (torchao)")
-    parser.add_argument("--budget", metavar="SIZE", help="memory that the process may take, such as 1GB: chooses form, tiles and context")
-    parser.add_argument("--longest-edge", type=int, metavar="PIXELS", help="show images at most so large; whole tiles")
-    parser.add_argument("--max-tiles", type=int, metavar="N", help="show an image as at most so many tiles")
-    parser.add_argument("--json", action="store_true", help="print one JSON object: answer, reasoning, token counts, seconds")
-    parser.set_defaults(**dataclasses.asdict(settings))
-    arguments = parser.parse_args(argv)
-    if arguments.model is None:
-        parser.error("the following arguments are required: --model")
-    if arguments.json and arguments.question is None:
-        parser.error("--json needs a question")
-    arguments.question, arguments.system = (text and typed_text(text) for text in (arguments.question, arguments.system))
-    arguments.image = [path_of_address(image) for image in arguments.image]
-    check_options(arguments)
-    if config is not None:
-        check_paths(settings, config, model=arguments.model, images=arguments.image)
-    return arguments
-
-
-def check_options(arguments: argparse.Namespace) -> None:
-    """Raise `ConfigError` for an option that would be refused under another name once the model is loaded, or not at all."""
-    for option, path in [("--model", arguments.model), *(("--image", image) for image in arguments.image)]:
-        if not path.strip():
-            raise ConfigError(f"{option} is empty; expected a path.")
-    if arguments.max_tiles is not None:
-        with at_key("--max-tiles"):
-            check_most_tiles(arguments.max_tiles)
-
-
-def grant(arguments: argparse.Namespace) -> Plan | None:
-    """What the memory budget allows, shown to the user; None without one."""
-    if arguments.budget is None:
-        return None
-    if arguments.device not in ("auto", "cpu") or arguments.dtype != "auto" or arguments.quantize:
-        raise ValueError("--budget is for the CPU and chooses the form of the model itself. Leave --device, --dtype and --quantize out.")
-    plan = plan_budget(arguments.model, arguments.budget, longest_edge=arguments.longest_edge, most_tiles=arguments.max_tiles)
-    print(plan.table(), file=sys.stderr)
-    return plan
-
-
-def converse(arguments: argparse.Namespace, plan: Plan | None) -> None:
-    if sys.stdout is None:
-        raise ValueError("standard output is closed: there is nowhere to write the answer. Leave >&- out.")
-    if sys.stdin is None and arguments.question is None:
-        raise ValueError("standard input is closed: there is nowhere to read questions from. Give one on the command line.")
-    # here, because whether transformers may import torch must be known first
-    from transformers.utils import logging as transformers_logging
-
-    from smvl.infer.chat import Conversation
-    from smvl.infer.engine import Engine
-    from smvl.processing.images import image_size, read_image
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    # images before the model is loaded, which takes longer; within a budget their pixels come later, to be scaled down at once
-    images = [read_image(path) for path in arguments.image] if plan is None else arguments.image
-    if plan is None:
-        engine = Engine.from_folder(arguments.model, device=arguments.device, dtype=arguments.dtype, quantize=arguments.quantize)
-        with at_key("--longest-edge"):
-            engine.processor.limit_images(longest_edge=arguments.longest_edge, most_tiles=arguments.max_tiles)
-    else:
-        for path in arguments.image:
-            image_size(path)
-        engine = Engine.from_plan(plan)
-    conversation = Conversation(
-        engine,
-        system=arguments.system,
-        thinking=arguments.thinking,
-        max_new_tokens=arguments.max_new_tokens,
-        temperature=arguments.temperature,
-    )
-    for image in images:
-        conversation.add_image(image)
-    if arguments.json:
-        print_json(conversation, arguments.question)
-    elif arguments.question is not None:
-        print_streamed(conversation, arguments.question)
-    else:
-        chat(conversation)
-
-
-def print_json(conversation: "Conversation", question: str) -> None:
-    for _ in conversation.ask(question):
-        pass
-    answer = dataclasses.asdict(conversation.answer)
-    del answer["token_ids"]
-    found = {"answer": answer.pop("text"), **answer}
-    line = json.dumps(found, ensure_ascii=False)
-    print(line if can_be_written(line) else json.dumps(found))  # JSON has escapes of its own
-
-
-def print_streamed(conversation: "Conversation", question: str) -> None:
-    from smvl.infer.chat import show
-
-    for text in show(conversation.ask(question)):
-        write(text)
-    write("\n")
-
-
-def chat(conversation: "Conversation") -> None:
-    try:
-        import readline  # noqa: F401  (line editing; without it a terminal deletes half a Chinese character)
-    except ImportError:
-        pass
-    from smvl.infer.chat import run_chat
-
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="surrogateescape")  # as the command line is read: see smvl/infer/typed.py
-    run_chat(conversation, input, write)
-
-
-def write(text: str) -> None:
-    print(text, end="", flush=True)
+    given = sys.argv[1:] if arguments is None else arguments
+    return run_program("infer.py", lambda: execute(given, name="infer.py"))
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from smvl.augment.zh import augment, character_overlap
+from smvl.augment.zh.script import to_simplified
 from smvl.config import TextAugmentConfig
-from smvl.data.augment_zh import augment, character_overlap
-from smvl.data.augment_zh.script import to_simplified
 from smvl.data.sample import Sample, text_of
 
 SETTINGS = TextAugmentConfig(synonyms=0.6, rephrase=0.6, traditional=0.2)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from smvl.config import SourceConfig
-from smvl.data.registry import open_source
 from smvl.data.sample import Sample
 from smvl.eval.exact_match import normalise
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 from smvl.processing.layout import is_image_part
+from smvl.source_registry import open_source
 
 
 @dataclass(frozen=True)

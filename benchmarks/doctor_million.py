@@ -7,7 +7,7 @@
 Rows are Chinese questions and answers of 100 to 200 characters. One in ten is about one of 300 shared pictures; five in a thousand
 are broken, in five ways; one in fifty repeats an earlier row word for word, and as many but for a few characters.
 
-Time is that of the whole command (`python -m smvl.data check`), start and end included; beside it stands the processor's time of all its
+Time is that of the whole command (`python -m smvl check`), start and end included; beside it stands the processor's time of all its
 processes, which other work on the machine stretches less. Memory is the largest sum over the tree of processes, sampled every half second
 from /proc: PSS counts a page that n processes share as 1/n in each (what the command takes from the machine), RSS counts it n times.
 Linux only. Aims, with two processes on two cores: under 10 minutes and under 1 GB of PSS.
@@ -187,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         planted = write_data(folder, options.rows, options.seed)
         size = (folder / "rows.jsonl").stat().st_size / 1e6
         print(f"{options.rows:,} rows, {size:,.0f} MB, written in {time.monotonic() - began:.0f} s", flush=True)
-        command = [sys.executable, "-m", "smvl.data", "check", str(folder / "rows.jsonl"), "--out", str(folder / "out")]
+        command = [sys.executable, "-m", "smvl", "check", str(folder / "rows.jsonl"), "--out", str(folder / "out")]
         command += ["--processes", str(options.processes)]
         if options.tokens:
             save_qwen3_tokenizer(folder / "qwen3")

@@ -16,7 +16,6 @@ import numpy as np
 from PIL import Image
 
 from smvl.config import SourceConfig
-from smvl.data.registry import open_source
 from smvl.data.sample import Sample
 from smvl.eval.exact_match import normalise
 from smvl.export.gguf.folder import export_gguf
@@ -27,6 +26,7 @@ from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 from smvl.processing.images import read_image
 from smvl.processing.layout import Layout
+from smvl.source_registry import open_source
 
 KINDS = ("F32", "F16", "Q8_0", "Q4_0")
 

@@ -5,7 +5,7 @@
     python -m benchmarks.hostile_rows --pictures Pillow/Tests/images     # and a row about each file below a folder
 
 Sound rows of every layout are spoilt, by a seed: in their values, keys, characters, the names and bytes of their pictures, and the bytes
-of their line. One file of them goes through `python -m smvl.data check` and through a training run of two steps that measures all of
+of their line. One file of them goes through `python -m smvl check` and through a training run of two steps that measures all of
 them first. What is shown: how many rows were spoilt in which way, what became of them by rule, the time, and the peak memory of each
 process. The exit status is 1 when a process ends with a traceback or takes too long, or when an error came up that no rule foresees.
 """
@@ -266,7 +266,7 @@ def run(*command: Any) -> Ended:
 
 def check(folder: Path) -> tuple[Ended, dict[str, int]]:
     """The check of all rows; rows by the rule that they break."""
-    ended = run("-m", "smvl.data", "check", folder / "data/rows.jsonl", *_CHECK, "--model", folder / "text", "--out", folder / "checked")
+    ended = run("-m", "smvl", "check", folder / "data/rows.jsonl", *_CHECK, "--model", folder / "text", "--out", folder / "checked")
     report = folder / "checked/report.json"
     broken = json.loads(report.read_text(encoding="utf-8"))["sources"][0]["broken"] if report.exists() else {}
     return ended, {rule: entry["count"] for rule, entry in broken.items()}

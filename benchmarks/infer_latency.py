@@ -70,7 +70,7 @@ def sides(checkpoint: Path, folder: Path, bits: list[int], kinds: list[str]) -> 
 def export(checkpoint: Path, folder: Path, target: str, option: str, value: str) -> Path:
     out = folder / f"{checkpoint.name}-{target}-{value}"
     if not out.exists():
-        command = [sys.executable, "-m", "smvl.export", "--model", checkpoint, "--to", target, option, value, "--out", out]
+        command = [sys.executable, "-m", "smvl", "export", "--model", checkpoint, "--to", target, option, value, "--out", out]
         subprocess.run([*map(str, command), "--no-compare"], cwd=ROOT, check=True, capture_output=True)
     return out
 

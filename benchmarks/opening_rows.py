@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from smvl.config import SourceConfig
-from smvl.data.registry import open_source
+from smvl.source_registry import open_source
 
 NUM_READ = 20_000
 

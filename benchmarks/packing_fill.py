@@ -26,10 +26,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from smvl.data.mixture import Mixture, RowKey
-from smvl.data.pack_plan import RowCost
-from smvl.data.packing import PackSampler
 from smvl.data.quarantine import Quarantine
+from smvl.packing.mixture import Mixture, RowKey
+from smvl.packing.packs import PackSampler
+from smvl.packing.plan import RowCost
 
 LENGTHS = (2048, 4096, 8192)
 TOKENS_PER_TILE = 67

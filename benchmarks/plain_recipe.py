@@ -14,8 +14,8 @@ from torch.utils.data import SequentialSampler
 from transformers import PreTrainedTokenizerBase, Trainer
 from transformers.trainer_callback import PrinterCallback
 
-from smvl.data.encode import Encoder
 from smvl.data.sample import Sample
+from smvl.packing.encode import Encoder
 from smvl.processing.images import read_image
 from smvl.processing.layout import IGNORED_LABEL, Layout
 from smvl.train.step_clock import StepClock

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from smvl.config import SceneSourceConfig
-from smvl.data.scenes.contents import SPLITS, TRAIN
-from smvl.data.scenes.sample_drawing import encode_sample
-from smvl.data.scenes.source import SceneRows
+from smvl.scenes.contents import SPLITS, TRAIN
+from smvl.scenes.sample_drawing import encode_sample
+from smvl.scenes.source import SceneRows
 
 AT_ONCE = 100
 """Rows that a process draws in one go."""

@@ -5,7 +5,7 @@
 
 Counted is the processor time of this one process, so that what else the machine does changes little; images a second by the clock stand
 beside it, with the machine's load. A picture is drawn, photographed with the default distortions, asked about and encoded, as
-`python -m smvl.data scenes` does it; only the writing of files is left out. The last lines time each distortion alone at its default
+`python -m smvl scenes` does it; only the writing of files is left out. The last lines time each distortion alone at its default
 strength, beside the same with Pillow and numpy where these have it.
 """
 
@@ -20,13 +20,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, ImageFilter
 
+from smvl.augment.distortions import PHONE, distort
 from smvl.config import DistortionConfig
-from smvl.data.distortions import PHONE, distort
-from smvl.data.scenes.contents import TRAIN, Contents
-from smvl.data.scenes.conversation import talk
-from smvl.data.scenes.fonts import Fonts, machine_fonts, pip_fonts
-from smvl.data.scenes.kinds import KINDS
-from smvl.data.scenes.photograph import encode_photograph, take_photograph
+from smvl.scenes.contents import TRAIN, Contents
+from smvl.scenes.conversation import talk
+from smvl.scenes.fonts import Fonts, machine_fonts, pip_fonts
+from smvl.scenes.kinds import KINDS
+from smvl.scenes.photograph import encode_photograph, take_photograph
 
 TARGET = 40.0
 """Images a second and core."""

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from smvl.config import SourceConfig
-from smvl.data.registry import open_source
 from smvl.data.sample import Sample
 from smvl.eval.exact_match import normalise
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 from smvl.processing.images import read_image
+from smvl.source_registry import open_source
 
 PIPELINE = Path(__file__).with_name("stock_pipeline.py")
 NUM_SHOWN = 5

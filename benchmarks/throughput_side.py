@@ -17,11 +17,11 @@ from benchmarks.plain_recipe import BATCHES_PER_STEP, ROWS_PER_BATCH, SAMPLES_PE
 from benchmarks.throughput_presets import Preset
 from smvl.assemble import splice
 from smvl.config import Config, DataConfig, ImageConfig, ModelConfig, PromptConfig, SourceConfig, StageConfig
-from smvl.data.collator import PackCollator
-from smvl.data.encode import Encoder
-from smvl.data.mixture import RowKey, open_mixture
-from smvl.data.packing import Pack, PackedDataset, PackSampler
 from smvl.data.quarantine import Quarantine
+from smvl.packing.collator import PackCollator
+from smvl.packing.encode import Encoder
+from smvl.packing.mixture import RowKey, open_mixture
+from smvl.packing.packs import Pack, PackedDataset, PackSampler
 from smvl.processing.layout import IGNORED_LABEL
 from smvl.processing.tiles import PixelScale
 from smvl.train.arguments import training_arguments

@@ -75,7 +75,7 @@ def exports(options: argparse.Namespace, folder: Path) -> Iterator[tuple[int, Pa
     for bits in options.bits:
         out = folder / f"onnx-{bits}"
         command = ["--model", options.model, "--to", "onnx", "--bits", bits, "--out", out, "--no-compare"]
-        subprocess.run([sys.executable, "-m", "smvl.export", *map(str, command)], check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", "smvl", "export", *map(str, command)], check=True, capture_output=True)
         yield bits, out
 
 

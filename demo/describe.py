@@ -10,8 +10,8 @@ A picture is told as its tiles would be looked at: tile by tile, nine places eac
 
 import random
 
-from smvl.data.demo_scenes.picture import LONG_EDGE, SHAPE, Mark, Picture, Turn
-from smvl.data.demo_scenes.words import COLOURS, SHAPES
+from smvl.demo_scenes.picture import LONG_EDGE, SHAPE, Mark, Picture, Turn
+from smvl.demo_scenes.words import COLOURS, SHAPES
 
 TILE = LONG_EDGE // 2
 PLACES = 3

@@ -9,7 +9,7 @@ import numpy
 from PIL import Image
 from sklearn.datasets import load_digits as load_uci_digits
 
-from smvl.data.demo_scenes.digits import COLUMNS, FOLDER, FULL_INK, SIDE
+from smvl.demo_scenes.digits import COLUMNS, FOLDER, FULL_INK, SIDE
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ import sys
 
 from fontTools import subset
 
-from smvl.data.demo_scenes.paint import FONT
-from smvl.data.demo_scenes.words import CHARACTERS, DIGITS
+from smvl.demo_scenes.paint import FONT
+from smvl.demo_scenes.words import CHARACTERS, DIGITS
 
 
 def main(source: str) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from demo.describe import SHAPE_WORDS, tell_turn
-from smvl.data.demo_scenes.chats import draw_chat
-from smvl.data.demo_scenes.tasks import draw_captions, draw_scene
-from smvl.data.demo_scenes.words import CHARACTERS, TRAIN
+from smvl.demo_scenes.chats import draw_chat
+from smvl.demo_scenes.tasks import draw_captions, draw_scene
+from smvl.demo_scenes.words import CHARACTERS, TRAIN
 
 FOLDER = Path(__file__).parent / "donors" / "text"
 SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"

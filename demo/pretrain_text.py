@@ -17,10 +17,10 @@ from torch.nn import functional
 from transformers import AutoTokenizer, GenerationConfig, Qwen3Config, Qwen3ForCausalLM
 
 from demo.describe import tell_turn
-from smvl.data.demo_scenes.chats import draw_chat
-from smvl.data.demo_scenes.picture import Scene
-from smvl.data.demo_scenes.tasks import compare_numbers, draw_captions, draw_scene, position, refer_back
-from smvl.data.demo_scenes.words import HELDOUT, TRAIN
+from smvl.demo_scenes.chats import draw_chat
+from smvl.demo_scenes.picture import Scene
+from smvl.demo_scenes.tasks import compare_numbers, draw_captions, draw_scene, position, refer_back
+from smvl.demo_scenes.words import HELDOUT, TRAIN
 
 logger = logging.getLogger("pretrain_text")
 FOLDER = Path(__file__).parent / "donors" / "text"

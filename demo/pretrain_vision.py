@@ -21,10 +21,10 @@ from torch.nn import functional
 from transformers import SmolVLMVisionConfig
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
-from smvl.data.demo_scenes import shapes, writing
-from smvl.data.demo_scenes.paint import paint
-from smvl.data.demo_scenes.picture import Picture
-from smvl.data.demo_scenes.words import CHARACTERS, COLOURS, DIGITS, HELDOUT, SHAPES, TRAIN
+from smvl.demo_scenes import shapes, writing
+from smvl.demo_scenes.paint import paint
+from smvl.demo_scenes.picture import Picture
+from smvl.demo_scenes.words import CHARACTERS, COLOURS, DIGITS, HELDOUT, SHAPES, TRAIN
 
 logger = logging.getLogger("pretrain_vision")
 FOLDER = Path(__file__).parent / "donors" / "vision"

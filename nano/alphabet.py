@@ -3,7 +3,7 @@
 import string
 from functools import cache
 
-from smvl.data.scenes.fonts import common_characters
+from smvl.scenes.fonts import common_characters
 
 PUNCTUATION = "，。：；！？、（）《》“”‘’【】「」〔〕—…·～￥¥×÷±≤≥°℃℉Ω㎡①②③④⑤⑥⑦⑧⑨⑩→↑↓←√△□○●★☆※"
 SIGNS = "".join(character for character in string.printable if character.isprintable() and character != " ")

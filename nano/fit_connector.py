@@ -22,7 +22,7 @@ from nano.domain import add_kinds, domain
 from nano.geometry import PATCH, TILE
 from nano.pages import ScenePages, name_patches
 from nano.telling import NOTHING, merge
-from smvl.data.scenes.contents import TRAIN, VALIDATION
+from smvl.scenes.contents import TRAIN, VALIDATION
 
 logger = logging.getLogger("fit_connector")
 

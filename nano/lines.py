@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from nano.alphabet import PUNCTUATION, SIGNS
 from nano.domain import domain
-from smvl.data.scenes.contents import TRAIN
-from smvl.data.scenes.source import SceneRows
+from smvl.scenes.contents import TRAIN
+from smvl.scenes.source import SceneRows
 
 
 def scene_lines(kinds: Sequence[str], num_scenes: int) -> list[str]:

@@ -17,8 +17,8 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from nano.alphabet import alphabet
 from smvl.config import SceneSourceConfig
-from smvl.data.scenes.contents import TRAIN
-from smvl.data.scenes.source import SceneRows
+from smvl.scenes.contents import TRAIN
+from smvl.scenes.source import SceneRows
 
 FOLDER = Path(__file__).parent / "tokenizer"
 NUM_SCENES = 4000

@@ -14,12 +14,12 @@ from PIL import Image
 
 from nano.geometry import SLOTS
 from nano.views import draw_photograph, map_points, shift, turn
+from smvl.augment.opencv import opencv
 from smvl.config import SceneSourceConfig
-from smvl.data.opencv import opencv
-from smvl.data.scenes.fonts import Face
-from smvl.data.scenes.glyphs import MIDDLE_ABOVE_BASELINE, Mark, advance, ink_of
-from smvl.data.scenes.source import SceneRows
 from smvl.processing.layout import IGNORED_LABEL
+from smvl.scenes.fonts import Face
+from smvl.scenes.glyphs import MIDDLE_ABOVE_BASELINE, Mark, advance, ink_of
+from smvl.scenes.source import SceneRows
 
 BARE, UNKNOWN = 0, 1
 """Labels of a patch in which nothing stands, and of a character that is not in the alphabet."""

@@ -29,8 +29,8 @@ from nano.domain import add_kinds, domain
 from nano.lines import characters_of, scene_lines
 from nano.telling import NAMES, NOTHING, draw_strip, tell, tell_in_words
 from nano.weights import tensors_of
-from smvl.data.scenes.contents import TRAIN, VALIDATION
-from smvl.data.scenes.source import SceneRows
+from smvl.scenes.contents import TRAIN, VALIDATION
+from smvl.scenes.source import SceneRows
 
 logger = logging.getLogger("pretrain_text")
 

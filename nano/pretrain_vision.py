@@ -32,9 +32,9 @@ from nano.lines import characters_of, scene_lines
 from nano.pages import BARE, UNKNOWN, Pages, ScenePages, name_patches, place_characters
 from nano.weights import tensors_of
 from smvl.config import SceneSourceConfig
-from smvl.data.scenes.contents import TRAIN, VALIDATION
-from smvl.data.scenes.fonts import Face, folder_fonts, pip_fonts
 from smvl.processing.layout import IGNORED_LABEL
+from smvl.scenes.contents import TRAIN, VALIDATION
+from smvl.scenes.fonts import Face, folder_fonts, pip_fonts
 
 logger = logging.getLogger("pretrain_vision")
 

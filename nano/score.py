@@ -20,12 +20,12 @@ from nano.domain import CONFIG
 from nano.ocr import QUESTIONS, READERS, read_lines, write_lines
 from smvl.config import SceneSourceConfig, load_config
 from smvl.data.sample import Sample
-from smvl.data.scenes.contents import TEST
-from smvl.data.scenes.sample_drawing import encode_sample
-from smvl.data.scenes.scene import READ
-from smvl.data.scenes.source import SceneRows
-from smvl.data.swapping import swap_images
 from smvl.eval.exact_match import grade, normalise
+from smvl.eval.swapping import swap_images
+from smvl.scenes.contents import TEST
+from smvl.scenes.sample_drawing import encode_sample
+from smvl.scenes.scene import READ
+from smvl.scenes.source import SceneRows
 
 ANSWERS = "answers.jsonl"
 RIGHT, SWAPPED = "right", "swapped"

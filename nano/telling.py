@@ -13,7 +13,7 @@ import numpy as np
 from nano.geometry import MERGED, PATCH, SIDE, SLOTS, TILE
 from nano.pages import draw_number
 from nano.views import draw_photograph, map_points
-from smvl.data.scenes.scene import Drawing
+from smvl.scenes.scene import Drawing
 
 NAMES = MERGED * MERGED * SLOTS
 """Characters that a token can tell."""

@@ -18,12 +18,12 @@ from transformers import TrainerCallback
 
 import smvl
 from smvl.config import Config, DataConfig, ModelConfig, SourceConfig, StageConfig
-from smvl.data.encode import Encoder
-from smvl.data.mixture import Mixture, RowKey, open_mixture
-from smvl.data.packing import Pack
 from smvl.data.quarantine import Quarantine
 from smvl.model.chinese_adapter import ATTRIBUTE, write_chinese_rows
 from smvl.model.sharded_tensors import full_tensor
+from smvl.packing.encode import Encoder
+from smvl.packing.mixture import Mixture, RowKey, open_mixture
+from smvl.packing.packs import Pack
 from smvl.processing.tiles import PixelScale
 from smvl.processing.tokens import marker_ids
 from smvl.train.arguments import training_arguments

@@ -15,7 +15,7 @@ from typing import Any
 from transformers import Trainer
 
 import train
-from smvl.data.collator import SAMPLE_IDS
+from smvl.packing.collator import SAMPLE_IDS
 from smvl.train import run
 
 _load_learning = run.load_learning

@@ -1,4 +1,4 @@
-"""smvl/data/augment_zh: words change and meaning stays; what is quoted, counted or named does not move; the bounds hold from both sides."""
+"""smvl/augment/zh: words change and meaning stays; what is quoted, counted or named does not move; the bounds hold from both sides."""
 
 import random
 import re
@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.augment_zh import SETTINGS, examine, make_samples
+from smvl.augment.zh import augment, augment_text, character_overlap, remove_near_duplicates
+from smvl.augment.zh.protection import kept_spans
+from smvl.augment.zh.question_families import FAMILIES
+from smvl.augment.zh.rephrase import recognise, rephrase
+from smvl.augment.zh.script import is_traditional, swap_script, to_simplified, to_traditional
+from smvl.augment.zh.synonyms import lexicon, replace_synonyms
 from smvl.config import TextAugmentConfig
-from smvl.data.augment_zh import augment, augment_text, character_overlap, remove_near_duplicates
-from smvl.data.augment_zh.protection import kept_spans
-from smvl.data.augment_zh.question_families import FAMILIES
-from smvl.data.augment_zh.rephrase import recognise, rephrase
-from smvl.data.augment_zh.script import is_traditional, swap_script, to_simplified, to_traditional
-from smvl.data.augment_zh.synonyms import lexicon, replace_synonyms
 from smvl.data.sample import Sample, text_of
 
 ROOT = Path(__file__).parent.parent
@@ -367,5 +367,5 @@ def test_texts_without_chinese_are_left_alone():
 
 
 def test_reading_the_module_loads_neither_the_dictionary_nor_the_converter():
-    program = "import sys, smvl.data.augment_zh; assert not {'rjieba', 'opencc', 'torch'} & set(sys.modules), 'heavy'"
+    program = "import sys, smvl.augment.zh; assert not {'rjieba', 'opencc', 'torch'} & set(sys.modules), 'heavy'"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)

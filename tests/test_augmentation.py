@@ -1,4 +1,4 @@
-"""smvl/data/augmentation: changes depend on the seed and the row alone; images change each time that a row comes, text does not."""
+"""smvl/augment/augmentation: changes depend on the seed and the row alone; images change each time that a row comes, text does not."""
 
 import json
 from collections import Counter
@@ -8,10 +8,10 @@ import torch
 
 import smvl
 from smvl.config import ImageAugmentConfig, PromptConfig, SourceConfig, StageConfig, TextAugmentConfig
-from smvl.data.encode import Encoder
-from smvl.data.mixture import Mixture, RowKey, open_mixture
-from smvl.data.packing import PackedDataset, PackSampler
 from smvl.data.quarantine import Quarantine
+from smvl.packing.encode import Encoder
+from smvl.packing.mixture import Mixture, RowKey, open_mixture
+from smvl.packing.packs import PackedDataset, PackSampler
 from tests.donors import save_text_donor, save_vision_donor
 from tests.tiny_data import noise, write_json_lines, write_rows
 

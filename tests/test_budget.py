@@ -15,6 +15,7 @@ import infer
 from smvl.infer.budget.costs import Shapes, Use, onnx_costs, onnx_file_bytes, torch_costs
 from smvl.infer.budget.forms import forms_of
 from smvl.infer.budget.plan import BudgetError, Plan, parse_bytes, plan_budget
+from smvl.infer.command import parse_arguments
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 from smvl.infer.settings import read_settings
@@ -129,7 +130,7 @@ def test_the_full_size_model_in_4_bits_fits_into_a_gigabyte_with_all_its_tiles(f
         plan_budget(full_size, "1GB")
     lines = str(refusal.value).splitlines()
     assert "that is here fits into 1,000 MB. ONNX, 4 bits would need a budget of 764 MB" in lines[0]
-    assert f"not here: python -m smvl.export --model {full_size} --to onnx --bits 4 --out {full_size}-onnx-4" in lines[-1]
+    assert f"not here: python -m smvl export --model {full_size} --to onnx --bits 4 --out {full_size}-onnx-4" in lines[-1]
 
 
 @pytest.mark.parametrize("budget", ["600MB", "200MB", "1KB"])
@@ -291,7 +292,7 @@ def test_a_yaml_file_holds_the_options_and_the_command_line_overrides_them(
 ) -> None:
     file = tmp_path / "edge.yaml"
     file.write_text(f"model: {export}\nbudget: 1GB\nmax_new_tokens: 3\n")
-    arguments = infer.parse_arguments(["--config", str(file), "--max-new-tokens", "5", "?"])
+    arguments = parse_arguments(["--config", str(file), "--max-new-tokens", "5", "?"])
     assert (arguments.model, arguments.budget, arguments.max_new_tokens, arguments.image) == (str(export), "1GB", 5, [])
     file.write_text("budgit: 1GB\n")
     assert infer.main(["--config", str(file), "?"]) == 1

@@ -17,7 +17,6 @@ from transformers import AutoModelForImageTextToText, AutoTokenizer, PreTrainedT
 
 import smvl
 from smvl.config import LoraConfig, load_config
-from smvl.data.encode import Encoder
 from smvl.data.sample import Sample
 from smvl.model.chinese_adapter import (
     ATTRIBUTE,
@@ -27,6 +26,7 @@ from smvl.model.chinese_adapter import (
 )
 from smvl.model.marker_rows import attach_marker_rows
 from smvl.model.saving import save_model
+from smvl.packing.encode import Encoder
 from smvl.processing.character_features import character_features, chinese_tokens, radical_of
 from smvl.processing.tiles import PixelScale
 from smvl.processing.tokens import marker_ids

@@ -7,9 +7,9 @@ import tracemalloc
 import pytest
 
 from smvl.config import SourceConfig
-from smvl.data.registry import open_source
 from smvl.data.rules import SampleError
 from smvl.data.sources.csv_rows import CsvRows
+from smvl.source_registry import open_source
 from tests.tiny_data import text_row, write_images, write_rows
 
 CELLS = ["", "中文", 'say "no"', "a,b", "a\tb", "two\nlines", "cr\r\nlf", "😀", "\u2028", " x ", "5' 6\"", "x" * 200_000]

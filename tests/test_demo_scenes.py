@@ -14,13 +14,13 @@ import numpy
 import pytest
 from PIL import Image
 
-from smvl.data.demo_scenes import documents, shapes, write_demo_data, writing
-from smvl.data.demo_scenes.digits import NUM_DIGITS, load_digits, split_digits
-from smvl.data.demo_scenes.draw import MARKER, UNFINISHED, check_apart
-from smvl.data.demo_scenes.paint import paint
-from smvl.data.demo_scenes.picture import GLYPH, SHAPE, Mark, Picture
-from smvl.data.demo_scenes.tasks import DOCUMENTS, READING_TASKS, TASKS, draw_captions, draw_document, draw_scene
-from smvl.data.demo_scenes.words import CHARACTERS, COLOURS, HELDOUT, SHAPES, TRAIN, split_of_text
+from smvl.demo_scenes import documents, shapes, write_demo_data, writing
+from smvl.demo_scenes.digits import NUM_DIGITS, load_digits, split_digits
+from smvl.demo_scenes.draw import MARKER, UNFINISHED, check_apart
+from smvl.demo_scenes.paint import paint
+from smvl.demo_scenes.picture import GLYPH, SHAPE, Mark, Picture
+from smvl.demo_scenes.tasks import DOCUMENTS, READING_TASKS, TASKS, draw_captions, draw_document, draw_scene
+from smvl.demo_scenes.words import CHARACTERS, COLOURS, HELDOUT, SHAPES, TRAIN, split_of_text
 
 CLASS_COUNTS = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # of the original set
 SMALL = {"seed": 3, "num_align": 12, "num_finetune": 40, "num_heldout": 40}
@@ -229,5 +229,5 @@ def test_every_task_draws_for_both_sides():
 
 
 def test_drawing_does_not_import_torch():
-    code = "import sys, smvl.data.demo_scenes; sys.exit('torch' in sys.modules)"
+    code = "import sys, smvl.demo_scenes; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1]).returncode == 0

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from smvl.augment.camera import draw_view
+from smvl.augment.distortions import PHONE, augment_image, distort, draw_strengths
+from smvl.augment.textures import PAPERS, SURROUNDINGS, paper, surroundings
 from smvl.config import DistortionConfig, ImageAugmentConfig
-from smvl.data.camera import draw_view
-from smvl.data.distortions import PHONE, augment_image, distort, draw_strengths
-from smvl.data.textures import PAPERS, SURROUNDINGS, paper, surroundings
 
 NAMES = [field.name for field in dataclasses.fields(DistortionConfig)]
 

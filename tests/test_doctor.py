@@ -16,21 +16,20 @@ from PIL import Image
 
 from smvl.assemble import splice
 from smvl.config import DataConfig, ImageConfig, SourceConfig, load_config
-from smvl.data.__main__ import main as data_main
-from smvl.data.doctor.command import main
-from smvl.data.doctor.crew import in_order
-from smvl.data.doctor.histogram import Histogram
-from smvl.data.doctor.image_likeness import look_alike, look_of
-from smvl.data.doctor.inspection import UNEXPECTED, Group, Inspector
-from smvl.data.doctor.language import languages_of
-from smvl.data.doctor.rule_fixes import fix_of
-from smvl.data.doctor.targets import targets_of_config
-from smvl.data.doctor.text_overlap import NUM_BANDS, band_keys, overlap, plain, signatures_of, similarity
-from smvl.data.doctor.token_count import TokenCount, TokenCounter, features_per_tile, processor_of_config, processor_of_folder
-from smvl.data.encode import Encoder
-from smvl.data.registry import open_source
 from smvl.data.rules import RULES
 from smvl.data.sample import Sample
+from smvl.doctor.command import main
+from smvl.doctor.crew import in_order
+from smvl.doctor.histogram import Histogram
+from smvl.doctor.image_likeness import look_alike, look_of
+from smvl.doctor.inspection import UNEXPECTED, Group, Inspector
+from smvl.doctor.language import languages_of
+from smvl.doctor.rule_fixes import fix_of
+from smvl.doctor.targets import targets_of_config
+from smvl.doctor.text_overlap import NUM_BANDS, band_keys, overlap, plain, signatures_of, similarity
+from smvl.doctor.token_count import TokenCount, TokenCounter, features_per_tile, processor_of_config, processor_of_folder
+from smvl.packing.encode import Encoder
+from smvl.source_registry import open_source
 from tests.donors import save_text_donor, save_vision_donor
 from tests.tiny_data import noise, text_row, write_rows
 from tests.tiny_run import write_run
@@ -253,7 +252,7 @@ def test_the_tokens_of_an_endless_sample_are_estimated_from_its_beginning(run_fo
     question, answer = {"role": "user", "content": HANZI * 40}, {"role": "assistant", "content": "!"}
     sample = Sample("1", [question, answer, {"role": "user", "content": "?"}, answer], [], "test")
     exact = TokenCounter(processor, max_length=64, max_tiles=None)(sample, [])
-    monkeypatch.setattr("smvl.data.doctor.token_count.MOST_COUNTED", 400)
+    monkeypatch.setattr("smvl.doctor.token_count.MOST_COUNTED", 400)
     estimated = TokenCounter(processor, max_length=64, max_tiles=None)(sample, [])
     assert estimated.kept == exact.kept < 64 and abs(estimated.tokens - exact.tokens) < 0.05 * exact.tokens
 
@@ -358,8 +357,6 @@ def test_data_without_a_usable_row_is_reported_too(tmp_path, training_is_broken)
 
 
 def test_wrong_commands_end_with_two_and_say_what_was_expected(tmp_path, capsys):
-    assert data_main(["chekc"]) == 2 and "expected one of check" in capsys.readouterr().err
-    assert data_main([]) == 0 and "python -m smvl.data COMMAND" in capsys.readouterr().out
     assert main([str(tmp_path / "lost.yaml")]) == 2 and "cannot read" in capsys.readouterr().err
     inside = ["data", "--out", "data/check"]
     for arguments in (["a.jsonl", "--limit", "0"], ["a.jsonl", "data.max_length=3"], ["a.yaml", "--max-length", "9"], inside):
@@ -371,7 +368,7 @@ def test_wrong_commands_end_with_two_and_say_what_was_expected(tmp_path, capsys)
 def test_control_c_ends_it_and_all_its_processes(tmp_path):
     words = text(1)
     write_rows(tmp_path / "many.jsonl", [chat(f"{number}?", words) for number in range(1000)] * 40)
-    command = [sys.executable, "-m", "smvl.data", "check", str(tmp_path / "many.jsonl"), "--processes", "2", "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "smvl", "check", str(tmp_path / "many.jsonl"), "--processes", "2", "--out", str(tmp_path / "out")]
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -392,7 +389,7 @@ def test_control_c_ends_it_and_all_its_processes(tmp_path):
 
 def test_without_a_tokenizer_nothing_heavy_is_loaded(tmp_path):
     path = write_rows(tmp_path / "rows.jsonl", [text_row(number) for number in range(3)])
-    program = f"import sys; from smvl.data.doctor.command import main; main([{str(path)!r}, '--processes', '1']); "
+    program = f"import sys; from smvl.doctor.command import main; main([{str(path)!r}, '--processes', '1']); "
     program += "assert not {'torch', 'transformers', 'datasets'} & set(sys.modules), 'heavy'"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, capture_output=True)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from smvl.config import load_config
-from smvl.data.registry import is_drawn
+from smvl.source_registry import is_drawn
 
 ROOT = Path(__file__).parents[1]
 TOOLS = ["bash", "cat", "dirname", "du", "find", "sed", "sleep", "sort", "tail", "tr", "wc"]

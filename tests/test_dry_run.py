@@ -5,8 +5,8 @@ import pytest
 import train
 from smvl.assemble import splice
 from smvl.config import load_config
-from smvl.data.encode import Encoder
 from smvl.data.sample import Sample
+from smvl.packing.encode import Encoder
 from smvl.train.dry_run import histogram, load_model, marked_text
 from tests.tiny_data import noise
 from tests.tiny_run import write_run

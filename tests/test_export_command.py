@@ -1,4 +1,4 @@
-"""`python -m smvl.export`: what is written, asked and reported, and the exit status that says whether to trust it.
+"""`python -m smvl export`: what is written, asked and reported, and the exit status that says whether to trust it.
 
 python -m pytest tests/test_export_command.py
 """
@@ -99,7 +99,7 @@ def test_what_the_user_can_mend_is_one_line_and_1(
 ) -> None:
     assert command.main(["--model", str(checkpoint), "--out", str(tmp_path / "out"), *arguments]) == 1
     [line] = capsys.readouterr().err.splitlines()
-    assert complaint in line and line.startswith("smvl.export: ")
+    assert complaint in line and line.startswith("smvl export: ")
 
 
 def test_bits_and_a_kind_exclude_each_other(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,10 +13,10 @@ import pyarrow.parquet
 import pytest
 
 from smvl.config import SourceConfig
-from smvl.data.registry import check_source, open_source
 from smvl.data.sources import stream
 from smvl.data.sources.hub import is_hub_id
 from smvl.data.sources.stream import StreamFolder
+from smvl.source_registry import check_source, open_source
 from smvl.train.checkpoint import fingerprint
 from tests.rows import IMAGE_LAYOUTS, SEEN, image_forms, summary
 from tests.tiny_data import write_json_lines

@@ -1,4 +1,4 @@
-"""smvl/data/mixture: shares hold in samples or in tokens, on any number of ranks and workers, and no sample comes twice in an epoch."""
+"""smvl/packing/mixture: shares hold in samples or in tokens, on any number of ranks and workers, and no sample comes twice in an epoch."""
 
 import itertools
 import json
@@ -10,11 +10,11 @@ from accelerate.data_loader import BatchSamplerShard
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from smvl.config import SourceConfig, StageConfig
-from smvl.data.mixture import Mixture, RowKey, open_mixture, source_weights
-from smvl.data.pack_plan import RowCost
-from smvl.data.packing import PackSampler
 from smvl.data.quarantine import Quarantine
 from smvl.data.sample import Sample, SampleError
+from smvl.packing.mixture import Mixture, RowKey, open_mixture, source_weights
+from smvl.packing.packs import PackSampler
+from smvl.packing.plan import RowCost
 from tests.tiny_data import write_json_lines
 
 TEXT_SHARE = 0.14

@@ -18,7 +18,7 @@ import smvl
 from smvl import settings_files
 from smvl.assemble import load_checkpoint
 from smvl.config import DataConfig
-from smvl.data.doctor.token_count import features_per_tile, processor_of_folder
+from smvl.doctor.token_count import features_per_tile, processor_of_folder
 from smvl.infer.engine import Engine
 from smvl.model.donors import DonorError, check_text_donor, load_text, load_tower, read_vision_donor
 from smvl.model.saving import save_model

@@ -29,11 +29,11 @@ from nano.pages import BARE, UNKNOWN, LabelledPage, Pages, ScenePages, draw_numb
 from nano.telling import NAMES, NOTHING, draw_strip, merge, tell
 from nano.views import draw_photograph, map_points
 from smvl.config import SceneSourceConfig, load_config
-from smvl.data.scenes.fonts import common_characters, pip_fonts
-from smvl.data.scenes.glyphs import Mark
-from smvl.data.scenes.scene import Drawing
-from smvl.data.scenes.source import SceneRows
 from smvl.processing.layout import IGNORED_LABEL
+from smvl.scenes.fonts import common_characters, pip_fonts
+from smvl.scenes.glyphs import Mark
+from smvl.scenes.scene import Drawing
+from smvl.scenes.source import SceneRows
 from tests.qwen3 import qwen3_tokenizer
 
 PLAIN = SceneSourceConfig(kinds={"receipt": 1, "price_tag": 1}, pairs=0.0, plain_fonts=True, rows=1000)

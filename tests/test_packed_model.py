@@ -11,11 +11,11 @@ from torch.nn import functional
 from transformers.image_transforms import normalize, rescale
 
 import smvl
-from smvl.data.collator import FAILURES, SAMPLE_IDS, PackCollator
-from smvl.data.encode import Encoder
 from smvl.data.quarantine import Failure
 from smvl.data.sample import Sample
 from smvl.model.packed_attention import PACKED, packed_sdpa_attention, sample_options, use_plain_attention
+from smvl.packing.collator import FAILURES, SAMPLE_IDS, PackCollator
+from smvl.packing.encode import Encoder
 from smvl.processing.tiles import PixelScale, cut_byte_tiles, cut_tiles, plan_grid
 from smvl.train import loss as loss_module
 from smvl.train.loss import linear_cross_entropy, token_losses

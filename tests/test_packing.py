@@ -1,4 +1,4 @@
-"""smvl/data/packing, pack_plan and measuring: packs are full, complete, the same for a seed, and a broken-off stream goes on exactly."""
+"""smvl/packing/packs, pack_plan and measuring: packs are full, complete, the same for a seed, and a broken-off stream goes on exactly."""
 
 import gc
 import itertools
@@ -11,15 +11,15 @@ import torch
 import smvl
 from benchmarks.packing_fill import draw_costs, make_sampler
 from smvl.config import SourceConfig
-from smvl.data.collator import FAILURES, PackCollator
-from smvl.data.encode import Encoder
-from smvl.data.measuring import RowCosts
-from smvl.data.mixture import Mixture, RowKey
-from smvl.data.pack_plan import RowCost, plan_packs
-from smvl.data.pack_statistics import Tally
-from smvl.data.packing import PackedDataset, PackSampler
 from smvl.data.quarantine import Failure, Quarantine
-from smvl.data.registry import open_source
+from smvl.packing.collator import FAILURES, PackCollator
+from smvl.packing.encode import Encoder
+from smvl.packing.measuring import RowCosts
+from smvl.packing.mixture import Mixture, RowKey
+from smvl.packing.packs import PackedDataset, PackSampler
+from smvl.packing.plan import RowCost, plan_packs
+from smvl.packing.statistics import Tally
+from smvl.source_registry import open_source
 from tests.donors import save_text_donor, save_vision_donor
 from tests.tiny_data import noise, open_json_lines, text_row, write_json_lines, write_rows
 

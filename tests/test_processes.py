@@ -15,10 +15,10 @@ import yaml
 
 import train
 from smvl.config import load_config
-from smvl.data.encode import Encoder
-from smvl.data.mixture import open_mixture
-from smvl.data.packing import PackedDataset, PackSampler
 from smvl.data.quarantine import Quarantine
+from smvl.packing.encode import Encoder
+from smvl.packing.mixture import open_mixture
+from smvl.packing.packs import PackedDataset, PackSampler
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.train.run import Run
 from tests.tiny_run import write_run
@@ -130,7 +130,7 @@ from smvl.train.processes import start_helpers, use_worker_server
 
 def report(answers):
     ignored = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if signal.getsignal(signal.Signals[name]) == signal.SIG_IGN]
-    answers.put(("smvl.data.packing" in sys.modules, ignored))
+    answers.put(("smvl.packing.packs" in sys.modules, ignored))
 
 if __name__ == "__main__":
     use_worker_server()

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
+from smvl.__main__ import COMMANDS
 from smvl.program import CLOSED_PIPE, is_disk_full, run_program
 
 ROOT = Path(__file__).parents[1]
 
 SAY = """
 import sys
+from smvl.__main__ import COMMANDS
 from smvl.program import run_program
 def program():
     {body}
@@ -85,16 +87,15 @@ def test_ctrl_c_is_one_line(capsys):
     assert capsys.readouterr().err == "\nname: stopped.\n"
 
 
-COMMANDS = [["smvl.data"], ["smvl.data", "check"], ["smvl.data", "scenes"], ["smvl.data.demo_scenes"], ["smvl.export"]]
-
-
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=" ".join)
 def test_every_command_of_the_package_ends_so(command):
     environment = {**os.environ, "PYTHONUNBUFFERED": ""}  # argparse looks away from what fails while it writes
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([sys.executable, "-m", *command, "--help"], cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE)
-    said = f"{command[0]}: [Errno 28] No space left on device. Make room there, and run the same command again.\n"
+        arguments = [sys.executable, "-m", "smvl", *command, "--help"]
+        done = subprocess.run(arguments, cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE)
+    way_on = COMMANDS[command[0]].way_on if command else "run the same command again"
+    said = f"{' '.join(['smvl', *command])}: [Errno 28] No space left on device. Make room there, and {way_on}.\n"
     assert (done.returncode, done.stderr.decode()) == (1, said)
 
 

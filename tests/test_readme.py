@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import infer
-import train
 from smvl.config import load_config
+from smvl.infer.command import parse_arguments
+from smvl.train.command import parse
 
 ROOT = Path(__file__).parent.parent
 READMES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")}
@@ -61,7 +61,7 @@ def test_the_training_commands_have_configurations_that_load():
     found = [command for command in commands("README.md") if "train.py" in command]
     for command in found:
         arguments = command.split("train.py ", 1)[1].split()
-        options = train.parse(arguments)
+        options = parse(arguments, "train.py")
         load_config(ROOT / options.config, options.overrides)
     assert len(found) >= 3
 
@@ -70,14 +70,14 @@ def test_the_inference_commands_have_options_that_infer_knows():
     found = [command for command in commands("README.md") if command.startswith("python infer.py")]
     assert len(found) >= 4
     for command in found:
-        infer.parse_arguments(shlex.split(command)[2:])
+        parse_arguments(shlex.split(command)[2:])
 
 
 def test_the_export_commands_name_targets_that_exist():
     from smvl.export.command import parse
     from smvl.export.targets import find_target
 
-    found = [command for command in commands("README.md") if command.startswith("python -m smvl.export")]
+    found = [command for command in commands("README.md") if command.startswith("python -m smvl export")]
     parsed = [parse(shlex.split(command)[3:]) for command in found]
     assert {find_target(options.to, options.bits).name for options in parsed} == {"onnx", "gguf", "idefics3", "torchao"}
 

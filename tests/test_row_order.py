@@ -1,11 +1,11 @@
-"""smvl/data/row_order: every row once in a pass, none twice in an epoch, and an order goes on exactly where it was left."""
+"""smvl/packing/row_order: every row once in a pass, none twice in an epoch, and an order goes on exactly where it was left."""
 
 import json
 import random
 
 import pytest
 
-from smvl.data.row_order import RowOrder
+from smvl.packing.row_order import RowOrder
 
 
 def draw(order: RowOrder, count: int) -> list[int]:

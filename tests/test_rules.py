@@ -13,14 +13,14 @@ import pytest
 
 import smvl
 from smvl.config import SourceConfig
-from smvl.data.collator import FAILURES, PackCollator
-from smvl.data.encode import Encoder
-from smvl.data.mixture import Mixture
-from smvl.data.packing import PackedDataset, PackSampler
 from smvl.data.quarantine import Quarantine
-from smvl.data.registry import open_source
 from smvl.data.rules import RULES
 from smvl.data.sample import Sample, SampleError
+from smvl.packing.collator import FAILURES, PackCollator
+from smvl.packing.encode import Encoder
+from smvl.packing.mixture import Mixture
+from smvl.packing.packs import PackedDataset, PackSampler
+from smvl.source_registry import open_source
 from tests.broken_rows import ASSISTANT, USER, broken_rows, picture
 from tests.donors import save_text_donor, save_vision_donor
 from tests.rows import IMAGE_LAYOUTS, TEXT_ROWS, TOOL_ROWS, image_forms

@@ -13,14 +13,14 @@ from decimal import Decimal
 import pytest
 from barcode.ean import EAN13
 
-from smvl.data.scenes.barcodes import draw_barcode, paint_bars
-from smvl.data.scenes.contents import SPLITS, Contents
-from smvl.data.scenes.dates import add_months
-from smvl.data.scenes.kinds import contract, price_tag, receipt, table
-from smvl.data.scenes.money import amount_text, capital_amount, cents_of
-from smvl.data.scenes.page import Page
-from smvl.data.scenes.scene import COMPARE, COUNT, FIELD, JSON, MARKDOWN, READ, REFUSAL, TOOL, Drawing, Question
-from smvl.data.scenes.schema import Entry, ask_json
+from smvl.scenes.barcodes import draw_barcode, paint_bars
+from smvl.scenes.contents import SPLITS, Contents
+from smvl.scenes.dates import add_months
+from smvl.scenes.kinds import contract, price_tag, receipt, table
+from smvl.scenes.money import amount_text, capital_amount, cents_of
+from smvl.scenes.page import Page
+from smvl.scenes.scene import COMPARE, COUNT, FIELD, JSON, MARKDOWN, READ, REFUSAL, TOOL, Drawing, Question
+from smvl.scenes.schema import Entry, ask_json
 
 KINDS = {module.KIND.name: module.KIND for module in (price_tag, receipt, table, contract)}
 NUM_SEEDS = 60

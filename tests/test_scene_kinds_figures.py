@@ -14,23 +14,23 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from smvl.data.scenes import page as page_module
-from smvl.data.scenes.charts.chart import FORMS
-from smvl.data.scenes.charts.frame import COLOURS
-from smvl.data.scenes.contents import SPLITS, TRAIN, Contents
-from smvl.data.scenes.decimals import shortest
-from smvl.data.scenes.dials.instrument import NORMAL
-from smvl.data.scenes.dials.layout import LAYOUTS as PANELS
-from smvl.data.scenes.dials.panel import draw_panel
-from smvl.data.scenes.dials.scale import UNITS, scales
-from smvl.data.scenes.dials.work_order import CREATE_WORK_ORDER, ask_work_order
-from smvl.data.scenes.exams.item import draw_item, formulas_of
-from smvl.data.scenes.exams.latex import to_typst
-from smvl.data.scenes.exams.layout import LAYOUTS as SHEETS
-from smvl.data.scenes.exams.sheet import FAMILIES, draw_sheet
-from smvl.data.scenes.exams.typesetter import set_formulas
-from smvl.data.scenes.kinds import chart, dial, exam
-from smvl.data.scenes.scene import COMPARE, COUNT, FIELD, JSON, LATEX, MARKDOWN, READ, REFUSAL, TOOL
+from smvl.scenes import page as page_module
+from smvl.scenes.charts.chart import FORMS
+from smvl.scenes.charts.frame import COLOURS
+from smvl.scenes.contents import SPLITS, TRAIN, Contents
+from smvl.scenes.decimals import shortest
+from smvl.scenes.dials.instrument import NORMAL
+from smvl.scenes.dials.layout import LAYOUTS as PANELS
+from smvl.scenes.dials.panel import draw_panel
+from smvl.scenes.dials.scale import UNITS, scales
+from smvl.scenes.dials.work_order import CREATE_WORK_ORDER, ask_work_order
+from smvl.scenes.exams.item import draw_item, formulas_of
+from smvl.scenes.exams.latex import to_typst
+from smvl.scenes.exams.layout import LAYOUTS as SHEETS
+from smvl.scenes.exams.sheet import FAMILIES, draw_sheet
+from smvl.scenes.exams.typesetter import set_formulas
+from smvl.scenes.kinds import chart, dial, exam
+from smvl.scenes.scene import COMPARE, COUNT, FIELD, JSON, LATEX, MARKDOWN, READ, REFUSAL, TOOL
 
 KINDS = {"dial": dial.KIND, "chart": chart.KIND, "exam": exam.KIND}
 NUM_SCENES = 60

@@ -8,16 +8,16 @@ from functools import cache
 
 import pytest
 
-from smvl.data.augment_zh.script import is_traditional, to_simplified
-from smvl.data.scenes.advertising.offers import Offer
-from smvl.data.scenes.calligraphy.works import COUPLET, PLAQUE, Work, _poems
-from smvl.data.scenes.contents import TRAIN, Contents, split_of
-from smvl.data.scenes.conversation import _draw_asks
-from smvl.data.scenes.fonts import pip_fonts
-from smvl.data.scenes.kinds import KINDS, advertisement, calligraphy, street_sign
-from smvl.data.scenes.scene import Drawing
-from smvl.data.scenes.street.boards import COLOURS
-from smvl.data.scenes.street.signs import BUS, DIRECTION, DOOR, NOTICE, ROAD, SHOP, Sign
+from smvl.augment.zh.script import is_traditional, to_simplified
+from smvl.scenes.advertising.offers import Offer
+from smvl.scenes.calligraphy.works import COUPLET, PLAQUE, Work, _poems
+from smvl.scenes.contents import TRAIN, Contents, split_of
+from smvl.scenes.conversation import _draw_asks
+from smvl.scenes.fonts import pip_fonts
+from smvl.scenes.kinds import KINDS, advertisement, calligraphy, street_sign
+from smvl.scenes.scene import Drawing
+from smvl.scenes.street.boards import COLOURS
+from smvl.scenes.street.signs import BUS, DIRECTION, DOOR, NOTICE, ROAD, SHOP, Sign
 
 NUM = 60
 

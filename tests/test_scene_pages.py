@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from smvl.data.scenes import fonts as fonts_module
-from smvl.data.scenes.contents import Contents
-from smvl.data.scenes.fonts import Face, Fonts, load_font, machine_fonts, pip_fonts
-from smvl.data.scenes.glyphs import write_text
-from smvl.data.scenes.page import Page
-from smvl.data.scenes.wrapping import NOT_FIRST, NOT_LAST, wrap_text
+from smvl.scenes import fonts as fonts_module
+from smvl.scenes.contents import Contents
+from smvl.scenes.fonts import Face, Fonts, load_font, machine_fonts, pip_fonts
+from smvl.scenes.glyphs import write_text
+from smvl.scenes.page import Page
+from smvl.scenes.wrapping import NOT_FIRST, NOT_LAST, wrap_text
 
 LEASE = (
     "甲方（以下简称“出租方”）将位于云栖路128号A座3-201室的房屋出租给乙方，租金为每月￥3,500.00元，押金50%。"

@@ -12,16 +12,16 @@ import torch
 from safetensors.torch import load_file
 
 import train
+from smvl.__main__ import main
 from smvl.config import ConfigError, SceneSourceConfig, SourceConfig, load_config
-from smvl.data.__main__ import main
-from smvl.data.doctor.targets import targets_of_config
-from smvl.data.registry import check_source, open_source
-from smvl.data.scenes.fonts import pip_fonts
-from smvl.data.scenes.kinds import KINDS
-from smvl.data.scenes.sample_drawing import encode_sample
-from smvl.data.scenes.source import SceneRows
 from smvl.data.sources.row_source import RowSource
+from smvl.doctor.targets import targets_of_config
 from smvl.processing.images import read_image
+from smvl.scenes.fonts import pip_fonts
+from smvl.scenes.kinds import KINDS
+from smvl.scenes.sample_drawing import encode_sample
+from smvl.scenes.source import SceneRows
+from smvl.source_registry import check_source, open_source
 from smvl.train.checkpoint import fingerprint
 from tests.tiny_run import TRAINER, write_run
 

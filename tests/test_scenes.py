@@ -16,21 +16,21 @@ import pytest
 from PIL import Image
 from scene_answers import check_calls, check_json, check_latex, check_markdown
 
+from smvl.augment.distortions import PHONE
 from smvl.config import DistortionConfig, SourceConfig
-from smvl.data.distortions import PHONE
-from smvl.data.registry import open_source
-from smvl.data.scenes import writing
-from smvl.data.scenes.command import main
-from smvl.data.scenes.contact_sheet import make_contact_sheet
-from smvl.data.scenes.contents import SPLITS, TRAIN, Contents, split_of
-from smvl.data.scenes.conversation import talk
-from smvl.data.scenes.fonts import pip_fonts
-from smvl.data.scenes.kinds import KINDS
-from smvl.data.scenes.page import Box, Page
-from smvl.data.scenes.photograph import take_photograph
-from smvl.data.scenes.request import SceneRequest, plan_jobs
-from smvl.data.scenes.sample_drawing import draw_sample
-from smvl.data.scenes.scene import COUNT, FIELD, JSON, LATEX, MARKDOWN, QUESTION_KINDS, READ, REFUSAL, TOOL, Drawing, Question
+from smvl.scenes import writing
+from smvl.scenes.command import main
+from smvl.scenes.contact_sheet import make_contact_sheet
+from smvl.scenes.contents import SPLITS, TRAIN, Contents, split_of
+from smvl.scenes.conversation import talk
+from smvl.scenes.fonts import pip_fonts
+from smvl.scenes.kinds import KINDS
+from smvl.scenes.page import Box, Page
+from smvl.scenes.photograph import take_photograph
+from smvl.scenes.request import SceneRequest, plan_jobs
+from smvl.scenes.sample_drawing import draw_sample
+from smvl.scenes.scene import COUNT, FIELD, JSON, LATEX, MARKDOWN, QUESTION_KINDS, READ, REFUSAL, TOOL, Drawing, Question
+from smvl.source_registry import open_source
 
 NUM_SCENES = int(os.environ.get("SMVL_NUM_SCENES", 30))
 """Of each split and kind."""
@@ -382,7 +382,7 @@ def test_a_request_that_cannot_be_met_is_refused(changes: dict, message: str):
 
 def test_the_command_says_what_is_wrong_and_what_there_is(tmp_path: Path, capsys):
     assert main(["--out", str(tmp_path / "x"), "--kinds", "poster"]) == 2
-    assert capsys.readouterr().err == f"scenes: there is no kind poster; expected some of {', '.join(KINDS)}.\n"
+    assert capsys.readouterr().err == f"smvl scenes: there is no kind poster; expected some of {', '.join(KINDS)}.\n"
     assert not (tmp_path / "x").exists()
     assert main(["--out", str(tmp_path / "x"), "--blur", "3"]) == 2
     assert "blur: found 3.0, expected a strength from 0 to 1" in capsys.readouterr().err

@@ -7,9 +7,9 @@ import torch
 
 import smvl
 import train
-from smvl.data.collator import PackCollator
-from smvl.data.encode import Encoder
 from smvl.data.sample import Sample
+from smvl.packing.collator import PackCollator
+from smvl.packing.encode import Encoder
 from smvl.processing.tiles import PixelScale
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.sight import Sight, SightCheck, SightReport

@@ -1,4 +1,4 @@
-"""smvl/data/registry and sources: every storage and every layout is found by looking, and gives the same samples."""
+"""smvl/source_registry and sources: every storage and every layout is found by looking, and gives the same samples."""
 
 import io
 import json
@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 from smvl.config import SourceConfig
-from smvl.data.registry import SOURCES, check_source, open_source
 from smvl.data.sample import SampleError
 from smvl.data.sources.cauldron import BROKEN, SUBSETS
 from smvl.data.sources.layouts import LAYOUT_NAMES, LAYOUTS
 from smvl.data.sources.listed_images import IMAGE_COLUMNS
 from smvl.data.sources.row_source import RowSource
+from smvl.source_registry import SOURCES, check_source, open_source
 from tests import rows as fixtures
 from tests.rows import (
     CALLED,

@@ -13,8 +13,8 @@ import torch
 
 import train
 from smvl.assemble import outline, splice
+from smvl.augment.opencv import opencv
 from smvl.config import load_config
-from smvl.data.opencv import opencv
 from smvl.train import stage_checks
 from smvl.train.beginning import outline_model
 from tests.donors import save_text_donor, save_vision_donor

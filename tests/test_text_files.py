@@ -7,8 +7,8 @@ import os
 import pytest
 
 from smvl.config import SourceConfig
-from smvl.data.registry import open_source
 from smvl.data.rules import SampleError
+from smvl.source_registry import open_source
 from tests.tiny_data import text_row
 
 ROWS = [

@@ -18,7 +18,7 @@ import train
 from benchmarks.packing_fill import draw_costs, make_sampler
 from smvl.assemble import load_checkpoint, splice
 from smvl.config import load_config
-from smvl.data.mixture import open_mixture
+from smvl.packing.mixture import open_mixture
 from smvl.train.arguments import count_steps
 from smvl.train.parts import part_parameters
 from smvl.train.stages import plan_stage

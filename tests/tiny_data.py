@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from smvl.config import SourceConfig
-from smvl.data.registry import Source, open_source
+from smvl.data.source import Source
+from smvl.source_registry import open_source
 
 COLOURS = {"红色": (220, 30, 30), "绿色": (30, 180, 60), "蓝色": (40, 60, 220), "黄色": (240, 220, 40)}
 

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks.gpu.step import Step
-from smvl.data.demo_scenes.draw import MARKER
+from smvl.demo_scenes.draw import MARKER
 from smvl.train.checkpoint import last_complete_checkpoint
 
 ROOT = Path(__file__).parent.parent.parent

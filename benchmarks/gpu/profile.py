@@ -13,7 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu.step import Step
 from benchmarks.throughput_side import OurSide
-from smvl.data.packing import PackedDataset
+from smvl.packing.packs import PackedDataset
 from smvl.train.packed_model import BATCH_KEYS
 from smvl.train.prepare import quieten
 

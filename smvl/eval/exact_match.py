@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from smvl.data.sample import Sample
-from smvl.data.swapping import swap_images
+from smvl.eval.swapping import swap_images
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 

@@ -1,10 +1,10 @@
 """Write a checkpoint for another runtime, load it back there, and compare:
 
-    python -m smvl.export --model output/demo --to onnx --bits 4 --out output/demo-onnx
-    python -m smvl.export --model output/demo --to gguf --bits 8 --out output/demo-gguf
-    python -m smvl.export --model output/demo --to gguf --kind Q4_K_M --out output/demo-q4km
-    python -m smvl.export --model output/demo --to idefics3 --out output/demo-idefics3
-    python -m smvl.export --model output/demo --to torchao --bits 8 --out output/demo-int8
+    python -m smvl export --model output/demo --to onnx --bits 4 --out output/demo-onnx
+    python -m smvl export --model output/demo --to gguf --bits 8 --out output/demo-gguf
+    python -m smvl export --model output/demo --to gguf --kind Q4_K_M --out output/demo-q4km
+    python -m smvl export --model output/demo --to idefics3 --out output/demo-idefics3
+    python -m smvl export --model output/demo --to torchao --bits 8 --out output/demo-int8
 
 The comparison is printed and written to parity.json. Exit status: 0; 1 for what the user can mend; 2 for an export that is further from
 its checkpoint than it may be: it is kept, to be looked at.
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         parity = compare_export(target, options.model, options.out, options.heldout, options.questions, options.max_new_tokens)
     except ValueError as error:
-        sys.stderr.write(f"smvl.export: {error}\n")
+        sys.stderr.write(f"smvl export: {error}\n")
         return 1
     sys.stdout.write(f"{parity.table()}\n")
     for excess in parity.excess:
@@ -69,7 +69,7 @@ def compare_export(target: Target, checkpoint: Path, out: Path, heldout: Path | 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        prog="python -m smvl.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="smvl export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="a checkpoint")
     parser.add_argument("--to", required=True, choices=list(DEFAULT_BITS))

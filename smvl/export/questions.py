@@ -8,10 +8,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from smvl.config import SourceConfig, load_config
-from smvl.data.registry import is_drawn, open_source, source_name
 from smvl.data.sample import SampleError
 from smvl.infer.request import Request
 from smvl.processing.images import ImageError, read_image
+from smvl.source_registry import is_drawn, open_source, source_name
 
 RUN_FILE = "config.yaml"
 """What a run records in its folder."""
@@ -63,8 +63,8 @@ def _from_source(source: SourceConfig, num_questions: int) -> Questions:
         if len(requests) == num_questions:
             break
     if not requests:
-        raise ValueError(f"{source.path} holds no sample that can be asked. Look at it: python -m smvl.data check {source.path}")
-    broken = f"; {num_broken} broken rows were passed over, see python -m smvl.data check {source.path}" if num_broken else ""
+        raise ValueError(f"{source.path} holds no sample that can be asked. Look at it: python -m smvl check {source.path}")
+    broken = f"; {num_broken} broken rows were passed over, see python -m smvl check {source.path}" if num_broken else ""
     return Questions(requests, answers, f"{len(requests)} held-out samples of {source.path or source_name(source)}{broken}")
 
 

@@ -46,7 +46,7 @@ def open_gguf_folder(folder: str | Path) -> GGUFFolder:
     if _is_bare(path):
         raise ExportFolderError(
             f"{path} holds GGUF files, but no {MANIFEST_FILE}: it is for llama.cpp's own programs alone. Export the checkpoint again with "
-            "python -m smvl.export --to gguf, which writes the tokenizer and the other files that are read here."
+            "python -m smvl export --to gguf, which writes the tokenizer and the other files that are read here."
         )
     manifest = check_files(path, FORMAT)
     for key in ("kind", "text", "vision"):

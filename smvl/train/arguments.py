@@ -15,7 +15,7 @@ from transformers import TrainingArguments
 from transformers.utils import is_bitsandbytes_available
 
 from smvl.config import Config, ConfigError, StageConfig
-from smvl.data.packing import Pack, PackSampler
+from smvl.packing.packs import Pack, PackSampler
 from smvl.strict_yaml import describe, shorten, shown_key
 from smvl.train.processes import has_card
 from smvl.trainer_keys import (

@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from smvl.config import Config, SceneSourceConfig, SourceConfig
-from smvl.data.registry import is_drawn, open_source, reads_from_hub, source_name
 from smvl.program import is_disk_full
+from smvl.source_registry import is_drawn, open_source, reads_from_hub, source_name
 
 CONFIG_FILE = "config.yaml"
 PROVENANCE_FILE = "provenance.json"
@@ -280,7 +280,7 @@ def fingerprint(source: SourceConfig) -> str:
     Of a data set from the hub, the files that it was turned into in the cache; of scenes, all that decides what is drawn.
     """
     if is_drawn(source):
-        from smvl.data.scenes.source import scenes_fingerprint
+        from smvl.scenes.source import scenes_fingerprint
 
         return scenes_fingerprint(source.scenes or SceneSourceConfig(), source.split)
     root = Path(source.path)

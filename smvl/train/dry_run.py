@@ -19,9 +19,9 @@ import torch
 from transformers import PreTrainedTokenizerBase, SmolVLMForConditionalGeneration, TrainingArguments
 
 from smvl.config import Config, SourceConfig, StageConfig
-from smvl.data.collator import PackCollator
-from smvl.data.packing import Pack, PackedDataset
 from smvl.data.quarantine import Quarantine
+from smvl.packing.collator import PackCollator
+from smvl.packing.packs import Pack, PackedDataset
 from smvl.processing.layout import IGNORED_LABEL, Layout
 from smvl.processing.tiles import PixelScale
 from smvl.processing.tokens import IMAGE_TOKEN

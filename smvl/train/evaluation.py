@@ -9,16 +9,16 @@ from typing import Any
 import torch
 
 from smvl.config import Config
-from smvl.data.encode import Encoder, failure_of
-from smvl.data.packing import PackSampler
 from smvl.data.quarantine import Quarantine
-from smvl.data.registry import open_source
 from smvl.data.sample import Sample, SampleError
 from smvl.eval.exact_match import as_json, score
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 from smvl.infer.torch_model import TorchModel
+from smvl.packing.encode import Encoder, failure_of
+from smvl.packing.packs import PackSampler
 from smvl.processing.images import read_image
+from smvl.source_registry import open_source
 from smvl.train.checkpoint import RESULTS_FILE, write_json
 from smvl.train.packed_model import PackedModel
 from smvl.train.sight import BlindError, SightCheck, SightReport

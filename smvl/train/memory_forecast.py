@@ -21,7 +21,7 @@ import psutil
 import torch
 from transformers import SmolVLMForConditionalGeneration, Trainer, TrainingArguments
 
-from smvl.data.packing import PackSampler
+from smvl.packing.packs import PackSampler
 from smvl.processing.tiles import PixelScale
 from smvl.train.arguments import activation_checkpointing
 from smvl.train.memory_meter import bytes_saved_by_quantizing, fake_copy, fake_run

@@ -21,7 +21,7 @@ from smvl.train.loss import linear_cross_entropy, token_losses
 from smvl.train.step_clock import StepClock
 
 BATCH_KEYS = ("input_ids", "position_ids", "image_positions", "loss_positions", "targets", "sample_lengths", "sample_bounds", "tiles")
-"""What of a batch `PackedModel` takes; see `smvl.data.collator`."""
+"""What of a batch `PackedModel` takes; see `smvl.packing.collator`."""
 
 _COMPILED_VARIANTS = 64
 

@@ -6,10 +6,10 @@ from typing import Any
 from transformers import SmolVLMForConditionalGeneration
 
 from smvl.config import Config, StageConfig
-from smvl.data.encode import Encoder
-from smvl.data.mixture import open_mixture
-from smvl.data.packing import PackSampler
 from smvl.data.quarantine import Quarantine
+from smvl.packing.encode import Encoder
+from smvl.packing.mixture import open_mixture
+from smvl.packing.packs import PackSampler
 from smvl.processing.tokens import marker_ids
 from smvl.train.arguments import count_steps, training_arguments
 from smvl.train.memory_forecast import NUM_MEASURED_ROWS, StageMemory, measure_pack

@@ -10,10 +10,10 @@ import transformers
 from transformers.utils import is_datasets_available
 
 from smvl.config import Config, SourceConfig
-from smvl.data.demo_scenes.draw import write_demo_data
-from smvl.data.registry import check_source, is_drawn, reads_from_hub, source_format
+from smvl.demo_scenes.draw import write_demo_data
 from smvl.model.donors import DonorError, check_donor_folder, read_projector
 from smvl.program import is_disk_full
+from smvl.source_registry import check_source, is_drawn, reads_from_hub, source_format
 from smvl.strict_yaml import at_key, shorten, where_looked
 from smvl.train.arguments import check_trainer_keys
 from smvl.train.parts import check_part_name

@@ -80,11 +80,11 @@ def use_worker_server() -> None:
     """
     if FORK_SERVER in multiprocessing.get_all_start_methods():
         multiprocessing.set_start_method(FORK_SERVER, force=True)
-        multiprocessing.set_forkserver_preload(["smvl.data.packing"])
+        multiprocessing.set_forkserver_preload(["smvl.packing.packs"])
 
 
 def start_helpers(*, workers: bool) -> None:
-    """Start multiprocessing's own processes now, so that they ignore the signals that end a run, as workers do (data/worker_process.py).
+    """Start multiprocessing's own processes now, so that they ignore the signals that end a run, as workers do (packing/worker_process.py).
 
     Args:
         workers: whether there will be any; their server, if they have one, loads what they need while this process does.
@@ -96,7 +96,7 @@ def start_helpers(*, workers: bool) -> None:
     with _ignored(SIGNALS):
         resource_tracker.ensure_running()
         if workers and multiprocessing.get_start_method() == FORK_SERVER:
-            # It looks for modules where it was started, which need not be the folder of train.py, and leaves out what it does not find.
+            # It looks for modules where it was started, which need not be where this package lies, and leaves out what it does not find.
             os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
             forkserver.ensure_running()
 
@@ -112,17 +112,20 @@ def _ignored(signals: Sequence[int]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def start_all_processes(script: str, arguments: Sequence[str]) -> None:
+def start_all_processes(command: Sequence[str]) -> None:
     """Make `accelerate launch --cpu --num_processes N` start N processes; return where there is nothing to mend.
 
     Without MPI, accelerate (seen in 1.15) starts a single one and says nothing, so that a run meant for two would train with half the
     batch. It leaves a trace: an address to meet at, which it sets only when several processes were asked for, but no rank. Then this
     process is replaced by torchrun with as many.
+
+    Args:
+        command: what Python was given: a script, or -m and a module, and its arguments.
     """
     if not _is_lone_process_of_several():
         return
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(_asked_processes())]
-    os.execv(sys.executable, [*launcher, script, *arguments])
+    os.execv(sys.executable, [*launcher, *command])
 
 
 def _is_lone_process_of_several() -> bool:

@@ -12,13 +12,13 @@ from transformers import SmolVLMForConditionalGeneration
 
 from smvl.assemble import load_checkpoint
 from smvl.config import Config, StageConfig, dump_config
-from smvl.data.encode import Encoded, Encoder
-from smvl.data.mixture import open_mixture
-from smvl.data.packing import PackedDataset, PackSampler
 from smvl.data.quarantine import Quarantine
 from smvl.model.chinese_adapter import detach_chinese_adapter, write_chinese_rows
 from smvl.model.marker_rows import detach_marker_rows, write_back_marker_rows
 from smvl.model.saving import save_model
+from smvl.packing.encode import Encoded, Encoder
+from smvl.packing.mixture import open_mixture
+from smvl.packing.packs import PackedDataset, PackSampler
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tiles import PixelScale
 from smvl.processing.tokens import marker_ids

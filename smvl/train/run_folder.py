@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from smvl.config import Config, dump_config
-from smvl.data.registry import is_drawn
+from smvl.source_registry import is_drawn
 from smvl.train.checkpoint import CONFIG_FILE, QUARANTINE_FILE, RunFolderError, write_atomically
 
 LOCK_FILE = "run.lock"

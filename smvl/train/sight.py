@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from smvl.data.collator import PackCollator
-from smvl.data.encode import Encoded, Encoder
 from smvl.data.sample import Sample
+from smvl.packing.collator import PackCollator
+from smvl.packing.encode import Encoded, Encoder
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 
 logger = logging.getLogger(__name__)

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from smvl.augment.opencv import opencv
 from smvl.config import Config, ConfigError, StageConfig
-from smvl.data.opencv import opencv
-from smvl.data.packing import PackedDataset
 from smvl.data.quarantine import Failure, Quarantine
-from smvl.data.registry import open_source
+from smvl.packing.packs import PackedDataset
+from smvl.source_registry import open_source
 from smvl.train.beginning import outline_model
 from smvl.train.checkpoint import QUARANTINE_FILE
 from smvl.train.memory_forecast import NUM_MEASURED_ROWS, check_memory, memory_budget

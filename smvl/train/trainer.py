@@ -13,11 +13,11 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from smvl.data.collator import FAILURES, SAMPLE_IDS, PackCollator
-from smvl.data.packing import PackedDataset, PackSampler
-from smvl.data.worker_process import WorkerStart
 from smvl.model.chinese_adapter import write_chinese_rows
 from smvl.model.marker_rows import ATTRIBUTE, write_back_marker_rows
+from smvl.packing.collator import FAILURES, SAMPLE_IDS, PackCollator
+from smvl.packing.packs import PackedDataset, PackSampler
+from smvl.packing.worker_process import WorkerStart
 from smvl.train.checkpoint import POSITION_FILE, complete_checkpoint, read_position, remove_broken
 from smvl.train.health import Health
 from smvl.train.interruption import Interruption

@@ -26,7 +26,7 @@ bytes, base64 (bare or a data: URL), `{"bytes", "path"}` or a PIL image. Roles m
 `tool_calls` (OpenAI) or turns from `function_call` and `observation` (ShareGPT), results in any order if they name their call. A turn of
 the assistant's with `loss`, `weight`, `train` or the like at 0 or false is read and not learned. A row without the columns of any layout,
 and any row that breaks a rule of smvl/data/rules.py, is refused: so is one whose images, tools, boxes or switches stand where they
-are not read, and one whose words do: beside a list of turns, or in a second system prompt. What else is not read, `python -m smvl.data
+are not read, and one whose words do: beside a list of turns, or in a second system prompt. What else is not read, `python -m smvl
 check` names.
 """
 

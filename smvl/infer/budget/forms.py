@@ -68,7 +68,7 @@ def _torch_forms(folder: Path, shapes: Shapes, files: list[Path], tokenizer: int
 
 def _onnx_forms(folder: Path, shapes: Shapes, tokenizer: int) -> Iterator[Form]:
     for bits in (8, 4):
-        command = f"python -m smvl.export --model {folder} --to onnx --bits {bits} --out {folder}-onnx-{bits}"
+        command = f"python -m smvl export --model {folder} --to onnx --bits {bits} --out {folder}-onnx-{bits}"
         yield Form(f"ONNX, {bits} bits", "onnx", bits, onnx_costs(shapes, bits=bits, tokenizer_bytes=tokenizer), command=command)
 
 

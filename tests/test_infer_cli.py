@@ -187,7 +187,7 @@ def test_an_interrupt_ends_quietly(ask: Callable, monkeypatch: pytest.MonkeyPatc
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(infer, "print_streamed", interrupt)
+    monkeypatch.setattr("smvl.infer.command.print_streamed", interrupt)
     assert ask("?") == (130, "", "\n")
 
 

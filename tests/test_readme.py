@@ -78,7 +78,7 @@ def test_the_export_commands_name_targets_that_exist():
     from smvl.export.targets import find_target
 
     found = [command for command in commands("README.md") if command.startswith("python -m smvl export")]
-    parsed = [parse(shlex.split(command)[3:]) for command in found]
+    parsed = [parse(shlex.split(command)[4:]) for command in found]
     assert {find_target(options.to, options.bits).name for options in parsed} == {"onnx", "gguf", "idefics3", "torchao"}
 
 

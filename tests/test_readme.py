@@ -90,9 +90,9 @@ def test_the_benchmarks_that_it_names_are_there():
 
 def test_ci_runs_the_test_command_of_the_readme():
     script = (ROOT / ".ci/run").read_text(encoding="utf-8")
-    [command] = [command for command in commands("README.md") if command.startswith("pip install -r requirements.txt && ")]
+    [command] = [command for command in commands("README.md") if command.startswith("pip install -r requirements-dev.txt && ")]
     test = command.partition(" && ")[2]
-    assert test.startswith("pytest") and "-r requirements.txt\n" in script and script.rstrip().endswith(f"\n{test}")
+    assert test.startswith("pytest") and "-r requirements-dev.txt\n" in script and script.rstrip().endswith(f"\n{test}")
 
 
 def test_the_download_command_explains_itself():

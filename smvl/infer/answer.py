@@ -28,6 +28,9 @@ class Answer:
     num_known_tokens: int = 0
     """How many of the prompt's tokens an earlier turn had read already."""
 
+    def __str__(self) -> str:
+        return self.text
+
 
 @dataclass(frozen=True)
 class Piece:

@@ -1,0 +1,1 @@
+"""What is changed in the pictures and the Chinese text of samples before a model sees them."""

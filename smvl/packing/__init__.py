@@ -1,0 +1,1 @@
+"""From rows to batches: mixtures, orders, costs, plans, packs."""

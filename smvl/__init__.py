@@ -11,7 +11,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036  (pip refuses it too, but not everybody installs)
     raise ImportError(f"smvl needs Python 3.11 or newer; this is {sys.version.split()[0]} ({sys.executable}).")
 
 if TYPE_CHECKING:

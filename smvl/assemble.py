@@ -1,5 +1,7 @@
 """Two donors in, a model and its processor out; and a checkpoint in, the same two out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -13,7 +15,7 @@ from smvl.model.loading import load_whole
 from smvl.model.position_table import narrow_positions
 from smvl.model.splice import Projector, outline_model, splice_model, take_projector
 from smvl.model.torchao_quantization import torchao_config
-from smvl.model_folder import ModelFolderError
+from smvl.model_folder import ModelFolderError, read_config
 from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.tokens import marker_ids
@@ -142,22 +144,14 @@ def load_checkpoint(
     Raises:
         CheckpointError: the folder is missing, incomplete or inconsistent, or asks for code of its own to be run.
     """
-    try:
-        check_donor_folder(folder)
-        check_folder(folder)
-        check_objects(folder, MODEL_FILES)
-        _check_described(Path(folder))
-        processor = SmVLMProcessor.from_pretrained(folder)
+    with _explained(folder):
+        processor = _read_processor(folder)
         quantization = torchao_config(quantize, folder, device or torch.device("cpu")) if quantize else None
         config = _other_flavour(folder)
         options = dict(dtype=dtype, attention=attention, quantization=quantization, config=config)
         model = load_whole(AutoModelForImageTextToText, folder, **options)
         if config is not None:
             narrow_positions(model, processor.image_processor.max_image_size["longest_edge"])
-    except ModelFolderError as error:
-        raise CheckpointError(str(error)) from error
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"the checkpoint in {folder} cannot be loaded: {error}") from error
     if model.config.image_token_id != processor.image_token_id or model.model.image_token_id != processor.image_token_id:
         raise CheckpointError(
             f"{folder}: config.json says that {model.config.image_token_id} is the image token, but the tokenizer says "
@@ -165,6 +159,43 @@ def load_checkpoint(
         )
     _check_fits(Path(folder), model, processor)
     return model.eval(), processor
+
+
+def outline_checkpoint(
+    folder: str | Path, *, attention: str = "sdpa", dtype: torch.dtype = torch.float32
+) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
+    """What `load_checkpoint` loads, in its shapes alone: no weights are read, and no tensor has storage.
+
+    Raises:
+        CheckpointError: as `load_checkpoint`, but for what weights can be.
+    """
+    with _explained(folder):
+        processor = _read_processor(folder)
+        config, flavour = read_config(folder), _other_flavour(folder)
+        with torch.device("meta"):
+            model = AutoModelForImageTextToText.from_config(flavour or config, dtype=dtype, attn_implementation=attention)
+            if flavour is not None:
+                narrow_positions(model, processor.image_processor.max_image_size["longest_edge"])
+    return model.eval(), processor
+
+
+@contextmanager
+def _explained(folder: str | Path) -> Iterator[None]:
+    """Within, whatever keeps a checkpoint from being loaded becomes a `CheckpointError` that names it."""
+    try:
+        yield
+    except ModelFolderError as error:
+        raise CheckpointError(str(error)) from error
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"the checkpoint in {folder} cannot be loaded: {error}") from error
+
+
+def _read_processor(folder: str | Path) -> SmVLMProcessor:
+    check_donor_folder(folder)
+    check_folder(folder)
+    check_objects(folder, MODEL_FILES)
+    _check_described(Path(folder))
+    return SmVLMProcessor.from_pretrained(folder)
 
 
 def _other_flavour(folder: str | Path) -> SmolVLMConfig | None:

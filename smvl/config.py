@@ -46,10 +46,12 @@ def check_rate(name: str, rate: float) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    vision: str
+    vision: str | None = None
     """Folder of the vision donor (SmolVLM2, Idefics3 or plain SigLIP layout)."""
-    text: str
+    text: str | None = None
     """Folder of the text donor (Qwen3 or another decoder-only model with its tokenizer)."""
+    checkpoint: str | None = None
+    """Folder of a checkpoint to go on from, in the place of both donors; its projector, tokenizer and image settings are kept."""
     projector: Literal["linear", "mlp"] = "linear"
     """`linear` gives a stock smolvlm checkpoint; `mlp` is a two-layer projector whose checkpoint carries its code."""
     projector_from: str | None = None
@@ -64,8 +66,14 @@ class ModelConfig:
     """Compile each layer of both towers with torch.compile: slower to start, faster after."""
 
     def __post_init__(self) -> None:
-        for name in ("vision", "text"):
-            check(bool(getattr(self, name)), name, getattr(self, name), "a folder")
+        if self.checkpoint is None:
+            for name in ("vision", "text"):
+                check(bool(getattr(self, name)), name, getattr(self, name), "a folder (or model.checkpoint, which takes no donors)")
+        else:
+            check(bool(self.checkpoint), "checkpoint", self.checkpoint, "a folder")
+            for name in ("vision", "text", "projector", "projector_from", "scale_factor"):
+                given, unset = getattr(self, name), ModelConfig.__dataclass_fields__[name].default
+                check(given == unset, name, given, "nothing, as model.checkpoint brings it; take one of the two out")
         check(self.scale_factor is None or self.scale_factor > 0, "scale_factor", self.scale_factor, "at least 1")
 
 
@@ -101,8 +109,8 @@ class ScenesConfig:
 class DataConfig:
     max_length: int = 2048
     """Longest sequence in tokens; with packing, the length of a packed row."""
-    image: ImageConfig = field(default_factory=ImageConfig)
-    """How images are resized and cut."""
+    image: ImageConfig | None = None
+    """How images are resized and cut; null takes the checkpoint's own, and with donors the values of ImageConfig."""
     packing: bool = True
     """Put several samples into one row, isolated from each other, instead of padding."""
     max_tiles: int | None = None
@@ -415,6 +423,8 @@ class EvaluationConfig:
     """Samples evaluated at once."""
     generate: bool = True
     """At the end, score generated answers, with the right and with swapped images."""
+    before: bool = False
+    """Score them before the first step as well, so that it shows what training changed."""
     max_scored: int = 1000
     """Held-out samples whose answers are generated and scored."""
 
@@ -447,7 +457,7 @@ class TrackingConfig:
 @dataclass(frozen=True, kw_only=True)
 class Config:
     model: ModelConfig
-    """The two donors and how they are joined."""
+    """The two donors and how they are joined, or a checkpoint."""
     data: DataConfig = field(default_factory=DataConfig)
     """How samples become token sequences."""
     stages: list[StageConfig]
@@ -466,6 +476,8 @@ class Config:
     """Seed of everything random."""
 
     def __post_init__(self) -> None:
+        if self.model.checkpoint is None and self.data.image is None:
+            object.__setattr__(self, "data", dataclasses.replace(self.data, image=ImageConfig()))
         names = [stage.name for stage in self.stages]
         check(bool(names), "stages", self.stages, "at least one stage")
         folders = [name.lower() for name in names]  # some disks hold no two that differ in case alone

@@ -31,7 +31,7 @@ ALLOWED = {
     "packing": {"augment", "config", "data", "processing", "source_registry"},
     "doctor": {"config", "data", "model_folder", "packing", "processing", "source_registry"},
     "infer": {"assemble", "environment", "model", "processing", "program", "settings_files", "strict_yaml"},
-    "eval": {"data", "infer"},
+    "eval": {"data", "infer", "processing"},
     "export": {"assemble", "config", "data", "eval", "infer", "model", "processing", "program", "settings_files", "source_registry"},
     "train": {
         *("assemble", "augment", "config", "data", "demo_scenes", "environment", "eval", "infer", "model", "packing"),

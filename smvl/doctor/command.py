@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from smvl.config import Config, DataConfig, SourceConfig, load_config
+from smvl.config import Config, DataConfig, ImageConfig, SourceConfig, load_config
 from smvl.data.quarantine import Failure
 from smvl.doctor.examination import Examination, Options, examine
 from smvl.doctor.findings import Finding, findings, of_drawn_scenes
@@ -127,9 +127,11 @@ def _processor(options: argparse.Namespace, config: Config | None, data: DataCon
     """What counts tokens, or None."""
     if options.model is None and config is None:
         return None
-    if options.model is None and not Path(config.model.text).is_dir():
-        logger.warning("There is no tokenizer in %s (model.text): lengths are in characters.", config.model.text)
-        return None
+    if options.model is None:
+        key, folder = next((key, folder) for key in ("checkpoint", "text") if (folder := getattr(config.model, key)) is not None)
+        if not Path(folder).is_dir():
+            logger.warning("There is no tokenizer in %s (model.%s): lengths are in characters.", folder, key)
+            return None
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the processes are the parallelism
     from smvl.doctor.token_count import processor_of_config, processor_of_folder
 
@@ -138,7 +140,7 @@ def _processor(options: argparse.Namespace, config: Config | None, data: DataCon
 
 def _settings(options: argparse.Namespace, data: DataConfig, processor: Any) -> dict[str, Any]:
     """What the results depend on."""
-    image = asdict(data.image)
+    image = asdict(data.image or ImageConfig())
     if processor is not None:  # a checkpoint has its own
         settings = processor.image_processor
         image = {"tile": settings.max_image_size["longest_edge"], "longest_edge": settings.size["longest_edge"]}
@@ -160,7 +162,7 @@ def _settings(options: argparse.Namespace, data: DataConfig, processor: Any) -> 
 def _examine(options: argparse.Namespace, targets: Sequence[Target], processor: Any, data: DataConfig) -> Examination:
     from tqdm import tqdm
 
-    counter, tiles = None, data.image
+    counter, tiles = None, data.image or ImageConfig()
     if processor is not None:
         from smvl.doctor.token_count import TokenCounter
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from smvl.config import DataConfig, ModelConfig
+from smvl.config import DataConfig, ImageConfig, ModelConfig
 from smvl.data.message_checks import text_of
 from smvl.data.sample import Sample
 from smvl.model_folder import read_config
@@ -61,6 +61,10 @@ def processor_of_config(model: ModelConfig, data: DataConfig) -> SmVLMProcessor:
     Raises:
         ValueError: the tokenizer or the vision donor's config.json cannot be read.
     """
+    if model.checkpoint is not None:
+        processor = processor_of_folder(model.checkpoint, data)
+        processor.limit_images(longest_edge=data.image and data.image.longest_edge)
+        return processor
     features = features_per_tile(model.vision, model.scale_factor)
     return _build(model.text, model.vision, data, features)
 
@@ -96,5 +100,5 @@ def features_per_tile(vision: str | Path, scale_factor: int | None) -> int:
 
 
 def _build(text: str | Path, vision: str | Path, data: DataConfig, features: int) -> SmVLMProcessor:
-    image = data.image
+    image = data.image or ImageConfig()
     return build_processor(text, vision, tile=image.tile, longest_edge=image.longest_edge, image_seq_len=features)[0]

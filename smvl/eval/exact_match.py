@@ -9,6 +9,7 @@ from smvl.data.sample import Sample
 from smvl.eval.swapping import swap_images
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
+from smvl.processing.image_files import image_name
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,9 @@ class Graded:
 
     id: str
     task: str
+    question: str
+    pictures: Sequence[str]
+    """Their names, as they were shown."""
     expected: str
     answer: str
     correct: bool
@@ -45,9 +49,24 @@ def grade(engine: Engine, samples: Sequence[Sample], *, images: str, max_new_tok
     requests = [Request(messages=sample.prompt, images=sample.images, tools=sample.tools) for sample in samples]
     answers = engine.answer(requests, max_new_tokens=max_new_tokens, batch_size=batch_size)
     return [
-        Graded(sample.id, sample.task, sample.answer, answer.text, normalise(answer.text) == normalise(sample.answer), images)
+        Graded(
+            id=sample.id,
+            task=sample.task,
+            question=last_question(sample),
+            pictures=[image_name(image) for image in sample.images],
+            expected=sample.answer,
+            answer=answer.text,
+            correct=normalise(answer.text) == normalise(sample.answer),
+            images=images,
+        )
         for sample, answer in zip(samples, answers)
     ]
+
+
+def last_question(sample: Sample) -> str:
+    """The text of the user's last turn."""
+    content = next(message for message in reversed(sample.prompt) if message["role"] == "user")["content"]
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
 
 
 def score(engine: Engine, samples: Sequence[Sample], *, max_new_tokens: int, batch_size: int) -> tuple[dict[str, Score], list[Graded]]:
@@ -68,13 +87,14 @@ def as_json(scores: dict[str, Score]) -> dict[str, dict]:
     return {task: asdict(score) for task, score in scores.items()}
 
 
-def table(scores: dict[str, Score]) -> str:
-    """Scores as text, one task a line."""
+def table(scores: dict[str, Score], before: dict[str, Score] | None = None) -> str:
+    """Scores as text, one task a line; with those before training beside them, if given."""
     width = max(len(task) for task in scores)
-    lines = [f"  {'task'.ljust(width)}  questions  exact match  with swapped images"]
+    lines = [f"  {'task'.ljust(width)}  questions{'' if before is None else '   before'}  exact match  with swapped images"]
     for task, entry in sorted(scores.items(), key=lambda item: (item[0] == "all", item[0])):
         swapped = "-" if entry.exact_match_swapped is None else f"{entry.exact_match_swapped:.3f}"
-        lines.append(f"  {task.ljust(width)}  {entry.num_questions:9d}  {entry.exact_match:11.3f}  {swapped:>19}")
+        was = "" if before is None else f"  {before[task].exact_match:7.3f}"
+        lines.append(f"  {task.ljust(width)}  {entry.num_questions:9d}{was}  {entry.exact_match:11.3f}  {swapped:>19}")
     return "\n".join(lines)
 
 

@@ -205,14 +205,14 @@ def _read_config(folder: str | Path) -> PreTrainedConfig:
         check_values(read_object(Path(folder) / "config.json"), Path(folder) / "config.json")
     except SettingsFileError as error:
         raise DonorError(f"{error} Download the folder again.") from error
-    _check_not_quantized(folder)
+    check_not_quantized(folder)
     try:
         return read_config(folder)
     except ModelFolderError as error:
         raise DonorError(str(error)) from error
 
 
-def _check_not_quantized(folder: str | Path) -> None:
+def check_not_quantized(folder: str | Path) -> None:
     """Raise `DonorError` for weights that were rounded to few bits: they cannot be joined, nor trained."""
     config = read_object(Path(folder) / "config.json")
     for part in (config, config.get("text_config"), config.get("vision_config")):

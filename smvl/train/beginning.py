@@ -1,26 +1,36 @@
-"""The model that a run begins with, as its configuration asks for it: with the donors' weights, or in its shapes alone."""
+"""The model that a run begins with, as its configuration asks for it: with the weights of donors or of a checkpoint, or in its shapes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from transformers import SmolVLMForConditionalGeneration
 
-from smvl.assemble import outline, splice
-from smvl.config import Config
+from smvl.assemble import load_checkpoint, outline, outline_checkpoint, splice
+from smvl.config import Config, ImageConfig
 from smvl.processing.processing_smvl import SmVLMProcessor
+from smvl.strict_yaml import at_key
 
 
 def load_model(config: Config) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
-    """The splice. Later stages have other weights, but as many."""
-    return splice(**_options(config), seed=config.seed, projector_from=config.model.projector_from)
+    """The splice, or the checkpoint. Later stages have other weights, but as many.
+
+    Raises:
+        ValueError: a folder is not what it should be; the message names it and its key.
+    """
+    if config.model.checkpoint is not None:
+        return _of_checkpoint(config, load_checkpoint)
+    return splice(**_donors(config), **_kind(config), seed=config.seed, projector_from=config.model.projector_from)
 
 
 def outline_model(config: Config) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
     """The same without a weight, in a second."""
-    return outline(**_options(config))
+    if config.model.checkpoint is not None:
+        return _of_checkpoint(config, outline_checkpoint)
+    return outline(**_donors(config), **_kind(config))
 
 
-def _options(config: Config) -> dict[str, Any]:
+def _donors(config: Config) -> dict[str, Any]:
     model, image = config.model, config.data.image
     return {
         "vision": model.vision,
@@ -29,6 +39,25 @@ def _options(config: Config) -> dict[str, Any]:
         "scale_factor": model.scale_factor,
         "tile": image.tile,
         "longest_edge": image.longest_edge,
-        "attention": model.attention,
-        "dtype": getattr(torch, model.dtype),
     }
+
+
+def _kind(config: Config) -> dict[str, Any]:
+    return {"attention": config.model.attention, "dtype": getattr(torch, config.model.dtype)}
+
+
+def _of_checkpoint(config: Config, load: Callable[..., Any]) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
+    with at_key("model.checkpoint"):
+        model, processor = load(config.model.checkpoint, **_kind(config))
+    if config.data.image is not None:
+        show_images_as(processor, config.data.image)
+    return model, processor
+
+
+def show_images_as(processor: SmVLMProcessor, image: ImageConfig) -> None:
+    """Take another longest edge than the checkpoint's. Another tile, which its encoder cannot read, raises `ValueError`."""
+    tile = processor.image_processor.max_image_size["longest_edge"]
+    if image.tile != tile:
+        raise ValueError(f"data.image.tile: found {image.tile}, but the checkpoint's vision encoder reads {tile}. Set it to that.")
+    with at_key("data.image.longest_edge"):
+        processor.limit_images(longest_edge=image.longest_edge)

@@ -11,7 +11,9 @@
       config.json, model.safetensors, ...   the last stage's checkpoint: what `from_pretrained(output_dir)` loads
       provenance.json        packages, data, stages
       quarantine.jsonl       rows that could not be used
+      before.json            held-out scores before the first step, where `evaluation.before` asks for them
       results.json           held-out scores
+      answers.jsonl          each answer behind them, with its question and pictures
 """
 
 import hashlib
@@ -33,7 +35,7 @@ from smvl.source_registry import is_drawn, open_source, reads_from_hub, source_n
 
 CONFIG_FILE = "config.yaml"
 PROVENANCE_FILE = "provenance.json"
-RESULTS_FILE = "results.json"
+BEFORE_FILE, RESULTS_FILE, ANSWERS_FILE = "before.json", "results.json", "answers.jsonl"
 QUARANTINE_FILE = "quarantine.jsonl"
 
 MODEL_FOLDER = "model"
@@ -93,6 +95,11 @@ def write_atomically(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON that people can read, atomically."""
     write_atomically(path, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+
+
+def write_json_lines(path: Path, rows: Sequence[Any]) -> None:
+    """Write a row a line, atomically."""
+    write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def publish(stage_model: Path, run_folder: Path) -> None:
@@ -288,11 +295,15 @@ def fingerprint(source: SourceConfig) -> str:
     files = sorted(file for part in roots for file in ([part] if part.is_file() else part.rglob("*")) if file.is_file())
     if reads_from_hub(source):
         files = sorted(open_source(source).files)
+    return files_fingerprint(None if reads_from_hub(source) else root.parent, files)
+
+
+def files_fingerprint(root: Path | None, files: Sequence[Path]) -> str:
+    """SHA-256 over the names (below a root, or alone), sizes, first and last megabyte of files."""
     digest = hashlib.sha256()
     for file in files:
         size = file.stat().st_size
-        name = file.name if reads_from_hub(source) else file.relative_to(root.parent)
-        digest.update(f"{name} {size}\n".encode())
+        digest.update(f"{file.name if root is None else file.relative_to(root)} {size}\n".encode())
         with file.open("rb") as content:
             digest.update(content.read(_FINGERPRINT_BYTES))
             content.seek(max(size - _FINGERPRINT_BYTES, 0))

@@ -78,6 +78,7 @@ def run(config: Config, *, resume: bool, interruption: Interruption, recipe: str
     with prepare(config, resume=resume, recipe=recipe) as folder:
         training = Run(config, folder, interruption)
         with training.tracker:
+            training.score_before()
             for stage in config.stages:
                 training.train_stage(stage)
             results = training.score()

@@ -1,5 +1,6 @@
 """What is asked of a model on the way and at the end: whether it sees, what it answers, and how much of that is right."""
 
+import json
 import logging
 import math
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import torch
 from smvl.config import Config
 from smvl.data.quarantine import Quarantine
 from smvl.data.sample import Sample, SampleError
-from smvl.eval.exact_match import as_json, score
+from smvl.eval.exact_match import Score, as_json, last_question, score, table
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 from smvl.infer.torch_model import TorchModel
@@ -19,7 +20,7 @@ from smvl.packing.encode import Encoder, failure_of
 from smvl.packing.packs import PackSampler
 from smvl.processing.images import read_image
 from smvl.source_registry import open_source
-from smvl.train.checkpoint import RESULTS_FILE, write_json
+from smvl.train.checkpoint import ANSWERS_FILE, BEFORE_FILE, RESULTS_FILE, write_json, write_json_lines
 from smvl.train.packed_model import PackedModel
 from smvl.train.sight import BlindError, SightCheck, SightReport
 from smvl.train.tracking import NoTracker, Shown
@@ -116,7 +117,7 @@ class Evaluation:
         most = min(self.settings.max_new_tokens, engine.facts.max_positions - longest)  # an answer ends where the model reads no further
         answers = engine.answer(requests, max_new_tokens=most)
         return [
-            Shown([read_image(image) for image in sample.images], _last_question(sample), sample.answer, answer.text)
+            Shown([read_image(image) for image in sample.images], last_question(sample), sample.answer, answer.text)
             for sample, answer in zip(samples, answers)
         ]
 
@@ -130,10 +131,29 @@ class Evaluation:
             return None
         scores, graded = score(self._engine(), samples, max_new_tokens=self.settings.max_new_tokens, batch_size=self.settings.batch_size)
         sight = self.sight.measure(self.packed_model)
+        before = self._read_before(folder)
         results = {"scores": as_json(scores), "sight": {**sight.metrics(), "verdict": sight.verdict}}
+        results |= {} if before is None else {"before": as_json(before)}
         write_json(folder / RESULTS_FILE, results)
-        write_json(folder / "answers.json", [vars(entry) for entry in graded])
-        return {**results, "table": scores, "example": self._answers(samples[:1])[0], "example_sample": samples[0]}
+        write_json_lines(folder / ANSWERS_FILE, [vars(entry) for entry in graded])
+        shown = table(scores, before)
+        return {**results, "table": shown, "example": self._answers(samples[:1])[0], "example_sample": samples[0]}
+
+    @torch.compiler.set_stance("force_eager")
+    def score_before(self, folder: Path) -> None:
+        """Score the model as it begins and write `before.json`; nothing to do where there is nothing to score, or where it was done."""
+        if not self.heldout or not self.settings.generate or (folder / BEFORE_FILE).exists():
+            return
+        samples = self._readable(self.heldout)
+        if samples:
+            scores, _ = score(self._engine(), samples, max_new_tokens=self.settings.max_new_tokens, batch_size=self.settings.batch_size)
+            logger.info("Exact match before the first step:\n%s", table(scores))
+            write_json(folder / BEFORE_FILE, as_json(scores))
+
+    def _read_before(self, folder: Path) -> dict[str, Score] | None:
+        if not self.settings.before or not (folder / BEFORE_FILE).exists():
+            return None
+        return {task: Score(**entry) for task, entry in json.loads((folder / BEFORE_FILE).read_text(encoding="utf-8")).items()}
 
     def _engine(self) -> Engine:
         return Engine(TorchModel(self.packed_model.model), self.encoder.processor)
@@ -151,8 +171,3 @@ def _stop_when_blind(report: SightReport, step: int, must_see_from: int | None) 
             "from the questions and that images belong to their rows, then raise the connector's learning rate or the steps; "
             "sight.stop_when_blind: null goes on regardless."
         )
-
-
-def _last_question(sample: Sample) -> str:
-    content = next(message for message in reversed(sample.prompt) if message["role"] == "user")["content"]
-    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)

@@ -11,7 +11,7 @@ from transformers.utils import is_datasets_available
 
 from smvl.config import Config, SourceConfig
 from smvl.demo_scenes.draw import write_demo_data
-from smvl.model.donors import DonorError, check_donor_folder, read_projector
+from smvl.model.donors import DonorError, check_donor_folder, check_not_quantized, read_projector
 from smvl.program import is_disk_full
 from smvl.source_registry import check_source, is_drawn, reads_from_hub, source_format
 from smvl.strict_yaml import at_key, shorten, where_looked
@@ -28,6 +28,8 @@ WAYS_ON = (
     "Either run `bash download_resource.sh` to fetch the weights and data of train.yaml, "
     "or run `python train.py configs/demo.yaml`, which needs neither."
 )
+
+_A_CHECKPOINT = "Expected a folder that train.py wrote, such as output/demo."
 
 
 @contextmanager
@@ -71,13 +73,16 @@ def prepare_checks(config: Config, *, recipe: str | Path | None = None) -> None:
 
 
 def check_resources(config: Config, recipe: str | Path | None = None) -> None:
-    """Raise `ValueError` unless both donors and all data are there; it names the folder and the ways on."""
-    for key, donor in (("vision", config.model.vision), ("text", config.model.text)):
+    """Raise `ValueError` unless both donors, or the checkpoint, and all data are there; it names the folder and the ways on."""
+    model = config.model
+    donors = {"vision": model.vision, "text": model.text} if model.checkpoint is None else {"checkpoint": model.checkpoint}
+    for key, folder in donors.items():
         with at_key(f"model.{key}"):
             try:
-                check_donor_folder(donor)
+                check_donor_folder(folder)
             except DonorError as error:
-                raise DonorError(f"{error} {WAYS_ON}{_if_missing(donor, recipe)}") from None
+                raise DonorError(f"{error} {WAYS_ON if key != 'checkpoint' else _A_CHECKPOINT}{_if_missing(folder, recipe)}") from None
+            check_not_quantized(folder)
     if config.model.projector_from is not None:
         with at_key("model.projector_from"):
             read_projector(config.model.projector_from)

@@ -4,7 +4,6 @@ import logging
 from shlex import quote
 from typing import Any
 
-from smvl.eval.exact_match import table
 from smvl.processing.images import image_name
 from smvl.train.run import Run
 
@@ -22,7 +21,7 @@ def report(run: Run, results: dict[str, Any] | None) -> None:
         picture = image_name(sample.images[0]) if sample.images else picture
         lines = [
             f"Exact match on held-out samples ({run.folder / 'results.json'}):",
-            table(results["table"]),
+            results["table"],
             results["sight"]["verdict"],
             f"{picture}\n  {example.question}\n  {example.answer}    (expected: {example.expected})",
             *lines,

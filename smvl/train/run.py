@@ -32,6 +32,7 @@ from smvl.train.checkpoint import (
     fingerprints,
     finished_stages,
     last_complete_checkpoint,
+    last_state,
     package_versions,
     publish,
     read_provenance,
@@ -46,6 +47,7 @@ from smvl.train.learning_file import load_learning, save_learning
 from smvl.train.lora import is_lora_attached, save_adapter
 from smvl.train.lora_merge import merge_lora, merged_state_dict
 from smvl.train.memory_forecast import StageMemory, check_memory, measure_pack, memory_budget
+from smvl.train.origin import check_origin, read_origin
 from smvl.train.packed_model import PackedModel
 from smvl.train.parts import LORA, MARKERS
 from smvl.train.processes import process_state, shards_model
@@ -77,6 +79,7 @@ class Run:
         self.config, self.folder, self.interruption = config, folder, interruption
         self.is_main = process_state().is_main_process
         self.done = finished_stages(folder, [stage.name for stage in config.stages])
+        self.began_with = read_origin(config, folder / self.done[-1] / MODEL_FOLDER if self.done else None)
         self.model, self.processor = self._begin()
         pixel_scale = PixelScale.of(self.processor.image_processor)
         self.packed_model = PackedModel(self.model, pixel_scale, StepClock(process_state().device))
@@ -98,7 +101,10 @@ class Run:
     # ---- beginning -------------------------------------------------------------------------------------------------------------
 
     def _begin(self) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
-        """What the last finished stage left, or else a new splice. What a broken stage has learned since is put on top by `train_stage`."""
+        """What the last finished stage left, or else what the run begins with.
+
+        What a broken stage has learned since is put on top by `train_stage`.
+        """
         model, dtype = self.config.model, getattr(torch, self.config.model.dtype)
         if self.done:
             folder = self.folder / self.done[-1] / MODEL_FOLDER
@@ -145,6 +151,7 @@ class Run:
         self._check_memory(plan, arguments, sampler)
         if checkpoint is not None:
             logger.info("Going on from %s.", checkpoint)
+            check_origin(self.began_with, checkpoint)
             plan.freeze(self.model, step)  # in the type in which they were saved
             load_learning(plan.named_parameters(self.model, step - 1), checkpoint)
             write_back_marker_rows(self.model)  # a tied head reads them from the embedding
@@ -275,6 +282,7 @@ class Run:
             "mixed": self.mixed,
             "num_processes": process_state().num_processes,
             "seed": self.config.seed,
+            **({} if self.began_with is None else {"began_with": self.began_with}),
         }
         write_json(folder / PROVENANCE_FILE, made_by)
 
@@ -285,6 +293,13 @@ class Run:
         if self.is_main and not shards_model():  # one process alone cannot generate with a model that is spread over all
             self.evaluation.show_answers(self.steps_done + step)
         return figures
+
+    def score_before(self) -> None:
+        """The scores before the first step, if they are asked for; in the first process."""
+        if self.is_main and self.config.evaluation.before and last_state(self.folder, [stage.name for stage in self.config.stages]) is None:
+            self.model.to(process_state().device)
+            self.evaluation.score_before(self.folder)
+        process_state().wait_for_everyone()
 
     def score(self) -> dict[str, Any] | None:
         """The scores at the end, in the first process; None in others and where there is nothing to score."""

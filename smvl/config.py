@@ -440,10 +440,13 @@ class EvaluationConfig:
 class SightConfig:
     stop_when_blind: float | None = 0.5
     """End the run when the images do not help after this share of the first stage, and at once when they cannot; null only warns."""
+    least_steps: int = 100
+    """Of the first stage, before which no run is ended because its images do not help yet."""
 
     def __post_init__(self) -> None:
         share = self.stop_when_blind
         check(share is None or 0 <= share <= 1, "stop_when_blind", share, "a share from 0 to 1, or null")
+        check_count("least_steps", self.least_steps, low=0)
 
 
 @dataclass(frozen=True, kw_only=True)

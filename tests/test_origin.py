@@ -1,4 +1,4 @@
-"""smvl/train/origin, `model.checkpoint` and `evaluation.before`: a run goes on from a model as it goes on from donors, and says from which."""
+"""`model.checkpoint`, smvl/train/origin, `evaluation.before`: a run goes on from a model as from donors, and says from which."""
 
 import json
 import shutil

@@ -1,5 +1,6 @@
 """smvl/train/sight: a model that looks is told from one that does not, and the historic fault ends a run before its first step."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -172,9 +173,20 @@ def test_a_run_whose_images_say_nothing_is_ended_at_the_given_share(tmp_path, ca
     write_rows(tmp_path / "data/colours.jsonl", rows)
     jsonl = f"[{{source: jsonl, path: {tmp_path}/data/colours.jsonl}}]"
     overrides = [f"stages.0.mixture={jsonl}", "stages.0.trainer.max_steps=8", "sight.stop_when_blind=0.75"]
-    assert train.main([str(path), *overrides]) == 1
+    assert train.main([str(path), *overrides, "sight.least_steps=0"]) == 1
     message = capsys.readouterr().err
     assert "does not use them (yet)" in message and "By step 6 it should (sight.stop_when_blind)" in message
+    shutil.rmtree(tmp_path / "out")
+    assert train.main([str(path), *overrides, "evaluation.generate=false"]) == 0  # in so few steps nobody learns to see
+
+
+@pytest.mark.parametrize(
+    ("gap", "standard_error", "nil", "blind"),
+    [(0.3, 0.1, False, False), (0.08, 0.05, True, False), (0.02, 0.05, True, True), (0.008, 0.001, True, True), (-0.2, 0.05, True, True)],
+)
+def test_a_gap_that_is_small_but_above_its_error_is_no_sign_of_blindness(gap, standard_error, nil, blind):
+    sight = Sight(1.0, 1.0, 1.0 + gap, 1.0, standard_error, 1.0)
+    assert (sight.is_nil, sight.is_blind) == (nil, blind)
 
 
 def test_null_goes_on_regardless(tmp_path, monkeypatch):

@@ -139,7 +139,7 @@ def test_a_used_run_folder_is_refused(finished, capsys):
 
 def test_another_configuration_cannot_be_resumed(finished, capsys):
     assert train.main([str(finished / "run.yaml"), "seed=7", "--resume"]) == 1
-    assert "was begun with another configuration (seed: 42 -> seed: 7)" in capsys.readouterr().err
+    assert "was begun with another configuration (seed: 42 -> 7)" in capsys.readouterr().err
 
 
 def test_a_finished_run_that_is_resumed_trains_nothing(finished):

@@ -86,9 +86,12 @@ class Evaluation:
         self.sight = SightCheck(self.encoder, self._readable(samples[: self.settings.max_samples]))
 
     def sight_step(self, max_steps: int) -> int | None:
-        """The step from which on the model of the first stage must see; None where it need not, or cannot be asked."""
-        share = self.config.sight.stop_when_blind
-        return math.ceil(share * max_steps) if share is not None and self.sight.samples else None
+        """The step from which on the model of the first stage must see; None where it need not, cannot be asked, or learns too shortly."""
+        settings = self.config.sight
+        if settings.stop_when_blind is None or not self.sight.samples:
+            return None
+        step = max(math.ceil(settings.stop_when_blind * max_steps), settings.least_steps)
+        return step if step <= max_steps else None
 
     def measure(self, model: PackedModel, step: int, *, must_see_from: int | None) -> dict[str, float]:
         """Measure sight at a step; a model that cannot see ends the run at once, one that does not ends it from `must_see_from` on.
@@ -165,7 +168,7 @@ def _stop_when_blind(report: SightReport, step: int, must_see_from: int | None) 
             f"{report.verdict} Pixels are cut off somewhere between the vision encoder and the text model: compare image_token_id in "
             "config.json (it stands on the outer and the inner model) with the tokenizer's, and look for a projector that is zero."
         )
-    if must_see_from is not None and step >= must_see_from and report.all.is_nil:
+    if must_see_from is not None and step >= must_see_from and report.all.is_blind:
         raise BlindError(
             f"{report.verdict} By step {must_see_from} it should (sight.stop_when_blind). Check that the answers cannot be guessed "
             "from the questions and that images belong to their rows, then raise the connector's learning rate or the steps; "

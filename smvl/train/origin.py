@@ -22,8 +22,13 @@ def read_origin(config: Config, finished: Path | None) -> Origin | None:
     if finished is not None:
         return read_provenance(finished).get("began_with")
     folder = Path(config.model.checkpoint)
-    weights = files_fingerprint(folder, sorted(folder.glob("*.safetensors")))
+    weights = weights_fingerprint(folder)
     return {"checkpoint": config.model.checkpoint, "weights": weights, "provenance": _read_if_there(folder / PROVENANCE_FILE)}
+
+
+def weights_fingerprint(folder: Path) -> str:
+    """Of a checkpoint's weights: SHA-256 over names, sizes, first and last megabytes."""
+    return files_fingerprint(folder, sorted(folder.glob("*.safetensors")))
 
 
 def check_origin(origin: Origin | None, checkpoint: Path) -> None:

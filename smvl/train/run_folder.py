@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from smvl.config import Config, dump_config
+from smvl.config import Config, dump_config, load_config
 from smvl.source_registry import is_drawn
-from smvl.train.checkpoint import CONFIG_FILE, QUARANTINE_FILE, RunFolderError, write_atomically
+from smvl.train.checkpoint import CONFIG_FILE, QUARANTINE_FILE, RunFolderError, last_state, read_provenance, write_atomically
+from smvl.train.same_run import changed_keys
 
+MOST_SHOWN = 5
+"""Changed keys that a refusal names."""
 LOCK_FILE = "run.lock"
 """Held by the run that is going on, deleted when it ends. The lock is the system's: a run that is killed holds it no longer."""
 
@@ -78,18 +81,21 @@ def _record(config: Config, folder: Path, *, resume: bool) -> None:
         )
     if not recorded.exists():
         raise RunFolderError(f"{folder} is not the folder of a run: it has no {CONFIG_FILE}. Give another output_dir.")
-    _check_same(recorded, dump_config(config), folder)
+    _check_same(recorded, config, folder)
+    with _explained(folder):
+        write_atomically(recorded, dump_config(config))
 
 
-def _check_same(recorded: Path, wanted: str, folder: Path) -> None:
+def _check_same(recorded: Path, config: Config, folder: Path) -> None:
     try:
-        before, now = recorded.read_text(encoding="utf-8").splitlines(), wanted.splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        before = load_config(recorded)
+    except ValueError as error:
         raise RunFolderError(f"{recorded} cannot be read ({error}). Put it back as it was, or give another output_dir.") from error
-    changed = [f"{old.strip()} -> {new.strip()}" for old, new in zip(before, now) if old != new]
-    if changed or len(before) != len(now):
+    state = last_state(folder, [stage.name for stage in before.stages])
+    if changed := changed_keys(before, config, read_provenance(state) if state else {}):
+        more = f" and {len(changed) - MOST_SHOWN} more" if len(changed) > MOST_SHOWN else ""
         raise RunFolderError(
-            f"the run in {folder} was begun with another configuration ({'; '.join(changed[:3]) or 'keys were added or removed'}). "
+            f"the run in {folder} was begun with another configuration ({'; '.join(changed[:MOST_SHOWN])}{more}). "
             f"Resume it with the same one, or give another output_dir."
         )
 

@@ -64,6 +64,11 @@ class Sight:
         return not self.gap > max(NIL_GAP, 2 * self.standard_error)
 
     @property
+    def is_blind(self) -> bool:
+        """Whether there is not even a sign that the images help: the gap is nil, and within its standard error of zero."""
+        return self.is_nil and not self.gap > max(NIL_GAP, self.standard_error)
+
+    @property
     def verdict(self) -> str:
         """One sentence for the log."""
         figures = (

@@ -18,6 +18,7 @@ ALLOWED = {
     "__main__": {"program"},
     "environment": set(),
     "program": set(),
+    "model_card": {"config"},
     "settings_files": set(),
     "model_folder": {"settings_files"},
     "processing": {"model_folder", "settings_files"},
@@ -32,10 +33,13 @@ ALLOWED = {
     "doctor": {"config", "data", "model_folder", "packing", "processing", "source_registry"},
     "infer": {"assemble", "environment", "model", "processing", "program", "settings_files", "strict_yaml"},
     "eval": {"data", "infer", "processing"},
-    "export": {"assemble", "config", "data", "eval", "infer", "model", "processing", "program", "settings_files", "source_registry"},
+    "export": {
+        *("assemble", "config", "data", "eval", "infer", "model", "model_card", "processing", "program", "settings_files"),
+        "source_registry",
+    },
     "train": {
-        *("assemble", "augment", "config", "data", "demo_scenes", "environment", "eval", "infer", "model", "packing"),
-        *("processing", "program", "scenes", "source_registry", "strict_yaml", "trainer_keys"),
+        *("assemble", "augment", "config", "data", "demo_scenes", "environment", "eval", "infer", "model", "model_card"),
+        *("packing", "processing", "program", "scenes", "source_registry", "strict_yaml", "trainer_keys"),
     },
 }
 

@@ -11,10 +11,12 @@ its checkpoint than it may be: it is kept, to be looked at.
 """
 
 import argparse
+import json
 import logging
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from smvl.export.asking import ask_both
@@ -22,6 +24,7 @@ from smvl.export.parity import PARITY_FILE, Parity, compare, size_of_files
 from smvl.export.probe import write_questions
 from smvl.export.questions import find_questions
 from smvl.export.targets import DEFAULT_BITS, Target, find_target
+from smvl.model_card import card_of_export, write_card
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         target = find_target(options.to, options.bits, options.kind)
         target.write(options.model, options.out)
+        card = partial(card_of_export, options.model, target.label, commands=_commands(options.to, options.out))
+        write_card(options.out, card(parity=None))
         if options.no_compare:
             sys.stdout.write(f"{options.out} was written and not compared with {options.model}.\n")
             return 0
@@ -42,6 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     except ValueError as error:
         sys.stderr.write(f"smvl export: {error}\n")
         return 1
+    write_card(options.out, card(parity=json.loads(parity.as_json())))
     sys.stdout.write(f"{parity.table()}\n")
     for excess in parity.excess:
         sys.stdout.write(f"  TOO FAR: {excess}.\n")
@@ -64,6 +70,18 @@ def compare_export(target: Target, checkpoint: Path, out: Path, heldout: Path | 
     parity = compare(before, after, file_bytes=size_of_files(out), limits=target.limits, expected=questions.answers)
     (out / PARITY_FILE).write_text(parity.as_json() + "\n", encoding="utf-8")
     return parity
+
+
+def _commands(target: str, out: Path) -> list[str]:
+    """How an export is asked, for its card."""
+    if target == "idefics3":
+        return [f"vllm serve {out}"]
+    commands = [f'smvl ask --model {out} --image a.jpg "图中有什么?"']
+    if target == "gguf":
+        [vision] = out.glob("mmproj-*.gguf")
+        [text] = set(out.glob("*.gguf")) - {vision}
+        commands.append(f"llama-server -m {text} --mmproj {vision} --jinja")
+    return commands
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

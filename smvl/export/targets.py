@@ -41,6 +41,11 @@ class Target:
     """Of a GGUF file, by llama.cpp's name, in the place of bits."""
 
     @property
+    def label(self) -> str:
+        """Such as `onnx, 4 bits`."""
+        return self.name + (f", {self.kind}" if self.kind else f", {self.bits} bits" if self.bits else "")
+
+    @property
     def limits(self) -> Limits:
         if self.kind is None:
             return LIMITS[self.name, self.bits]

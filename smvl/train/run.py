@@ -16,6 +16,7 @@ from smvl.data.quarantine import Quarantine
 from smvl.model.chinese_adapter import detach_chinese_adapter, write_chinese_rows
 from smvl.model.marker_rows import detach_marker_rows, write_back_marker_rows
 from smvl.model.saving import save_model
+from smvl.model_card import card_of_checkpoint, write_card
 from smvl.packing.encode import Encoded, Encoder
 from smvl.packing.mixture import open_mixture
 from smvl.packing.packs import PackedDataset, PackSampler
@@ -285,6 +286,7 @@ class Run:
             **({} if self.began_with is None else {"began_with": self.began_with}),
         }
         write_json(folder / PROVENANCE_FILE, made_by)
+        write_card(folder, card_of_checkpoint(folder, self.folder.name))
 
     # ---- evaluation ------------------------------------------------------------------------------------------------------------
 
@@ -306,4 +308,6 @@ class Run:
         if not self.is_main:
             return None
         self.model.to(process_state().device)  # after sharded training it is not there yet
-        return self.evaluation.score(self.folder)
+        results = self.evaluation.score(self.folder)
+        write_card(self.folder, card_of_checkpoint(self.folder))
+        return results

@@ -2,14 +2,17 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from smvl.config import load_config
 from smvl.infer.command import parse_arguments
 from smvl.train.command import parse
+from tests.test_engine import save_small_checkpoint
 
 ROOT = Path(__file__).parent.parent
 READMES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")}
@@ -98,3 +101,21 @@ def test_ci_runs_the_test_command_of_the_readme():
 def test_the_download_command_explains_itself():
     done = subprocess.run(["bash", ROOT / "download_resource.sh", "--dry-run"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_python_examples_run_as_printed_and_give_the_same_answer(tmp_path, monkeypatch, capsys):
+    """With small models where the example's are, whose answers are cut short."""
+    for folder in ("data/demo/images", "docs", "output", "model"):
+        (tmp_path / folder).mkdir(parents=True)
+    save_small_checkpoint(tmp_path / "small")
+    shutil.copytree(tmp_path / "small/checkpoint", tmp_path / "output/demo")
+    shutil.copytree(tmp_path / "small/vision", tmp_path / "model/SmolVLM2-256M-Video-Instruct")
+    shutil.copytree(tmp_path / "small/text", tmp_path / "model/Qwen3-0.6B")
+    for path in ("data/demo/images/heldout-000034-0.png", "docs/demo.png"):
+        Image.new("RGB", (60, 40), "red").save(tmp_path / path)
+    monkeypatch.chdir(tmp_path)
+    blocks = [block for kind, block in code_blocks(READMES["README.md"]) if kind == "python"]
+    for block in blocks:
+        exec(block.replace("max_new_tokens=64", "max_new_tokens=3").replace('0.png"])', '0.png"], max_new_tokens=3)'), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert len(blocks) == 3 and len(printed) == 2 and all(printed)

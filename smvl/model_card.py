@@ -190,8 +190,11 @@ def _front_matter(folder: Path) -> dict[str, Any]:
     """What the head of a folder's card says; nothing where there is none, or none that can be read."""
     from huggingface_hub import ModelCard
 
+    card = _text(folder / CARD_FILE)
+    if not _FRONT_MATTER.match(card):
+        return {}
     try:
-        return ModelCard(_text(folder / CARD_FILE)).data.to_dict()
+        return ModelCard(card).data.to_dict()
     except Exception:  # whatever YAML of others may hold; the card is only looked at for two words
         return {}
 

@@ -9,7 +9,9 @@
         model/               the finished stage, a stock checkpoint; it is there or it is whole
       finetune/ ...
       config.json, model.safetensors, ...   the last stage's checkpoint: what `from_pretrained(output_dir)` loads
+      README.md              the model card
       provenance.json        packages, data, stages
+      metrics.jsonl, loss.png, log.txt    every figure of the way, the losses as a picture, what was said
       quarantine.jsonl       rows that could not be used
       before.json            held-out scores before the first step, where `evaluation.before` asks for them
       results.json           held-out scores

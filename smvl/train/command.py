@@ -74,8 +74,9 @@ def run(config: Config, *, resume: bool, interruption: Interruption, recipe: str
     from smvl.train.prepare import prepare
     from smvl.train.report import report
     from smvl.train.run import Run
+    from smvl.train.run_record import logging_to
 
-    with prepare(config, resume=resume, recipe=recipe) as folder:
+    with prepare(config, resume=resume, recipe=recipe) as folder, logging_to(folder if is_first_process() else None):
         training = Run(config, folder, interruption)
         with training.tracker:
             training.score_before()

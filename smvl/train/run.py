@@ -53,6 +53,7 @@ from smvl.train.packed_model import PackedModel
 from smvl.train.parts import LORA, MARKERS
 from smvl.train.processes import process_state, shards_model
 from smvl.train.progress import ProgressBar
+from smvl.train.run_record import CURVE_FILE, METRICS_FILE, MetricsFile, draw_curves, read_metrics
 from smvl.train.sharding import ShardedTrainer
 from smvl.train.stages import StagePlan, attach_adapters, plan_stage
 from smvl.train.state_check import check_state
@@ -208,6 +209,7 @@ class Run:
             callbacks=[
                 WriteBackRows(),
                 TrackingCallback(self.tracker, stage=stage.name, first_step=self.steps_done),
+                MetricsFile(self.folder / METRICS_FILE if self.is_main else None, stage=stage.name, first_step=self.steps_done),
                 bar,
                 StopOnSignal(self.interruption, saves=self.config.save_on_signal),
                 *([EvaluateAt(sight_step)] if sight_step else []),
@@ -310,4 +312,5 @@ class Run:
         self.model.to(process_state().device)  # after sharded training it is not there yet
         results = self.evaluation.score(self.folder)
         write_card(self.folder, card_of_checkpoint(self.folder))
+        draw_curves(read_metrics(self.folder / METRICS_FILE), self.folder / CURVE_FILE)
         return results

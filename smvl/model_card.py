@@ -26,7 +26,7 @@ HUB_IDS = {
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
-_ASK = '''```python
+_ASK = """```python
 import smvl
 
 model = smvl.load("{folder}")
@@ -45,7 +45,7 @@ inputs = processor.apply_chat_template(question, add_generation_prompt=True, tok
 answer = model.generate(**inputs, max_new_tokens=64)[0, inputs["input_ids"].shape[1] :]
 print(processor.decode(answer, skip_special_tokens=True))
 ```
-'''
+"""
 
 
 def write_card(folder: Path, text: str) -> None:

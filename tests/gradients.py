@@ -121,7 +121,7 @@ def take_step(case: Case, folder: Path) -> Step:
         plan=plan,
         sampler=GivenPacks(draw_packs(case.packs), open_mixture(stage, seed=0), Encoder(processor, MAX_LENGTH)),
         evaluate_model=lambda model, step: {},
-        save_model=lambda folder: None,
+        save_model=lambda folder, packs: None,
         save_total_limit=None,
         callbacks=[keeper],
     )

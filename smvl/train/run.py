@@ -204,7 +204,7 @@ class Run:
             plan=plan,
             sampler=sampler,
             evaluate_model=lambda model, step: self._evaluate(model, step, must_see_from=sight_step),
-            save_model=lambda folder: self._save_within(stage, folder, trainer, plan.named_parameters(self.model, step)),
+            save_model=lambda folder, packs: self._save_within(stage, folder, sampler, packs, plan.named_parameters(self.model, step)),
             save_total_limit=stage.trainer.get(SAVE_TOTAL_LIMIT),
             callbacks=[
                 WriteBackRows(),
@@ -264,9 +264,11 @@ class Run:
             remove_checkpoints(folder)
         process_state().wait_for_everyone()
 
-    def _save_within(self, stage: StageConfig, folder: Path, trainer: SmVLMTrainer, learning: Mapping[str, torch.Tensor]) -> None:
-        """Write a checkpoint of a stage that is not at its end."""
-        self.mixed[stage.name] = trainer.sampler.statistics_at(trainer.packs_trained).to_json()
+    def _save_within(
+        self, stage: StageConfig, folder: Path, sampler: PackSampler, packs: int, learning: Mapping[str, torch.Tensor]
+    ) -> None:
+        """Write a checkpoint of a stage that is not at its end, `packs` of which were trained on."""
+        self.mixed[stage.name] = sampler.statistics_at(packs).to_json()
         self._save(folder, learning)
 
     def _save(self, folder: Path, learning: Mapping[str, torch.Tensor] | None = None) -> None:

@@ -27,6 +27,20 @@ from smvl.train.state_check import check_restored, restoring
 
 logger = logging.getLogger(__name__)
 
+LEANS_ON = {
+    "_get_train_sampler": "asked once for each data loader; what it returns is the order of the packs",
+    "get_batch_samples": "called once for each step, before its first batch is trained on; returns batches and their number of tokens",
+    "_clip_grad_norm": "called once for each step, before `_get_grad_norm`, only where max_grad_norm asks for it",
+    "_get_grad_norm": "called once for each step, after clipping and before the optimizer's step",
+    "_save": "writes the model into a folder; called within `_save_checkpoint`",
+    "_save_checkpoint": "called whenever a state is due, in every process",
+    "_load_optimizer_and_scheduler": "called once, with None where nothing is resumed",
+    "_load_rng_state": "called before the first resumed step; loaded again here, after the loader's own seed was drawn",
+    "_load_from_checkpoint": "called for a resumed run, before and after the model is prepared",
+}
+"""Trainer's own hooks that are overridden here and are not promised to anybody, and what is taken for granted of each. So it is in transformers
+5.17 and 5.23; tests/test_trainer_hooks.py looks at the installed one."""
+
 
 class SmVLMTrainer(Trainer):
     """Trains one phase of a stage: the parts that learn are fixed from its first to its last step.
@@ -35,7 +49,7 @@ class SmVLMTrainer(Trainer):
         plan: the stage; its parameter groups are the same in every phase, so that the optimizer's state carries over.
         sampler: names the packs; endless.
         evaluate_model: called at each evaluation, returns the figures to log.
-        save_model: called with the folder of a checkpoint, writes model and processor into it.
+        save_model: called with the folder of a checkpoint and the packs that were trained on, writes model and processor into it.
         save_total_limit: checkpoints that are kept; None keeps all.
     """
 
@@ -47,7 +61,7 @@ class SmVLMTrainer(Trainer):
         plan: StagePlan,
         sampler: PackSampler,
         evaluate_model: Callable[[PackedModel, int], dict[str, float]],
-        save_model: Callable[[Path], None],
+        save_model: Callable[[Path, int], None],
         save_total_limit: int | None,
         callbacks: list[TrainerCallback],
     ):
@@ -188,7 +202,7 @@ class SmVLMTrainer(Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         if self.args.should_save:
-            self._save_model(Path(output_dir or self.args.output_dir))
+            self._save_model(Path(output_dir or self.args.output_dir), self.packs_trained)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder = Path(self.args.output_dir, f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from smvl.data.sample import Sample
-from smvl.eval.exact_match import as_json, normalise, score, table
+from smvl.eval.exact_match import as_json, normalise, num_asked, score, table
 from smvl.infer.engine import Engine
 from tests.onnx_exports import export_small, save_small_checkpoint
 
@@ -16,7 +16,9 @@ from tests.onnx_exports import export_small, save_small_checkpoint
 class FakeEngine:
     """Answers with the name of the first image, as a model that looks would; without an image with a constant."""
 
-    def answer(self, requests, *, max_new_tokens, batch_size):
+    def answer(self, requests, *, max_new_tokens, batch_size, on_answered=None):
+        if on_answered:
+            on_answered(len(requests))
         return [SimpleNamespace(text=request.images[0] if request.images else "三。") for request in requests]
 
 
@@ -28,7 +30,9 @@ def sample(number: int, answer: str, image: str | None, task: str = "") -> Sampl
 
 def test_scores_by_task_with_right_and_swapped_images():
     samples = [sample(0, "猫", "猫", "a"), sample(1, "狗", "狗", "a"), sample(2, "鸟", "鱼", "b"), sample(3, "三", None, "c")]
-    scores, graded = score(FakeEngine(), samples, max_new_tokens=4, batch_size=2)
+    answered: list[int] = []
+    scores, graded = score(FakeEngine(), samples, max_new_tokens=4, batch_size=2, on_answered=answered.append)
+    assert sum(answered) == num_asked(samples) == 7
     assert as_json(scores) == {
         "all": {"num_questions": 4, "exact_match": 0.75, "exact_match_swapped": 0.0},
         "a": {"num_questions": 2, "exact_match": 1.0, "exact_match_swapped": 0.0},

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from smvl.data.sample import Sample
@@ -44,10 +44,18 @@ def normalise(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip().rstrip(".。").strip()
 
 
-def grade(engine: Engine, samples: Sequence[Sample], *, images: str, max_new_tokens: int, batch_size: int) -> list[Graded]:
+def grade(
+    engine: Engine,
+    samples: Sequence[Sample],
+    *,
+    images: str,
+    max_new_tokens: int,
+    batch_size: int,
+    on_answered: Callable[[int], None] | None = None,
+) -> list[Graded]:
     """Answer the last question of each sample, its earlier turns given, and compare with the sample's own answer."""
     requests = [Request(messages=sample.prompt, images=sample.images, tools=sample.tools) for sample in samples]
-    answers = engine.answer(requests, max_new_tokens=max_new_tokens, batch_size=batch_size)
+    answers = engine.answer(requests, max_new_tokens=max_new_tokens, batch_size=batch_size, on_answered=on_answered)
     return [
         Graded(
             id=sample.id,
@@ -69,9 +77,20 @@ def last_question(sample: Sample) -> str:
     return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
 
 
-def score(engine: Engine, samples: Sequence[Sample], *, max_new_tokens: int, batch_size: int) -> tuple[dict[str, Score], list[Graded]]:
-    """Scores by task and over `all`, and every graded answer."""
-    options = {"max_new_tokens": max_new_tokens, "batch_size": batch_size}
+def score(
+    engine: Engine,
+    samples: Sequence[Sample],
+    *,
+    max_new_tokens: int,
+    batch_size: int,
+    on_answered: Callable[[int], None] | None = None,
+) -> tuple[dict[str, Score], list[Graded]]:
+    """Scores by task and over `all`, and every graded answer.
+
+    Args:
+        on_answered: told how many more questions were answered; there are `num_asked` in all.
+    """
+    options = {"max_new_tokens": max_new_tokens, "batch_size": batch_size, "on_answered": on_answered}
     right = grade(engine, samples, images="right", **options)
     swapped = grade(engine, swap_images([sample for sample in samples if sample.images]), images="swapped", **options)
     by_task: dict[str, list[Graded]] = defaultdict(list)
@@ -80,6 +99,11 @@ def score(engine: Engine, samples: Sequence[Sample], *, max_new_tokens: int, bat
         if graded.task:
             by_task[graded.task].append(graded)
     return {task: _score(graded) for task, graded in by_task.items()}, [*right, *swapped]
+
+
+def num_asked(samples: Sequence[Sample]) -> int:
+    """Questions that `score` asks: each once, and those that can be swapped once more."""
+    return len(samples) + len(swap_images([sample for sample in samples if sample.images]))
 
 
 def as_json(scores: dict[str, Score]) -> dict[str, dict]:

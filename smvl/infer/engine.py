@@ -6,7 +6,7 @@ question = {"role": "user", "content": [{"type": "image"}, {"type": "text", "tex
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -85,11 +85,15 @@ class Engine:
         top_p: float = 1.0,
         top_k: int = 0,
         seed: int | None = None,
+        on_answered: Callable[[int], None] | None = None,
     ) -> list[Answer]:
         """Answer all requests, in the order asked.
 
         They run in batches of about equal length; which ones share a batch changes no answer, drawn ones included. For the choice of
         tokens see `Sampling`.
+
+        Args:
+            on_answered: called after each batch with the number of requests in it.
 
         Raises:
             ValueError: a request is malformed, an image cannot be read, or a prompt leaves no room for the answer.
@@ -105,6 +109,8 @@ class Engine:
         for start in range(0, len(prompts), batch_size):
             batch = prompts[start : start + batch_size]
             answers.update(zip((prompt.row for prompt in batch), self._answer_batch(batch, sampling)))
+            if on_answered is not None:
+                on_answered(len(batch))
         return [answers[row] for row in range(len(requests))]
 
     def stream(

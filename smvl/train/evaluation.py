@@ -12,7 +12,7 @@ import torch
 from smvl.config import Config
 from smvl.data.quarantine import Quarantine
 from smvl.data.sample import Sample, SampleError
-from smvl.eval.exact_match import Score, as_json, last_question, score, table
+from smvl.eval.exact_match import Graded, Score, as_json, last_question, num_asked, score, table
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 from smvl.infer.torch_model import TorchModel
@@ -22,6 +22,7 @@ from smvl.processing.images import read_image
 from smvl.source_registry import open_source
 from smvl.train.checkpoint import ANSWERS_FILE, BEFORE_FILE, RESULTS_FILE, write_json, write_json_lines
 from smvl.train.packed_model import PackedModel
+from smvl.train.progress import counting
 from smvl.train.sight import BlindError, SightCheck, SightReport
 from smvl.train.tracking import NoTracker, Shown
 
@@ -132,7 +133,7 @@ class Evaluation:
         samples = self._readable(self.heldout)
         if not samples:
             return None
-        scores, graded = score(self._engine(), samples, max_new_tokens=self.settings.max_new_tokens, batch_size=self.settings.batch_size)
+        scores, graded = self._graded(samples)
         sight = self.sight.measure(self.packed_model)
         before = self._read_before(folder)
         results = {"scores": as_json(scores), "sight": {**sight.metrics(), "verdict": sight.verdict}}
@@ -149,9 +150,20 @@ class Evaluation:
             return
         samples = self._readable(self.heldout)
         if samples:
-            scores, _ = score(self._engine(), samples, max_new_tokens=self.settings.max_new_tokens, batch_size=self.settings.batch_size)
+            scores, _ = self._graded(samples)
             logger.info("Exact match before the first step:\n%s", table(scores))
             write_json(folder / BEFORE_FILE, as_json(scores))
+
+    def _graded(self, samples: Sequence[Sample]) -> tuple[dict[str, Score], list[Graded]]:
+        settings = self.settings
+        with counting("scoring", num_asked(samples)) as on_answered:
+            return score(
+                self._engine(),
+                samples,
+                max_new_tokens=settings.max_new_tokens,
+                batch_size=settings.batch_size,
+                on_answered=on_answered,
+            )
 
     def _read_before(self, folder: Path) -> dict[str, Score] | None:
         if not self.settings.before or not (folder / BEFORE_FILE).exists():

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -33,6 +33,13 @@ class BarHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         tqdm.write(self.format(record), file=SCREEN)
+
+
+@contextlib.contextmanager
+def counting(name: str, total: int) -> Iterator[Callable[[int], Any]]:
+    """A bar with the time that is left; within, call what it gives with how many more are done."""
+    with tqdm(desc=name, total=total, dynamic_ncols=True, file=SCREEN) as bar:
+        yield bar.update
 
 
 class ProgressBar(TrainerCallback):

@@ -38,8 +38,8 @@ LEANS_ON = {
     "_load_rng_state": "called before the first resumed step; loaded again here, after the loader's own seed was drawn",
     "_load_from_checkpoint": "called for a resumed run, before and after the model is prepared",
 }
-"""Trainer's own hooks that are overridden here and are not promised to anybody, and what is taken for granted of each. So it is in transformers
-5.17 and 5.23; tests/test_trainer_hooks.py looks at the installed one."""
+"""Trainer's own hooks that are overridden here and are promised to nobody, and what is taken for granted of each. So it is in
+transformers 5.17 and 5.23; tests/test_trainer_hooks.py looks at the installed one."""
 
 
 class SmVLMTrainer(Trainer):

@@ -68,7 +68,9 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if self.checkpoint is None:
             for name in ("vision", "text"):
-                check(bool(getattr(self, name)), name, getattr(self, name), "a folder (or model.checkpoint, which takes no donors)")
+                found = getattr(self, name)
+                check(found is not None, name, found, "a folder (or model.checkpoint, which takes no donors)")
+                check(bool(found), name, found, "a folder")
         else:
             check(bool(self.checkpoint), "checkpoint", self.checkpoint, "a folder")
             for name in ("vision", "text", "projector", "projector_from", "scale_factor"):

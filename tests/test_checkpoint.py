@@ -90,7 +90,7 @@ def test_a_full_disk_stops_with_a_message_and_the_run_goes_on_from_the_last_good
     assert all(one[name].equal(two[name]) for name in one)
 
 
-@pytest.mark.parametrize("failing", ["results.json", "answers.json"])
+@pytest.mark.parametrize("failing", ["results.json", "answers.jsonl"])
 def test_a_full_disk_while_results_are_written_is_one_line_and_leaves_no_half(finished, tmp_path, monkeypatch, capsys, failing):
     arguments = [str(finished / "run.yaml"), f"output_dir={tmp_path}/out", *OVERRIDES[1:]]
     write_text = Path.write_text

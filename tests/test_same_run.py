@@ -38,7 +38,6 @@ def folder(tmp_path_factory) -> Path:
         "stages.0.trainer.save_total_limit=9",
         "stages.1.trainer.save_steps=9",
         "stages.1.trainer.eval_strategy=steps",
-        "stages.0.trainer.per_device_eval_batch_size=3",
     ],
 )
 def test_what_is_shown_saved_and_measured_may_change(folder, override):

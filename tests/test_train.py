@@ -124,8 +124,9 @@ def test_results_hold_both_scores_by_task(finished):
     assert results["scores"].keys() == {"all", "colour"}
     assert results["scores"]["all"].keys() == {"num_questions", "exact_match", "exact_match_swapped"}
     assert results["scores"]["all"]["num_questions"] == 24
-    answers = json.loads((finished / "out/answers.json").read_text(encoding="utf-8"))
-    assert len(answers) == 48
+    answers = [json.loads(line) for line in (finished / "out/answers.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(answers) == 48 and answers[0]["question"] == "什么颜色?"
+    assert answers[0]["pictures"] == [str(finished / "data/images/0.png")] and answers[0]["images"] == "right"
 
 
 def test_the_resolved_configuration_is_in_the_folder_and_loads_as_the_same(finished):

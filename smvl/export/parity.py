@@ -11,6 +11,7 @@ import numpy as np
 
 from smvl.eval.exact_match import normalise
 from smvl.export.probe import Probed
+from smvl.model_card import CARD_FILE
 
 PARITY_FILE = "parity.json"
 
@@ -119,7 +120,7 @@ def compare(
 
 def size_of_files(folder: Path) -> dict[str, int]:
     """Bytes of each file of a folder by its path in it; the parity report itself is no part of an export."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != PARITY_FILE)
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in (PARITY_FILE, CARD_FILE))
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
 

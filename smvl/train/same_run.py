@@ -18,7 +18,7 @@ from smvl.train.origin import weights_fingerprint
 
 FREE = re.compile(
     r"output_dir|save_on_signal|data\.(workers|max_drop_share)|(tracking|evaluation|sight)\..*"
-    r"|stages\.\d+\.trainer\.((logging|save|eval)_.*|disable_tqdm|per_device_eval_batch_size|torch_empty_cache_steps)"
+    r"|stages\.\d+\.trainer\.((logging|save|eval)_.*|torch_empty_cache_steps)"
 )
 """Keys that change what is shown, saved and measured on the way, and not what is learned."""
 _PATH = re.compile(r"model\.(vision|text|checkpoint|projector_from)|data\.scenes\.folder|stages\.\d+\.mixture\.\d+\.path")

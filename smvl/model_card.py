@@ -6,13 +6,14 @@ hubs read of a model (Hugging Face's and ModelScope's model cards).
 
 import json
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from smvl.config import Config, SourceConfig, load_config
 
-CARD_FILE = "README.md"
+CARD_FILE, LICENSE_FILE = "README.md", "LICENSE"
 MARK = "<!-- Written by smvl. Take this line out to keep what you write here. -->"
 HUB_IDS = {
     "Qwen3-0.6B": "Qwen/Qwen3-0.6B",
@@ -55,6 +56,22 @@ def write_card(folder: Path, text: str) -> None:
         return
     path.unlink(missing_ok=True)  # in a run folder it may be linked to a stage's
     path.write_text(text, encoding="utf-8")
+
+
+def copy_license_of(checkpoint: Path, folder: Path) -> None:
+    """Put a checkpoint's LICENSE, if it has one, beside what was made of it."""
+    if (checkpoint / LICENSE_FILE).is_file() and not (folder / LICENSE_FILE).exists():
+        shutil.copyfile(checkpoint / LICENSE_FILE, folder / LICENSE_FILE)
+
+
+def copy_license(folder: Path) -> None:
+    """Put a copy of a donor's LICENSE into a folder that has none yet, the text donor's before others; nothing where no donor has one."""
+    recipe = _recipe(folder / "config.yaml")
+    if recipe is None:
+        return
+    for donor in (recipe.model.text, recipe.model.checkpoint, recipe.model.vision):
+        if donor is not None:
+            copy_license_of(Path(donor), folder)
 
 
 def card_of_checkpoint(folder: Path, name: str | None = None) -> str:

@@ -11,7 +11,7 @@ from huggingface_hub import ModelCard
 import train
 from smvl.config import SourceConfig
 from smvl.export.command import main as export
-from smvl.model_card import CARD_FILE, MARK, card_of_checkpoint, data_sets, write_card
+from smvl.model_card import CARD_FILE, LICENSE_FILE, MARK, card_of_checkpoint, copy_license_of, data_sets, write_card
 from tests.tiny_run import write_run
 
 DONOR_CARD = "---\nlicense: apache-2.0\nbase_model: org/{name}-base\n---\n# A donor\n"
@@ -96,3 +96,14 @@ def test_a_donors_card_may_hold_anything(tmp_path, head):
 
     (tmp_path / CARD_FILE).write_text(head, encoding="utf-8")
     assert license_of([str(tmp_path)]) is None and base_models([str(tmp_path)]) == []
+
+
+def test_the_licence_of_the_text_donor_goes_along_to_checkpoints_and_exports(tmp_path):
+    recipe = write_run(tmp_path)
+    for name in ("vision", "text"):
+        (tmp_path / name / LICENSE_FILE).write_text(f"of the {name} donor", encoding="utf-8")
+    assert train.main([str(recipe), "evaluation.generate=false"]) == 0
+    for place in ("out", "out/align/model"):
+        assert (tmp_path / place / LICENSE_FILE).read_text(encoding="utf-8") == "of the text donor"
+    copy_license_of(tmp_path / "out", tmp_path)
+    assert (tmp_path / LICENSE_FILE).read_text(encoding="utf-8") == "of the text donor"

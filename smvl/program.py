@@ -36,7 +36,7 @@ def run_program(name: str, program: Callable[[], int], *, way_on: str = "run the
     Args:
         name: the command, before its messages.
         program: does the work. Its own exceptions, other than those of the machine, pass through.
-        way_on: what to do once there is room again.
+        way_on: what to do once there is room again, or after Ctrl-C.
     """
     escaped = _escape_what_cannot_be_written()
     try:
@@ -45,7 +45,7 @@ def run_program(name: str, program: Callable[[], int], *, way_on: str = "run the
         finally:
             _flush()
     except KeyboardInterrupt:  # of a command that has nothing to add
-        say(f"\n{name}: stopped.")
+        say(f"\n{name}: stopped. To go on: {way_on}.")
         return INTERRUPTED
     except Exception as error:  # whatever a full disk makes torch, safetensors and others throw; all else is raised again
         reader_is_gone = isinstance(error, BrokenPipeError) and _has_no_reader()

@@ -41,4 +41,4 @@ def test_what_the_machine_does_to_a_command_is_said_under_its_name(monkeypatch, 
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "main", interrupted)
-    assert main(["scenes"]) == 130 and capsys.readouterr().err == "\nsmvl scenes: stopped.\n"
+    assert main(["scenes"]) == 130 and capsys.readouterr().err == "\nsmvl scenes: stopped. To go on: run the same command again.\n"

@@ -84,7 +84,7 @@ def test_a_home_that_cannot_be_written_is_named_with_the_way_around_it(monkeypat
 
 def test_ctrl_c_is_one_line(capsys):
     assert run_program("name", lambda: fail(KeyboardInterrupt())) == 130
-    assert capsys.readouterr().err == "\nname: stopped.\n"
+    assert capsys.readouterr().err == "\nname: stopped. To go on: run the same command again.\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -18,6 +18,7 @@ ALLOWED = {
     "__main__": {"program"},
     "environment": set(),
     "program": set(),
+    "progress": set(),
     "model_card": {"config"},
     "settings_files": set(),
     "model_folder": {"settings_files"},
@@ -35,11 +36,11 @@ ALLOWED = {
     "eval": {"data", "infer", "processing"},
     "export": {
         *("assemble", "config", "data", "eval", "infer", "model", "model_card", "processing", "program", "settings_files"),
-        "source_registry",
+        *("progress", "source_registry"),
     },
     "train": {
         *("assemble", "augment", "config", "data", "demo_scenes", "environment", "eval", "infer", "model", "model_card"),
-        *("packing", "processing", "program", "scenes", "source_registry", "strict_yaml", "trainer_keys"),
+        *("packing", "processing", "program", "progress", "scenes", "source_registry", "strict_yaml", "trainer_keys"),
     },
 }
 

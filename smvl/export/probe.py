@@ -24,7 +24,10 @@ from smvl.infer.onnx_folder import is_onnx_folder
 from smvl.infer.request import Request
 from smvl.infer.without_torch import is_export, without_torch
 from smvl.processing.images import read_image
+from smvl.progress import counting
 
+ANSWERED = "(answered)\n"
+"""What the process that asks writes to standard error after each question."""
 QUESTIONS_FILE, ANSWERS_FILE, SCORES_FILE = "questions.json", "answers.json", "first_scores.npy"
 NUM_SCORED = 16
 """Questions of which the scores of the first token are kept: a row of them is as long as the vocabulary."""
@@ -74,12 +77,18 @@ def probe(model: Path, questions: Path, out: Path, *, max_new_tokens: int, optio
         ValueError: the model cannot be loaded, or the process ended otherwise; with what it said.
     """
     command = [sys.executable, "-m", "smvl.export.probe", "--model", model, "--questions", questions, "--out", out]
-    done = subprocess.run(
-        [*map(str, command), "--max-new-tokens", str(max_new_tokens), *options], stderr=subprocess.PIPE, text=True, check=False
+    process = subprocess.Popen(
+        [*map(str, command), "--max-new-tokens", str(max_new_tokens), *options], stderr=subprocess.PIPE, text=True, errors="replace"
     )
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
-        raise ValueError(f"{model} could not be asked: {said[-1] if said else f'exit status {done.returncode}'}")
+    said = []
+    with process, counting(f"asking {model}", len(read_questions(questions))) as on_answered:
+        for line in process.stderr:
+            if line == ANSWERED:
+                on_answered(1)
+            elif line.strip():
+                said.append(line.strip())
+    if process.returncode:
+        raise ValueError(f"{model} could not be asked: {said[-1] if said else f'exit status {process.returncode}'}")
     return Probed(**json.loads((out / ANSWERS_FILE).read_text(encoding="utf-8"))), np.load(out / SCORES_FILE)
 
 
@@ -94,7 +103,7 @@ def ask(model: Path, questions: Path, *, max_new_tokens: int, device: str, dtype
     load_seconds = time.perf_counter() - began
     requests = read_questions(questions)
     scores = np.stack([engine.first_scores(request) for request in requests[:NUM_SCORED]])
-    answers = [engine.answer([request], max_new_tokens=max_new_tokens)[0] for request in requests]
+    answers = [engine.answer([request], max_new_tokens=max_new_tokens, on_answered=_say_so)[0] for request in requests]
     rates = [
         (answer.num_new_tokens - 1) / (answer.seconds - answer.seconds_to_first_token) for answer in answers if answer.num_new_tokens > 1
     ]
@@ -108,6 +117,11 @@ def ask(model: Path, questions: Path, *, max_new_tokens: int, device: str, dtype
         runtime=runtime_of(model),
     )
     return probed, scores
+
+
+def _say_so(_: int) -> None:
+    sys.stderr.write(ANSWERED)
+    sys.stderr.flush()
 
 
 def runtime_of(model: Path) -> str:

@@ -19,10 +19,10 @@ from smvl.infer.torch_model import TorchModel
 from smvl.packing.encode import Encoder, failure_of
 from smvl.packing.packs import PackSampler
 from smvl.processing.images import read_image
+from smvl.progress import counting
 from smvl.source_registry import open_source
 from smvl.train.checkpoint import ANSWERS_FILE, BEFORE_FILE, RESULTS_FILE, write_json, write_json_lines
 from smvl.train.packed_model import PackedModel
-from smvl.train.progress import counting
 from smvl.train.sight import BlindError, SightCheck, SightReport
 from smvl.train.tracking import NoTracker, Shown
 

@@ -1,31 +1,13 @@
 """A bar for each stage, with the loss behind it."""
 
-import contextlib
 import logging
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
-
-class Screen:
-    """Standard error for as long as there is one. Where its terminal is closed or its reader is gone, the training is not."""
-
-    def write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            sys.stderr.write(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            sys.stderr.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(sys.stderr, name)  # what a bar asks of its file besides: whether it is a terminal, how wide, in which encoding
-
-
-SCREEN = Screen()
+from smvl.progress import SCREEN
 
 
 class BarHandler(logging.Handler):
@@ -33,13 +15,6 @@ class BarHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         tqdm.write(self.format(record), file=SCREEN)
-
-
-@contextlib.contextmanager
-def counting(name: str, total: int) -> Iterator[Callable[[int], Any]]:
-    """A bar with the time that is left; within, call what it gives with how many more are done."""
-    with tqdm(desc=name, total=total, dynamic_ncols=True, file=SCREEN) as bar:
-        yield bar.update
 
 
 class ProgressBar(TrainerCallback):

@@ -76,6 +76,7 @@ def main() -> None:
     generator = random.Random(options.seed)
     for name, number in (("train", options.train), ("heldout", options.heldout)):
         write_rows(options.folder, name, number, generator)
+        print(f"{options.folder / name}.jsonl: {number} pictures of dice")
 
 
 if __name__ == "__main__":

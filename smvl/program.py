@@ -20,6 +20,9 @@ INTERRUPTED = 130
 _ESCAPE = "smvl_escape"
 """The name of an error handler for encoding: escapes in place of what cannot be written, and a note that there were some."""
 
+_OWN = ("", "smvl", "nano", "benchmarks", "examples")
+_INSTALL = 'Install what training needs: pip install "qwen3-smvl[train]", or pip install -r requirements.txt in this project\'s folder.'
+
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _CUT_SHORT = re.compile("[0-9]+ requested and [0-9]+ written")
@@ -53,6 +56,9 @@ def run_program(name: str, program: Callable[[], int], *, way_on: str = "run the
             _write_nowhere()  # what is still in its buffer would fail once more when the interpreter ends
         if reader_is_gone:
             return CLOSED_PIPE
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] not in _OWN:
+            say(f"{name}: the package {error.name} is not installed. {_INSTALL}")
+            return 1
         for cause in _causes(error):
             if advice := advice_for(cause, way_on):
                 say(f"{name}: {_describe(cause)}. {advice}")

@@ -160,7 +160,7 @@ def test_a_model_comes_from_donors_or_from_a_checkpoint(base, tmp_path, override
         ("model.checkpoint={base}/data", "train.py: model.checkpoint: {base}/data has no config.json."),
         ("data.image={{tile: 64, longest_edge: 64}}", "train.py: data.image.tile: found 64, but the checkpoint's vision encoder reads 32."),
         ("data.image={{tile: 32, longest_edge: 65}}", "train.py: data.image.longest_edge: "),
-        ("output_dir={base}/out", "train.py: the run folder {base}/out is in use."),
+        ("output_dir={base}/out", "train.py: output_dir {base}/out is the checkpoint that the run goes on from. Give another folder."),
     ],
 )
 def test_what_cannot_be_gone_on_from_is_said_in_a_line(base, tmp_path, capsys, override, complaint):

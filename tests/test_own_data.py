@@ -42,7 +42,7 @@ def test_both_languages_give_the_same_commands_and_figures():
 def test_its_commands_are_those_that_there_are():
     lines = [line for kind, block in code_blocks(PAGES["own-data.md"]) if kind == "bash" for line in block.splitlines()]
     for line in lines:
-        words = shlex.split(line)
+        words = shlex.split(line, comments=True)
         if words[1] == "train.py":
             load_config(ROOT / words[2], words[3:])
         elif words[1] == "infer.py":

@@ -99,6 +99,14 @@ def test_every_command_of_the_package_ends_so(command):
     assert (done.returncode, done.stderr.decode()) == (1, said)
 
 
+def test_a_package_that_is_missing_is_named_with_what_installs_it(capsys):
+    assert run_program("name", lambda: fail(ModuleNotFoundError("No module named 'cn2an'", name="cn2an"))) == 1
+    said = capsys.readouterr().err
+    assert said.startswith('name: the package cn2an is not installed. Install what training needs: pip install "qwen3-smvl[train]"')
+    with pytest.raises(ModuleNotFoundError):
+        run_program("name", lambda: fail(ModuleNotFoundError("No module named 'smvl.lost'", name="smvl.lost")))
+
+
 @pytest.mark.parametrize("error", [KeyError("ours"), FileNotFoundError(errno.ENOENT, "gone", "ours"), ValueError("no"), BrokenPipeError()])
 def test_any_other_error_passes_through(error):
     with pytest.raises(type(error)):

@@ -15,10 +15,10 @@ def report(run: Run, results: dict[str, Any] | None) -> None:
     if not run.is_main:
         return
     lines = [f"The model is in {run.folder}: AutoModelForImageTextToText.from_pretrained({str(run.folder)!r}) loads it."]
-    picture = "PICTURE.jpg"
+    picture, question = "PICTURE.jpg", "图中有什么?"
     if results is not None:
         example, sample = results["example"], results["example_sample"]
-        picture = image_name(sample.images[0]) if sample.images else picture
+        picture, question = image_name(sample.images[0]) if sample.images else picture, example.question
         lines = [
             f"Exact match on held-out samples ({run.folder / 'results.json'}):",
             results["table"],
@@ -26,7 +26,7 @@ def report(run: Run, results: dict[str, Any] | None) -> None:
             f"{picture}\n  {example.question}\n  {example.answer}    (expected: {example.expected})",
             *lines,
         ]
-    lines.append(f'Ask it yourself:   python infer.py --model {quote(str(run.folder))} --image {quote(str(picture))} "图中有什么?"')
+    lines.append(f'Ask it yourself:   python infer.py --model {quote(str(run.folder))} --image {quote(str(picture))} {quote(question)}')
     if run.tracker.watch_command:
         lines.append(f"Look at the curves: {run.tracker.watch_command}")
     logger.info("\n%s", "\n".join(lines))

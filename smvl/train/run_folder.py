@@ -40,6 +40,8 @@ def claim_run_folder(config: Config, *, resume: bool) -> Iterator[Path]:
 def check_output_dir(config: Config) -> None:
     """Raise `RunFolderError` when what the run writes would be read as data, by this run or the next."""
     folder = os.path.realpath(config.output_dir)
+    if config.model.checkpoint is not None and folder == os.path.realpath(config.model.checkpoint):
+        raise RunFolderError(f"output_dir {config.output_dir} is the checkpoint that the run goes on from. Give another folder.")
     sources = [source for stage in config.stages for source in stage.mixture]
     read = [source.path for source in (*sources, config.evaluation.heldout) if source is not None and not is_drawn(source)]
     drawn = [config.data.scenes.folder] if config.data.scenes else []

@@ -81,8 +81,9 @@ class LlamaNode:
                 return cls(modules, node)
         missing = "Node.js" if node is None else f"the npm package {PACKAGE}"
         raise LlamaNodeError(
-            f"{missing} is not installed. Install Node.js 18 or newer, run: npm install {PACKAGE}, and let {MODULES_VARIABLE} name the "
-            "node_modules folder."
+            f"{missing} is not installed, and nor is llama-cpp-python: the export is written, and nothing here can compare it. Run: pip "
+            f"install -r requirements-llama.txt; or install Node.js 18 or newer, run: npm install {PACKAGE}, and let {MODULES_VARIABLE} "
+            "name the node_modules folder; or leave the comparison out with --no-compare."
         )
 
     def ask(

@@ -58,20 +58,20 @@ def write_card(folder: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def copy_license_of(checkpoint: Path, folder: Path) -> None:
-    """Put a checkpoint's LICENSE, if it has one, beside what was made of it."""
-    if (checkpoint / LICENSE_FILE).is_file() and not (folder / LICENSE_FILE).exists():
-        shutil.copyfile(checkpoint / LICENSE_FILE, folder / LICENSE_FILE)
+def copy_license(source: Path, folder: Path) -> None:
+    """Put the LICENSE of a model's folder, if it has one, beside what was made of it; one that is there stays."""
+    if (source / LICENSE_FILE).is_file() and not (folder / LICENSE_FILE).exists():
+        shutil.copyfile(source / LICENSE_FILE, folder / LICENSE_FILE)
 
 
-def copy_license(folder: Path) -> None:
+def copy_license_of_donors(folder: Path) -> None:
     """Put a copy of a donor's LICENSE into a folder that has none yet, the text donor's before others; nothing where no donor has one."""
     recipe = _recipe(folder / "config.yaml")
     if recipe is None:
         return
     for donor in (recipe.model.text, recipe.model.checkpoint, recipe.model.vision):
         if donor is not None:
-            copy_license_of(Path(donor), folder)
+            copy_license(Path(donor), folder)
 
 
 def card_of_checkpoint(folder: Path, name: str | None = None) -> str:

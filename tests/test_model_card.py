@@ -11,7 +11,7 @@ from huggingface_hub import ModelCard
 import train
 from smvl.config import SourceConfig
 from smvl.export.command import main as export
-from smvl.model_card import CARD_FILE, LICENSE_FILE, MARK, card_of_checkpoint, copy_license_of, data_sets, write_card
+from smvl.model_card import CARD_FILE, LICENSE_FILE, MARK, card_of_checkpoint, copy_license, data_sets, write_card
 from tests.tiny_run import write_run
 
 DONOR_CARD = "---\nlicense: apache-2.0\nbase_model: org/{name}-base\n---\n# A donor\n"
@@ -105,5 +105,5 @@ def test_the_licence_of_the_text_donor_goes_along_to_checkpoints_and_exports(tmp
     assert train.main([str(recipe), "evaluation.generate=false"]) == 0
     for place in ("out", "out/align/model"):
         assert (tmp_path / place / LICENSE_FILE).read_text(encoding="utf-8") == "of the text donor"
-    copy_license_of(tmp_path / "out", tmp_path)
+    copy_license(tmp_path / "out", tmp_path)
     assert (tmp_path / LICENSE_FILE).read_text(encoding="utf-8") == "of the text donor"

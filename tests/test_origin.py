@@ -14,7 +14,7 @@ from smvl.assemble import load_checkpoint, outline_checkpoint
 from smvl.config import ConfigError, load_config
 from smvl.train import run
 from smvl.train.beginning import load_model, outline_model
-from tests.tiny_run import write_run
+from tests.tiny_run import broken_off, write_run
 
 LORA = ["stages.0.train=[connector, markers, lora]", "stages.0.lora={rank: 2}", "stages.0.unfreeze=[]"]
 
@@ -78,20 +78,11 @@ def test_it_trains_on_and_says_from_what_it_began(base, tmp_path, how):
 
 
 @pytest.mark.parametrize("how", [[], LORA], ids=["full", "lora"])
-def test_broken_off_and_resumed_it_ends_with_the_same_weights(base, tmp_path, monkeypatch, how):
+def test_broken_off_and_resumed_it_ends_with_the_same_weights(base, tmp_path, how):
     arguments = [str(go_on(base, tmp_path / "whole")), "evaluation.generate=false", *how]
     assert train.main(arguments) == 0
     broken = [str(go_on(base, tmp_path / "broken")), *arguments[1:]]
-    save_model, saved = run.save_model, []
-
-    def save_or_stop(model, folder, *rest):
-        saved.append(folder)
-        if len(saved) == 2:
-            raise KeyboardInterrupt
-        save_model(model, folder, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(run, "save_model", save_or_stop)
+    with broken_off(1):
         assert train.main(broken) == 130
     assert list((tmp_path / "broken/out/finetune").glob("checkpoint-*/complete"))
     assert train.main([*broken, "--resume"]) == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from smvl.__main__ import COMMANDS
 from smvl.config import load_config
 from smvl.infer.command import parse_arguments
 from smvl.train.command import parse
@@ -75,6 +76,13 @@ def test_the_inference_commands_have_options_that_infer_knows():
     assert len(found) >= 4
     for command in found:
         parse_arguments(shlex.split(command)[2:])
+
+
+def test_the_other_commands_are_those_that_there_are():
+    words = [shlex.split(command)[1:] for command in commands("README.md") if command.startswith("python -m ")]
+    found = {(module, rest[0]) for _, module, *rest in words if not module.startswith("benchmarks.")}
+    assert {name for module, name in found if module == "smvl"} <= COMMANDS.keys()
+    assert {module for module, _ in found} == {"smvl", "examples.own_pictures"} and (ROOT / "examples/own_pictures.py").is_file()
 
 
 def test_the_export_commands_name_targets_that_exist():

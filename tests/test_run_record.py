@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 
 import train
-from smvl.train import run
 from smvl.train.run_record import CURVE_FILE, CURVES, LOG_FILE, METRICS_FILE, MetricsFile, draw_curves, logging_to, read_metrics
-from tests.tiny_run import write_run
+from tests.tiny_run import broken_off, write_run
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +34,9 @@ def test_there_is_a_picture_and_a_log(finished):
     assert "Stage align, 4 steps" in log and "The model is in" in log
 
 
-def test_a_resumed_run_has_the_figures_of_an_unbroken_one(finished, tmp_path, monkeypatch):
+def test_a_resumed_run_has_the_figures_of_an_unbroken_one(finished, tmp_path):
     arguments = [str(finished / "run.yaml"), "evaluation.generate=false", f"output_dir={tmp_path}/out"]
-    save_model, saved = run.save_model, []
-
-    def save_or_stop(model, target, *rest):
-        saved.append(target)
-        if len(saved) == 5:
-            raise KeyboardInterrupt
-        save_model(model, target, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(run, "save_model", save_or_stop)
+    with broken_off(4):
         assert train.main(arguments) == 130
     assert train.main([*arguments, "--resume"]) == 0
     rows = [read_metrics(folder / "out" / METRICS_FILE) for folder in (finished, tmp_path)]

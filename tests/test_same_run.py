@@ -9,9 +9,8 @@ from safetensors.torch import load_file
 
 import train
 from smvl.config import load_config
-from smvl.train import run
 from smvl.train.same_run import changed_keys
-from tests.tiny_run import write_run
+from tests.tiny_run import broken_off, write_run
 
 QUICK = "evaluation.generate=false"
 
@@ -92,20 +91,11 @@ def test_data_may_lie_elsewhere_if_it_is_the_same(folder, tmp_path):
     assert changed_keys(config, load_config(folder / "run.yaml", moved), {}) == [changed]
 
 
-def test_a_run_that_was_moved_goes_on_with_other_workers_to_the_same_weights(folder, tmp_path, monkeypatch, capsys):
+def test_a_run_that_was_moved_goes_on_with_other_workers_to_the_same_weights(folder, tmp_path, capsys):
     """And a rate that was changed is refused by its name."""
     whole = [str(folder / "run.yaml"), QUICK, f"output_dir={tmp_path}/whole"]
     assert train.main(whole) == 0
-    save_model, saved = run.save_model, []
-
-    def save_or_stop(model, target, *rest):
-        saved.append(target)
-        if len(saved) == 5:
-            raise KeyboardInterrupt
-        save_model(model, target, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(run, "save_model", save_or_stop)
+    with broken_off(4):
         assert train.main([*whole[:2], f"output_dir={tmp_path}/begun"]) == 130
     os.rename(tmp_path / "begun", tmp_path / "moved")
     resumed = [*whole[:2], f"output_dir={tmp_path}/moved", "--resume"]

@@ -1,10 +1,14 @@
 """A whole run in small: donors, data and a configuration of two stages that trains in seconds."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from smvl.train import run
 from tests.donors import TILE, save_text_donor, save_vision_donor
 from tests.tiny_data import write_cauldron, write_json_lines
 
@@ -51,3 +55,19 @@ def write_run(folder: Path, **changes: Any) -> Path:
     path = folder / "run.yaml"
     path.write_text(yaml.safe_dump({**config, **changes}, allow_unicode=True), encoding="utf-8")
     return path
+
+
+@contextmanager
+def broken_off(num_saved: int) -> Iterator[None]:
+    """Within, Ctrl-C comes to a run while it writes a checkpoint, after so many that it has written whole."""
+    save_model, folders = run.save_model, []
+
+    def save_or_stop(model: Any, folder: Path, *rest: Any) -> None:
+        folders.append(folder)
+        if len(folders) > num_saved:
+            raise KeyboardInterrupt
+        save_model(model, folder, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "save_model", save_or_stop)
+        yield

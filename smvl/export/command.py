@@ -24,7 +24,7 @@ from smvl.export.parity import PARITY_FILE, Parity, compare, size_of_files
 from smvl.export.probe import write_questions
 from smvl.export.questions import find_questions
 from smvl.export.targets import DEFAULT_BITS, Target, find_target
-from smvl.model_card import card_of_export, copy_license_of, write_card
+from smvl.model_card import card_of_export, copy_license, write_card
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         target.write(options.model, options.out)
         card = partial(card_of_export, options.model, target.label, commands=_commands(options.to, options.out))
         write_card(options.out, card(parity=None))
-        copy_license_of(options.model, options.out)
+        copy_license(options.model, options.out)
         if options.no_compare:
             sys.stdout.write(f"{options.out} was written and not compared with {options.model}.\n")
             return 0

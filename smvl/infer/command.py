@@ -27,6 +27,17 @@ if TYPE_CHECKING:
     from smvl.infer.chat import Conversation
 
 
+EXAMPLES = """\
+examples:
+  {name} --model output/demo --image a.jpg "图中有什么?"
+  {name} --model output/demo --image a.jpg --image b.jpg "Which of the two is larger?"
+  {name} --model output/demo                  # a chat; /help shows what it can do
+  {name} --model output/demo --image a.jpg --json "图中有什么?"
+  {name} --model output/demo-onnx --image a.jpg "图中有什么?"      # an ONNX or GGUF export; needs no torch
+  {name} --model output/demo --budget 1GB --image a.jpg "图中有什么?"
+"""
+
+
 def main(arguments: Sequence[str]) -> int:
     return execute(arguments, name="smvl ask")
 
@@ -68,7 +79,12 @@ def parse_arguments(given: Sequence[str], name: str = "smvl ask") -> argparse.Na
     first.add_argument("--config")
     config = first.parse_known_args(given)[0].config
     settings = Settings() if config is None else read_settings(config)
-    parser = argparse.ArgumentParser(prog=name, description="Ask a model about pictures.")
+    parser = argparse.ArgumentParser(
+        prog=name,
+        description="Ask a model about pictures.",
+        epilog=EXAMPLES.format(name=name),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("question", nargs="?", help="without one, a chat in which images can be added")
     parser.add_argument("--config", metavar="FILE", help="a YAML file with any of the options below, such as configs/infer/edge.yaml")
     parser.add_argument("--model", metavar="FOLDER", help="a checkpoint or an export, such as output/demo")

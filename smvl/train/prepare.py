@@ -82,7 +82,8 @@ def check_resources(config: Config, recipe: str | Path | None = None) -> None:
                 check_donor_folder(folder)
             except DonorError as error:
                 raise DonorError(f"{error} {WAYS_ON if key != 'checkpoint' else _A_CHECKPOINT}{_if_missing(folder, recipe)}") from None
-            check_not_quantized(folder)
+            if key == "checkpoint":  # donors are asked when their configuration is read
+                check_not_quantized(folder)
     if config.model.projector_from is not None:
         with at_key("model.projector_from"):
             read_projector(config.model.projector_from)

@@ -16,7 +16,7 @@ from smvl.data.quarantine import Quarantine
 from smvl.model.chinese_adapter import detach_chinese_adapter, write_chinese_rows
 from smvl.model.marker_rows import detach_marker_rows, write_back_marker_rows
 from smvl.model.saving import save_model
-from smvl.model_card import card_of_checkpoint, copy_license, write_card
+from smvl.model_card import card_of_checkpoint, copy_license_of_donors, write_card
 from smvl.packing.encode import Encoded, Encoder
 from smvl.packing.mixture import open_mixture
 from smvl.packing.packs import PackedDataset, PackSampler
@@ -291,7 +291,7 @@ class Run:
         }
         write_json(folder / PROVENANCE_FILE, made_by)
         write_card(folder, card_of_checkpoint(folder, self.folder.name))
-        copy_license(folder)
+        copy_license_of_donors(folder)
 
     # ---- evaluation ------------------------------------------------------------------------------------------------------------
 

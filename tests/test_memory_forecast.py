@@ -13,7 +13,8 @@ from smvl.processing.tokens import marker_ids
 from smvl.train import memory_forecast
 from smvl.train.arguments import training_arguments
 from smvl.train.heap import HeapReplay
-from smvl.train.memory_forecast import MemoryPlanError, PackShape, StageMemory, check_memory, process_bytes
+from smvl.train.memory_check import MemoryPlanError, check_memory
+from smvl.train.memory_forecast import PackShape, StageMemory, process_bytes
 from smvl.train.memory_meter import fake_copy, fake_run
 from smvl.train.stages import plan_stage
 from tests.tiny_run import write_run

@@ -126,7 +126,7 @@ def test_a_signal_to_any_process_stops_all_at_the_same_step_with_one_state(tmp_p
 WORKER_SERVER = """
 import multiprocessing, signal, sys
 sys.path.insert(0, {root!r})
-from smvl.train.processes import start_helpers, use_worker_server
+from smvl.train.helper_processes import start_helpers, use_worker_server
 
 def report(answers):
     ignored = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if signal.getsignal(signal.Signals[name]) == signal.SIG_IGN]

@@ -11,7 +11,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 from safetensors.torch import load_file
 
 import train
-from smvl.train.processes import check_launch
+from smvl.train.launch import check_launch
 from tests.sharded_train import CONFIGS, launch_environment
 from tests.tiny_run import write_run
 
@@ -81,6 +81,6 @@ def test_a_launch_that_cannot_train_is_refused(monkeypatch, environment, message
 def test_fsdp_without_a_card_is_refused(monkeypatch):
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     monkeypatch.setenv("FSDP_VERSION", "2")
-    monkeypatch.setattr("smvl.train.processes.has_card", lambda: False)
+    monkeypatch.setattr("smvl.train.launch.has_card", lambda: False)
     with pytest.raises(ValueError, match="FSDP needs cards"):
         check_launch(None)

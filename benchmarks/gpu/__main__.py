@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--tiny", action="store_true", help="the smallest sizes, on a CPU")
     options = parser.parse_args()
     if options.step in WITH_WORKERS and not options.tiny:
-        from smvl.train.processes import start_helpers, use_worker_server
+        from smvl.train.helper_processes import start_helpers, use_worker_server
 
         use_worker_server()
         start_helpers(workers=True)

@@ -143,7 +143,7 @@ class Engine:
         """
         sampling, memory = Sampling(max_new_tokens=1), Memory()
         self.recall(self._prepare(request, 0, sampling), sampling, memory)
-        return memory.scores()[0]
+        return memory.reading.scores()[0]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of new tokens, without the special ones."""
@@ -275,8 +275,10 @@ class AnswerStream:
     def __iter__(self) -> Iterator[Piece]:
         clock, text, written = _Clock(), TextStream(self._engine.decode), []
         num_known = self._engine.recall(self._prompt, self._sampling, self._memory)
-        for [token] in self._engine.write(self._memory, [self._prompt], self._sampling):
+        for [token] in self._engine.write(self._memory.reading, [self._prompt], self._sampling):
             clock.saw_token()
+            if written:  # the one before has been read, or there would be no next
+                self._memory.note(written[-1])
             written.append(token)
             yield from _as_pieces(text.push(token))
         self.answer = self._engine.report(self._prompt, written, clock, num_known)

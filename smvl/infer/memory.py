@@ -33,13 +33,14 @@ def marks_of(ids: Sequence[int], image_token_id: int, keys: Sequence[str], num_f
 
 
 class Memory:
-    """Of one conversation with one model; a model that has changed since makes it wrong. It is itself a `Reading` of the latest prompt."""
+    """Of one conversation with one model; a model that has changed since makes it wrong."""
 
     def __init__(self):
         self.features: dict[str, np.ndarray] = {}
         """(features of the image, width) by image key; those of the latest prompt."""
+        self.reading: Reading | None = None
+        """Of the latest prompt; `read` begins it."""
         self._marks: list[Mark] = []
-        self._reading: Reading | None = None
 
     def read(self, model: Model, ids: Sequence[int], marks: list[Mark], features: np.ndarray | None, room: int) -> int:
         """Read a prompt, but not again what it has in common with the last one at its beginning.
@@ -52,24 +53,17 @@ class Memory:
             How many tokens were known.
         """
         known = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(self._marks, marks[:-1])))
-        if self._reading is None or not known:
-            self._marks, self._reading = [], None  # the old keys and values go before the new ones come
-            self._reading = model.read([ids], [features], room)
+        if self.reading is None or not known:
+            self._marks, self.reading = [], None  # the old keys and values go before the new ones come
+            self.reading = model.read([ids], [features], room)
             known = 0
         else:
             num_new = sum(isinstance(mark, tuple) for mark in marks[known:])
             self._marks = self._marks[:known]
-            self._reading.read_on(known, ids[known:], features[len(features) - num_new :] if num_new else None, room)
-        self._marks = marks
+            self.reading.read_on(known, ids[known:], features[len(features) - num_new :] if num_new else None, room)
+        self._marks = list(marks)
         return known
 
-    def scores(self) -> np.ndarray:
-        return self._reading.scores()
-
-    def likeliest(self) -> list[int]:
-        return self._reading.likeliest()
-
-    def go_on(self, tokens: Sequence[int]) -> None:
-        """Read one more token, which is then known too."""
-        self._reading.go_on(tokens)
-        self._marks = [*self._marks, *tokens]
+    def note(self, token: int) -> None:
+        """`reading` has gone on with this token of the answer, which is then known too."""
+        self._marks.append(token)

@@ -12,8 +12,10 @@ set_environment()
 
 from smvl.config import Config, load_config
 from smvl.program import say
+from smvl.train.helper_processes import start_helpers, use_worker_server
 from smvl.train.interruption import Interrupted, Interruption
-from smvl.train.processes import is_first_process, start_all_processes, start_helpers, use_worker_server
+from smvl.train.launch import start_all_processes
+from smvl.train.processes import is_first_process
 
 
 def main(arguments: Sequence[str]) -> int:

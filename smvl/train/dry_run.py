@@ -27,15 +27,8 @@ from smvl.processing.tiles import PixelScale
 from smvl.processing.tokens import IMAGE_TOKEN
 from smvl.train.arguments import activation_checkpointing
 from smvl.train.beginning import load_model
-from smvl.train.memory_forecast import (
-    GIGABYTE,
-    MemoryPlanError,
-    StageMemory,
-    autocast,
-    check_memory,
-    gigabytes,
-    memory_budget,
-)
+from smvl.train.memory_check import MemoryPlanError, check_memory, memory_budget
+from smvl.train.memory_forecast import GIGABYTE, StageMemory, autocast, gigabytes
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.parts import part_parameters
 from smvl.train.planned_stage import PlannedStage

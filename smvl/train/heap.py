@@ -2,6 +2,9 @@
 
 The blocks are really asked for and given back, but never written to: they take addresses and no memory. Where the C library is another,
 there is nothing to ask.
+
+It is a replay and no allowance, for what is held depends on how tensors of one step follow each other: of the five configurations of
+benchmarks/memory_forecast.py it is next to nothing in one and 1.1 of 2.9 GB in another.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""The peak memory of a stage before its first step, and a refusal of a plan that cannot fit.
+"""The peak memory of a stage, before its first step.
 
 One optimizer step of the real model, loss and optimizer runs on fake tensors (memory_meter.py), so that what torch saves, casts and frees
 needs no formulas here: gradients, optimizer state, casts of autocast, activation checkpointing, the batches of an accumulated step, which
@@ -10,11 +10,9 @@ not counted.
 """
 
 import copy
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -27,8 +25,6 @@ from smvl.train.arguments import activation_checkpointing
 from smvl.train.memory_meter import bytes_saved_by_quantizing, fake_copy, fake_run
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.stages import StagePlan
-
-logger = logging.getLogger(__name__)
 
 GIGABYTE = 1e9
 CONTEXT_BYTES = 500_000_000
@@ -43,10 +39,6 @@ _SMALL_STEP_BYTES = 100_000_000
 NUM_MEASURED_ROWS = 256
 _NUM_LAID_OUT_ROWS = 64
 """Rows whose supervised tokens are counted."""
-
-
-class MemoryPlanError(ValueError):
-    """A stage that needs more memory than there is; the message names the keys that would help."""
 
 
 @dataclass(frozen=True)
@@ -283,73 +275,12 @@ def measure_pack(sampler: PackSampler, *, num_rows: int = NUM_MEASURED_ROWS) -> 
     return PackShape(tokens, max(sum(cost.tiles for cost in pack) for pack in costs), round(share * tokens))
 
 
-# ---- what there is -------------------------------------------------------------------------------------------------------------------
-
-
 def process_bytes(model: torch.nn.Module) -> int:
     """Resident memory of this process beside the model's tensors."""
     storages = {tensor.untyped_storage()._cdata: tensor.nbytes for tensor in chain(model.parameters(), model.buffers()) if tensor.is_cpu}
     return max(0, psutil.Process().memory_info().rss - sum(storages.values()))
 
 
-def memory_budget(device: torch.device, num_processes: int = 1) -> int:
-    """Bytes that this process can have: of the card what nobody else has taken, else its share of the machine or of its cgroup."""
-    if device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
-        return min(total, free + torch.cuda.memory_reserved(device) + CONTEXT_BYTES)
-    own = psutil.Process().memory_info().rss
-    available = psutil.virtual_memory().available
-    if (left := _cgroup_bytes_left()) is not None:
-        available = min(available, left)
-    return own + max(0, available) // num_processes
-
-
-def _cgroup_bytes_left() -> int | None:
-    """What the control group of this process may still take, files in cache not counted; None without a limit."""
-    folder = Path("/sys/fs/cgroup")
-    names = ("memory.max", "memory.current", "memory.stat")
-    if not (folder / names[0]).exists():  # version 1
-        folder, names = folder / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat")
-    if not (folder / names[0]).exists():
-        return None
-    limit, used, statistics = ((folder / name).read_text(encoding="utf-8").strip() for name in names)
-    if not limit.isdigit():  # "max"
-        return None
-    cached = dict(line.split() for line in statistics.splitlines()).get("inactive_file", 0)
-    return int(limit) - int(used) + int(cached)
-
-
 def gigabytes(size: float) -> str:
     """Bytes for people, in MB below 1 GB."""
     return f"{size / GIGABYTE:.2f} GB" if size >= GIGABYTE else f"{size / 1e6:,.0f} MB"
-
-
-# ---- whether it fits -----------------------------------------------------------------------------------------------------------------
-
-
-def check_memory(memory: StageMemory, budget: int) -> MemoryForecast:
-    """Log the forecast.
-
-    Raises:
-        MemoryPlanError: it is over the budget.
-    """
-    forecast = memory.forecast()
-    logger.info("Stage %s. Peak memory forecast: %s of %s.", memory.plan.name, gigabytes(forecast.peak), gigabytes(budget))
-    if forecast.peak > budget:
-        raise MemoryPlanError(_refusal(memory, forecast, budget))
-    return forecast
-
-
-def _refusal(memory: StageMemory, forecast: MemoryForecast, budget: int) -> str:
-    """What is missing, and what each change alone would give; then all of them, for where none is enough."""
-    tried = [(keys, changed.forecast().peak) for keys, changed in memory.cheaper()]
-    fitting = [keys for keys, peak in tried if peak <= budget]
-    lines = [f"  {keys}: {gigabytes(peak)}{', which fits' if peak <= budget else ''}" for keys, peak in tried]
-    advice = f"Set {fitting[0]}." if fitting else "None of these alone is enough: take several, or a smaller model, or a larger machine."
-    return "\n".join(
-        [
-            f"stage {memory.plan.name} needs {gigabytes(forecast.peak)} of memory at its peak, but there are {gigabytes(budget)}. {advice}",
-            f"Now {forecast.describe()}. Forecast with a change:",
-            *lines,
-        ]
-    )

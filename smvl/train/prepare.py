@@ -16,8 +16,9 @@ from smvl.program import is_disk_full
 from smvl.source_registry import check_source, is_drawn, reads_from_hub, source_format
 from smvl.strict_yaml import at_key, shorten, where_looked
 from smvl.train.arguments import check_trainer_keys
+from smvl.train.launch import check_launch
 from smvl.train.parts import check_part_name
-from smvl.train.processes import check_launch, process_state
+from smvl.train.processes import process_state
 from smvl.train.progress import BarHandler
 from smvl.train.run_folder import check_output_dir, claim_run_folder
 from smvl.train.stage_checks import check_stages

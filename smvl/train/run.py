@@ -47,7 +47,8 @@ from smvl.train.interruption import Interruption
 from smvl.train.learning_file import load_learning, save_learning
 from smvl.train.lora import is_lora_attached, save_adapter
 from smvl.train.lora_merge import merge_lora, merged_state_dict
-from smvl.train.memory_forecast import StageMemory, check_memory, measure_pack, memory_budget
+from smvl.train.memory_check import check_memory, memory_budget
+from smvl.train.memory_forecast import StageMemory, measure_pack
 from smvl.train.origin import check_origin, read_origin
 from smvl.train.packed_model import PackedModel
 from smvl.train.parts import LORA, MARKERS
@@ -192,7 +193,11 @@ class Run:
     def _train_phase(
         self, stage: StageConfig, plan: StagePlan, arguments: Any, sampler: PackSampler, step: int, end: int, checkpoint: Path | None
     ) -> None:
-        """Train from `step` to `end` with the parts that learn there."""
+        """Train from `step` to `end` with the parts that learn there.
+
+        A phase goes on from the checkpoint that the one before wrote at its end, just as a run that was broken off there would: so there
+        is one way to go on, and what learns is fixed while a Trainer lives, which FSDP and torch.compile want.
+        """
         plan.freeze(self.model, step)
         is_first = stage is self.config.stages[0]
         sight_step = self.evaluation.sight_step(plan.max_steps) if is_first else None

@@ -13,7 +13,8 @@ from smvl.packing.packs import PackedDataset
 from smvl.source_registry import open_source
 from smvl.train.beginning import outline_model
 from smvl.train.checkpoint import QUARANTINE_FILE
-from smvl.train.memory_forecast import NUM_MEASURED_ROWS, check_memory, memory_budget
+from smvl.train.memory_check import check_memory, memory_budget
+from smvl.train.memory_forecast import NUM_MEASURED_ROWS
 from smvl.train.planned_stage import PlannedStage
 from smvl.train.processes import process_state, shards_model
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional
@@ -470,6 +471,21 @@ def test_a_killed_stage_resumes_to_the_same_weights_bit_for_bit(finished, tmp_pa
     assert main([*arguments[1:], "--resume"]) == 0
     one, two = weights(finished / "out"), weights(tmp_path / "out")
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize("with_it_again", [False, True], ids=["without", "with it again"])
+def test_a_model_that_had_learned_with_it_is_gone_on_from(finished, tmp_path, with_it_again):
+    recipe = yaml.safe_load((finished / "run.yaml").read_text(encoding="utf-8"))
+    stage = recipe["stages"][1] | {"train": ["connector", *["chinese_adapter"] * with_it_again], "unfreeze": []}
+    recipe |= {"model": {"checkpoint": str(finished / "out")}, "stages": [stage], "output_dir": str(tmp_path / "out")}
+    del recipe["data"]["image"]
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    assert main([str(tmp_path / "own.yaml"), "evaluation.generate=false"]) == 0
+    table = "model.text_model.embed_tokens.weight"
+    before, after = weights(finished / "out"), weights(tmp_path / "out")
+    rows = (before[table] != after[table]).any(dim=1).nonzero().flatten().tolist()
+    assert before.keys() == after.keys()
+    assert set(rows) == (set(chinese_tokens(AutoTokenizer.from_pretrained(tmp_path / "out"))) if with_it_again else set())
 
 
 def test_a_dry_run_counts_it_in_the_plan_and_in_the_memory(finished, caplog):

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 from PIL import Image
 
 from smvl.__main__ import COMMANDS
@@ -92,6 +93,16 @@ def test_the_export_commands_name_targets_that_exist():
     found = [command for command in commands("README.md") if command.startswith("python -m smvl export")]
     parsed = [parse(shlex.split(command)[4:]) for command in found]
     assert {find_target(options.to, options.bits).name for options in parsed} == {"onnx", "gguf", "idefics3", "torchao"}
+
+
+def test_what_is_uploaded_is_the_model_and_not_what_its_stages_left():
+    """`hf upload` and `modelscope upload` match patterns against whole paths, as fnmatch does."""
+    uploads = [shlex.split(command) for command in commands("README.md") if " upload " in command]
+    assert [words[0] for words in uploads] == ["hf", "modelscope"]
+    left = ["README.md", "LICENSE", "model.safetensors", "align/model/model.safetensors", "finetune/trainer.json", "swanlog/run-1/files/a"]
+    for words in uploads:
+        kept = list(filter_repo_objects(left, ignore_patterns=words[words.index("--exclude") + 1]))
+        assert kept == ["README.md", "LICENSE", "model.safetensors"]
 
 
 def test_the_benchmarks_that_it_names_are_there():

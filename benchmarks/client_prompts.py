@@ -18,7 +18,7 @@ from smvl.data.sample import Sample
 from smvl.eval.exact_match import normalise
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
-from smvl.processing.layout import is_image_part
+from smvl.processing.laid_out import is_image_part
 from smvl.source_registry import open_source
 
 

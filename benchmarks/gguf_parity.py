@@ -25,7 +25,7 @@ from smvl.export.gguf.pieces import pieces_of
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 from smvl.processing.images import read_image
-from smvl.processing.layout import Layout
+from smvl.processing.laid_out import LaidOut
 from smvl.source_registry import open_source
 
 KINDS = ("F32", "F16", "Q8_0", "Q4_0")
@@ -67,14 +67,14 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def ask_torch(
-    engine: Engine, samples: Sequence[Sample], pixels: Callable[[list[Image.Image], Layout], np.ndarray], max_new_tokens: int
+    engine: Engine, samples: Sequence[Sample], pixels: Callable[[list[Image.Image], LaidOut], np.ndarray], max_new_tokens: int
 ) -> tuple[list[list[int]], list[list[int]]]:
     """The ids of each prompt and of its greedy answer, for pixels made in that way."""
     prompts, answers = [], []
     for sample in samples:
         layout = engine.lay_out(Request(sample.prompt, images=sample.images))
         tiles = pixels([read_image(image) for image in sample.images], layout)
-        features = engine.model.encode_images(tiles) if len(tiles) else None
+        features = engine.model.encode_images(tiles, [plan.shape for plan in layout.plans]) if len(tiles) else None
         reading = engine.model.read(
             [layout.input_ids], [None if features is None else features.reshape(-1, features.shape[-1])], max_new_tokens
         )
@@ -87,11 +87,11 @@ def ask_torch(
     return prompts, answers
 
 
-def pixels_of_llama_cpp(engine: Engine, images: Sequence[Image.Image], layout: Layout) -> np.ndarray:
+def pixels_of_llama_cpp(engine: Engine, images: Sequence[Image.Image], layout: LaidOut) -> np.ndarray:
     """Tiles of pictures that fill whole tiles: the same, but for the view of the whole, which is scaled down by another filter."""
     settings, first = engine.processor.image_processor, 0
     tile, tiles = settings.max_image_size["longest_edge"], engine.processor.pixel_values(images, layout)
-    for image, grid in zip(images, layout.grids):
+    for image, grid in zip(images, layout.plans):
         whole = fit_to_tiles(image, settings).resize((tile, tile), Image.Resampling.BICUBIC)
         values = (np.asarray(whole, dtype=np.float32) / 255 - np.float32(settings.image_mean)) / np.float32(settings.image_std)
         tiles[first + grid.num_tiles - 1] = values.transpose(2, 0, 1)

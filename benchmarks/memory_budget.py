@@ -88,7 +88,8 @@ def use_up(folder: Path, budget: str, pictures: list[Path], most_read: int) -> d
     def write(asked: Request, num_tokens: int) -> int:
         """Read a prompt and write so many tokens, whatever they are."""
         layout = engine.lay_out(asked)
-        features = engine.model.encode_images(engine.processor.pixel_values([engine.read_image(asked.images[0])], layout))
+        pixels = engine.processor.pixel_values([engine.read_image(asked.images[0])], layout)
+        features = engine.model.encode_images(pixels, [plan.shape for plan in layout.plans])
         reading = engine.model.read([layout.input_ids], [features.reshape(-1, features.shape[-1])], num_tokens)
         for _ in range(num_tokens):
             reading.go_on(reading.likeliest())

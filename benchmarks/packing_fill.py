@@ -80,7 +80,7 @@ class DrawnRows:
         return self.costs[row]
 
     def lay_out(self, cost: RowCost) -> SimpleNamespace:
-        return SimpleNamespace(input_ids=range(cost.tokens), num_tiles=cost.tiles, shortened=cost.shortened)
+        return SimpleNamespace(input_ids=range(cost.tokens), num_units=cost.units, shortened=cost.shortened)
 
 
 def make_sampler(costs: Sequence[RowCost], *, max_length: int, seed: int = 0, **options) -> PackSampler:

@@ -17,7 +17,7 @@ from transformers.trainer_callback import PrinterCallback
 from smvl.data.sample import Sample
 from smvl.packing.encode import Encoder
 from smvl.processing.images import read_image
-from smvl.processing.layout import IGNORED_LABEL, Layout
+from smvl.processing.laid_out import IGNORED_LABEL, LaidOut
 from smvl.train.step_clock import StepClock
 
 ROWS_PER_BATCH = 1
@@ -40,7 +40,7 @@ class PaddingCollator:
             target[: len(layout.labels)] = torch.tensor(layout.labels)
         return {**padded, "labels": labels, "pixel_values": torch.stack([self._pixels(*row) for row in zip(samples, layouts)])}
 
-    def _pixels(self, sample: Sample, layout: Layout) -> torch.Tensor:
+    def _pixels(self, sample: Sample, layout: LaidOut) -> torch.Tensor:
         images = {index: read_image(sample.images[index]) for index in layout.kept_images}
         return torch.from_numpy(self.encoder.processor.pixel_values(images, layout))
 

@@ -18,12 +18,12 @@ from benchmarks.throughput_presets import Preset
 from smvl.assemble import splice
 from smvl.config import Config, DataConfig, ImageConfig, ModelConfig, PromptConfig, SourceConfig, StageConfig
 from smvl.data.quarantine import Quarantine
+from smvl.layouts.pixel_scale import PixelScale
 from smvl.packing.collator import PackCollator
 from smvl.packing.encode import Encoder
 from smvl.packing.mixture import RowKey, open_mixture
 from smvl.packing.packs import Pack, PackedDataset, PackSampler
-from smvl.processing.layout import IGNORED_LABEL
-from smvl.processing.tiles import PixelScale
+from smvl.processing.laid_out import IGNORED_LABEL
 from smvl.train.arguments import training_arguments
 from smvl.train.flops import BatchSize, card_peak, training_flops
 from smvl.train.memory_forecast import StageMemory, measure_pack
@@ -211,7 +211,8 @@ class Side(ABC):
     def size_of(self, key: RowKey) -> BatchSize:
         layout = self.encoder.lay_out(self.mixture[key])
         tokens = len(layout.input_ids)
-        return BatchSize(tokens=tokens, token_pairs=tokens**2, loss_tokens=layout.num_supervised, tiles=layout.num_tiles)
+        shapes = tuple(plan.shape for plan in layout.plans)
+        return BatchSize(tokens, tokens**2, loss_tokens=layout.num_supervised, units=layout.num_units, shapes=shapes)
 
 
 class PlainSide(Side):

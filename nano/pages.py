@@ -16,7 +16,7 @@ from nano.geometry import SLOTS
 from nano.views import draw_photograph, map_points, shift, turn
 from smvl.augment.opencv import opencv
 from smvl.config import SceneSourceConfig
-from smvl.processing.layout import IGNORED_LABEL
+from smvl.processing.laid_out import IGNORED_LABEL
 from smvl.scenes.fonts import Face
 from smvl.scenes.glyphs import MIDDLE_ABOVE_BASELINE, Mark, advance, ink_of
 from smvl.scenes.source import SceneRows

@@ -32,7 +32,7 @@ from nano.lines import characters_of, scene_lines
 from nano.pages import BARE, UNKNOWN, Pages, ScenePages, name_patches, place_characters
 from nano.weights import tensors_of
 from smvl.config import SceneSourceConfig
-from smvl.processing.layout import IGNORED_LABEL
+from smvl.processing.laid_out import IGNORED_LABEL
 from smvl.scenes.contents import TRAIN, VALIDATION
 from smvl.scenes.fonts import Face, folder_fonts, pip_fonts
 

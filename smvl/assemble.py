@@ -1,24 +1,28 @@
 """Two donors in, a model and its processor out; and a checkpoint in, the same two out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForImageTextToText, SmolVLMConfig, SmolVLMForConditionalGeneration
+from transformers import AutoModelForImageTextToText, PreTrainedModel, SmolVLMConfig
 
 import smvl.model.modeling_smvl  # noqa: F401  (makes the `smvl` model type known to the Auto classes)
+from smvl.layouts.find_model import layout_of
+from smvl.layouts.image_processors import EncoderSides
+from smvl.layouts.settings import LayoutName
+from smvl.layouts.smolvlm.position_table import narrow_positions
+from smvl.layouts.smolvlm.splice import take_projector
+from smvl.layouts.splice import outline_model, splice_model
+from smvl.layouts.splicing import Projector, SpliceOptions
 from smvl.model.config_values import check_values
 from smvl.model.donors import DonorError, VisionDonor, check_donor_folder, check_text_donor, read_vision_donor
 from smvl.model.flavours import as_smolvlm, is_idefics3
 from smvl.model.loading import load_whole
-from smvl.model.position_table import narrow_positions
-from smvl.model.splice import Projector, outline_model, splice_model, take_projector
 from smvl.model.torchao_quantization import torchao_config
 from smvl.model_folder import ModelFolderError, read_config
 from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor
-from smvl.processing.tokens import marker_ids
 from smvl.settings_files import MODEL_FILES, check_folder, check_objects, read_object
 
 _SIZES = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size"}
@@ -33,43 +37,50 @@ def splice(
     vision: str | Path,
     text: str | Path,
     *,
+    layout: LayoutName = "smolvlm",
     projector: Projector = "linear",
     scale_factor: int | None = None,
+    deepstack: Sequence[int] = (),
+    rotary_alignment: bool = True,
     tile: int | None = None,
     longest_edge: int | None = None,
+    min_pixels: int | None = None,
+    max_pixels: int | None = None,
     attention: str = "sdpa",
     dtype: torch.dtype = torch.float32,
     seed: int = 42,
     projector_from: str | Path | None = None,
-) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
+) -> tuple[PreTrainedModel, SmVLMProcessor]:
     """Join a vision encoder and a text model, each read from its own folder.
 
     Args:
         vision: a SmolVLM2, Idefics3 or SigLIP folder.
-        text: the folder of a decoder-only language model with its tokenizer.
-        projector: `linear` gives a stock `smolvlm` model; `mlp` a two-layer one whose checkpoint carries its code.
-        scale_factor: side of the square of patches that becomes one token; by default the vision donor's own.
-        tile: side of a tile in pixels; it can only be the vision encoder's input size, which is the default.
-        longest_edge: what an image's longest edge is scaled to, in pixels; by default two tiles.
-        seed: of what is newly made, the projector and the marker rows.
-        projector_from: a checkpoint's folder whose projector is taken in the place of a new one.
+        text: the folder of a decoder-only language model with its tokenizer; for `qwen3_vl` a Qwen3.
+        layout: `smolvlm` cuts pictures into tiles; `qwen3_vl` shows them at their own resolution.
+        projector: of `smolvlm`: `linear` gives a stock model; `mlp` a two-layer one whose checkpoint carries its code.
+        scale_factor: of `smolvlm`: side of the square of patches that becomes one token; by default the vision donor's own.
+        deepstack: of `qwen3_vl`: layers of the encoder whose features go into the text model's first layers too.
+        rotary_alignment: of `qwen3_vl`: turn the encoder's heads so that rotary positions disturb them least.
+        tile: of `smolvlm`: side of a tile in pixels; it can only be the vision encoder's input size, which is the default.
+        longest_edge: of `smolvlm`: what an image's longest edge is scaled to, in pixels; by default two tiles.
+        min_pixels, max_pixels: of `qwen3_vl`: between which an image is shown; by default 4,096 and 786,432.
+        seed: of what is newly made, the connector and the marker rows.
+        projector_from: of `smolvlm`: a checkpoint's folder whose projector is taken in the place of a new one.
 
     Raises:
         ValueError: a donor is missing, damaged or of the wrong kind, or the settings do not fit it; the message says which and why.
     """
-    donor, processor, unseen_ids = _donor_and_processor(vision, text, scale_factor, tile, longest_edge)
+    image = {"tile": tile, "longest_edge": longest_edge, "min_pixels": min_pixels, "max_pixels": max_pixels}
+    donor, processor, unseen_ids = _donor_and_processor(vision, text, layout, scale_factor, image)
     tokenizer = processor.tokenizer
-    markers = marker_ids(tokenizer)
     model = splice_model(
+        layout,
         donor,
         text,
-        image_token_id=markers.image,
-        marker_ids=markers.trained,
+        _options(processor, projector, scale_factor, deepstack, rotary_alignment),
+        marker_ids=processor.trained_ids,
         unseen_ids=unseen_ids,
         stop_ids=[tokenizer.eos_token_id, tokenizer.pad_token_id],
-        pad_token_id=tokenizer.pad_token_id,
-        projector=projector,
-        scale_factor=donor.scale_factor(scale_factor),
         attention=attention,
         dtype=dtype,
         seed=seed,
@@ -83,44 +94,50 @@ def outline(
     vision: str | Path,
     text: str | Path,
     *,
+    layout: LayoutName = "smolvlm",
     projector: Projector = "linear",
     scale_factor: int | None = None,
+    deepstack: Sequence[int] = (),
+    rotary_alignment: bool = True,
     tile: int | None = None,
     longest_edge: int | None = None,
+    min_pixels: int | None = None,
+    max_pixels: int | None = None,
     attention: str = "sdpa",
     dtype: torch.dtype = torch.float32,
-) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
+) -> tuple[PreTrainedModel, SmVLMProcessor]:
     """What `splice` makes, in a second: the model in its shapes alone, whose tensors have no storage, and the processor.
 
     Args, Raises: as `splice`, but that nothing is known of the weights.
     """
-    donor, processor, unseen_ids = _donor_and_processor(vision, text, scale_factor, tile, longest_edge)
-    markers = marker_ids(processor.tokenizer)
-    model = outline_model(
-        donor,
-        text,
-        image_token_id=markers.image,
-        highest_id=max([markers.image, *markers.trained, *unseen_ids]),
-        pad_token_id=processor.tokenizer.pad_token_id,
-        projector=projector,
-        scale_factor=donor.scale_factor(scale_factor),
-        attention=attention,
-        dtype=dtype,
-    )
+    image = {"tile": tile, "longest_edge": longest_edge, "min_pixels": min_pixels, "max_pixels": max_pixels}
+    donor, processor, unseen_ids = _donor_and_processor(vision, text, layout, scale_factor, image)
+    options = _options(processor, projector, scale_factor, deepstack, rotary_alignment)
+    highest_id = max([*options.token_ids.values(), *processor.trained_ids, *unseen_ids])
+    model = outline_model(layout, donor, text, options, highest_id=highest_id, attention=attention, dtype=dtype)
     return model, processor
 
 
+def _options(
+    processor: SmVLMProcessor, projector: Projector, scale_factor: int | None, deepstack: Sequence[int], rotary_alignment: bool
+) -> SpliceOptions:
+    tokenizer = processor.tokenizer
+    ids = {key: tokenizer.convert_tokens_to_ids(token) for key, token in processor.pictures.config_tokens.items()}
+    return SpliceOptions(ids, tokenizer.pad_token_id, projector, scale_factor, tuple(deepstack), rotary_alignment)
+
+
 def _donor_and_processor(
-    vision: str | Path, text: str | Path, scale_factor: int | None, tile: int | None, longest_edge: int | None
+    vision: str | Path, text: str | Path, layout: str, scale_factor: int | None, image: Mapping[str, int | None]
 ) -> tuple[VisionDonor, SmVLMProcessor, list[int]]:
     """What is read of two donors before their weights, and the ids of the tokens that the text donor's tokenizer did not have."""
     donor = read_vision_donor(vision)
     check_text_donor(text)
-    side = donor.config.image_size
+    side, tile = donor.config.image_size, image.get("tile")
     if tile not in (None, side):
         raise DonorError(f"the tile is {tile} pixels, but the vision encoder in {vision} reads {side}. Set data.image.tile: {side}.")
-    image_seq_len = (donor.patches_per_side // donor.scale_factor(scale_factor)) ** 2
-    processor, unseen_ids = build_processor(text, vision, tile=side, longest_edge=longest_edge or 2 * side, image_seq_len=image_seq_len)
+    features = (donor.patches_per_side // donor.scale_factor(scale_factor)) ** 2
+    encoder = EncoderSides(side, donor.config.patch_size, features)
+    processor, unseen_ids = build_processor(text, vision, encoder, layout=layout, image=image)
     return donor, processor, unseen_ids
 
 
@@ -131,7 +148,7 @@ def load_checkpoint(
     dtype: torch.dtype | str = "auto",
     quantize: str | None = None,
     device: torch.device | None = None,
-) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
+) -> tuple[PreTrainedModel, SmVLMProcessor]:
     """Load a checkpoint with its processor; nothing is downloaded, and a tensor that is missing or unknown is an error.
 
     A folder that transformers or TRL has saved of one is read too, and so is its idefics3 flavour, which becomes `smolvlm` again.
@@ -152,7 +169,7 @@ def load_checkpoint(
         model = load_whole(AutoModelForImageTextToText, folder, **options)
         if config is not None:
             narrow_positions(model, processor.image_processor.max_image_size["longest_edge"])
-    if model.config.image_token_id != processor.image_token_id or model.model.image_token_id != processor.image_token_id:
+    if not all(found == processor.image_token_id for found in (model.config.image_token_id, *layout_of(model).image_token_ids(model))):
         raise CheckpointError(
             f"{folder}: config.json says that {model.config.image_token_id} is the image token, but the tokenizer says "
             f"{processor.image_token_id}. The model would not see; take the tokenizer and config.json of one checkpoint."
@@ -163,7 +180,7 @@ def load_checkpoint(
 
 def outline_checkpoint(
     folder: str | Path, *, attention: str = "sdpa", dtype: torch.dtype = torch.float32
-) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
+) -> tuple[PreTrainedModel, SmVLMProcessor]:
     """What `load_checkpoint` loads, in its shapes alone: no weights are read, and no tensor has storage.
 
     Raises:
@@ -204,16 +221,16 @@ def _other_flavour(folder: str | Path) -> SmolVLMConfig | None:
     return SmolVLMConfig(**as_smolvlm(config)) if is_idefics3(config) else None
 
 
-def _check_fits(folder: Path, model: SmolVLMForConditionalGeneration, processor: SmVLMProcessor) -> None:
+def _check_fits(folder: Path, model: PreTrainedModel, processor: SmVLMProcessor) -> None:
     """Raise `CheckpointError` where the files of a checkpoint are not of one model: it would be asked what it was not trained on."""
-    vision, generation = model.config.vision_config, model.generation_config
-    features = (vision.image_size // vision.patch_size // model.config.scale_factor) ** 2
-    tile = processor.image_processor.max_image_size["longest_edge"]
-    if (features, vision.image_size) != (processor.image_seq_len, tile):
+    layout, generation = layout_of(model), model.generation_config
+    if layout.name != processor.pictures.layout:
         raise CheckpointError(
-            f"{folder}: config.json says that a tile has {vision.image_size} pixels and {features} features, but processor_config.json "
-            f"says {tile} and {processor.image_seq_len}. Take both of one checkpoint."
+            f"{folder}: config.json describes a {model.config.model_type} model, but preprocessor_config.json is of layout "
+            f"{processor.pictures.layout}. Take both of one checkpoint."
         )
+    if fault := layout.misfit(model, processor.image_processor, processor.image_seq_len):
+        raise CheckpointError(f"{folder}: {fault}")
     for name, is_needed in (("eos_token_id", True), ("suppress_tokens", False)):
         ids = getattr(generation, name)
         ids = ids if isinstance(ids, list) else [] if ids is None else [ids]

@@ -12,9 +12,11 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
+from smvl.layouts.settings import LAYOUT_KEYS, LayoutName
 from smvl.strict_yaml import ConfigError, apply_override, build, dump_yaml, kind_of, read_yaml, shorten, shown_key
 from smvl.trainer_keys import MAX_RATE, check_trainer
 
@@ -52,12 +54,18 @@ class ModelConfig:
     """Folder of the text donor (Qwen3 or another decoder-only model with its tokenizer)."""
     checkpoint: str | None = None
     """Folder of a checkpoint to go on from, in the place of both donors; its projector, tokenizer and image settings are kept."""
+    layout: LayoutName = "smolvlm"
+    """What the result is: `smolvlm`, tiles and markers before any text model; or `qwen3_vl`, native resolution before Qwen3."""
     projector: Literal["linear", "mlp"] = "linear"
     """`linear` gives a stock smolvlm checkpoint; `mlp` is a two-layer projector whose checkpoint carries its code."""
     projector_from: str | None = None
     """Folder of a checkpoint whose projector a run begins with; null begins with a new one."""
     scale_factor: int | None = None
     """Side of the square of patches that becomes one token; null takes the vision donor's own."""
+    deepstack: list[int] = field(default_factory=list)
+    """Layout qwen3_vl: layers of the vision encoder, from 0, whose features go into the text model's first layers too."""
+    rotary_alignment: bool = True
+    """Layout qwen3_vl: turn the vision encoder's heads so that its rotary positions disturb them least; false is for comparison."""
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     """Attention implementation, transformers' name."""
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -73,22 +81,53 @@ class ModelConfig:
                 check(bool(found), name, found, "a folder")
         else:
             check(bool(self.checkpoint), "checkpoint", self.checkpoint, "a folder")
-            for name in ("vision", "text", "projector", "projector_from", "scale_factor"):
-                given, unset = getattr(self, name), ModelConfig.__dataclass_fields__[name].default
-                check(given == unset, name, given, "nothing, as model.checkpoint brings it; take one of the two out")
+            for name in ("vision", "text", "layout", *chain.from_iterable(keys.model for keys in LAYOUT_KEYS.values())):
+                check(self._is_unset(name), name, getattr(self, name), "nothing, as model.checkpoint brings it; take one of the two out")
+        for layout, keys in LAYOUT_KEYS.items():
+            for name in keys.model if layout != self.layout and self.checkpoint is None else ():
+                check(self._is_unset(name), name, getattr(self, name), f"nothing, as it is for layout {layout} and this is {self.layout}")
         check(self.scale_factor is None or self.scale_factor > 0, "scale_factor", self.scale_factor, "at least 1")
+
+    def _is_unset(self, name: str) -> bool:
+        found = ModelConfig.__dataclass_fields__[name]
+        unset = found.default if found.default_factory is dataclasses.MISSING else found.default_factory()
+        return getattr(self, name) == unset
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageConfig:
-    tile: int = 512
-    """Side in pixels of one square tile; it must be the vision encoder's input size."""
-    longest_edge: int = 1024
-    """Longest side in pixels to which an image is resized before it is cut into tiles."""
+    tile: int | None = None
+    """Layout smolvlm: side in pixels of one square tile; it must be the vision encoder's input size. null is 512."""
+    longest_edge: int | None = None
+    """Layout smolvlm: longest side in pixels to which an image is resized before it is cut into tiles. null is 1024."""
+    min_pixels: int | None = None
+    """Layout qwen3_vl: an image with fewer pixels is enlarged to these. null is 4,096."""
+    max_pixels: int | None = None
+    """Layout qwen3_vl: an image with more pixels is scaled down to these. null is 786,432."""
 
     def __post_init__(self) -> None:
-        check(self.tile > 0, "tile", self.tile, "at least 1")
-        check(self.longest_edge >= self.tile, "longest_edge", self.longest_edge, f"at least one tile ({self.tile})")
+        for name in ("tile", "longest_edge", "min_pixels", "max_pixels"):
+            check(getattr(self, name) is None or getattr(self, name) > 0, name, getattr(self, name), "at least 1")
+        if self.tile and self.longest_edge:
+            check(self.longest_edge >= self.tile, "longest_edge", self.longest_edge, f"at least one tile ({self.tile})")
+        if self.min_pixels and self.max_pixels:
+            check(self.max_pixels >= self.min_pixels, "max_pixels", self.max_pixels, f"at least min_pixels ({self.min_pixels})")
+
+    def of_layout(self, layout: str) -> "ImageConfig":
+        """The keys of this layout alone, with its own values where they say nothing; a recipe may have those of several.
+
+        Raises:
+            ConfigError: only keys of another layout are given.
+        """
+        defaults = LAYOUT_KEYS[layout].image
+        given = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        if given and not defaults.keys() & given.keys():
+            name, value = next(iter(given.items()))
+            check(False, f"data.image.{name}", value, f"{' and '.join(defaults)}, which are what layout {layout} has")
+        try:
+            return ImageConfig(**{**defaults, **{name: value for name, value in given.items() if name in defaults}})
+        except ConfigError as error:  # of what was given and the layout's own together
+            raise ConfigError(f"data.image.{error}") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +155,9 @@ class DataConfig:
     packing: bool = True
     """Put several samples into one row, isolated from each other, instead of padding."""
     max_tiles: int | None = None
-    """Most image tiles in one sequence; null lets only the tokens bound them."""
+    """Layout smolvlm: most image tiles in one sequence; null lets only the tokens bound them."""
+    max_patches: int | None = None
+    """Layout qwen3_vl: most image patches in one sequence; null lets only the tokens bound them."""
     look_ahead: int = 256
     """Samples among which packed rows choose; more fills them better and strays further from the mixture's order."""
     workers: int = 4
@@ -128,10 +169,22 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         check_count("max_length", self.max_length)
-        check(self.max_tiles is None or self.max_tiles > 0, "max_tiles", self.max_tiles, "at least 1, or null")
+        for name in (keys.limit for keys in LAYOUT_KEYS.values()):
+            check(getattr(self, name) is None or getattr(self, name) > 0, name, getattr(self, name), "at least 1, or null")
         check_count("look_ahead", self.look_ahead)
         check_count("workers", self.workers, low=0, high=MAX_WORKERS)
         check(0 <= self.max_drop_share <= 1, "max_drop_share", self.max_drop_share, "a share from 0 to 1")
+
+    def check_limits(self, layout: str) -> None:
+        """Raise `ConfigError` for a limit of another layout."""
+        for other, keys in LAYOUT_KEYS.items():
+            expected = f"nothing, as it is for layout {other} and this is {layout}"
+            check(other == layout or getattr(self, keys.limit) is None, f"data.{keys.limit}", getattr(self, keys.limit), expected)
+
+    @property
+    def max_units(self) -> int | None:
+        """The limit of the layout that the model has."""
+        return self.max_tiles if self.max_patches is None else self.max_patches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -481,8 +534,10 @@ class Config:
     """Seed of everything random."""
 
     def __post_init__(self) -> None:
-        if self.model.checkpoint is None and self.data.image is None:
-            object.__setattr__(self, "data", dataclasses.replace(self.data, image=ImageConfig()))
+        if self.model.checkpoint is None:
+            self.data.check_limits(self.model.layout)
+            image = (self.data.image or ImageConfig()).of_layout(self.model.layout)
+            object.__setattr__(self, "data", dataclasses.replace(self.data, image=image))
         names = [stage.name for stage in self.stages]
         check(bool(names), "stages", self.stages, "at least one stage")
         folders = [name.lower() for name in names]  # some disks hold no two that differ in case alone

@@ -19,6 +19,9 @@ from transformers import (
     SmolVLMForConditionalGeneration,
 )
 
+from smvl.layouts.image_processors import EncoderSides
+from smvl.processing import build
+from smvl.processing.processing_smvl import SmVLMProcessor
 from tests.qwen3 import PLAIN_ADDED_TOKENS, SPECIAL_TOKENS, SPLIT_PATTERN
 
 TILE, PATCH = 32, 8
@@ -91,3 +94,9 @@ def save_vision_donor(
     settings |= dict(do_image_splitting=True, size={"longest_edge": 2 * tile}, max_image_size={"longest_edge": tile})
     (folder / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
     return folder
+
+
+def build_processor(text: Path, vision: Path, *, tile: int, longest_edge: int, image_seq_len: int) -> tuple[SmVLMProcessor, list[int]]:
+    """A processor for tiles."""
+    encoder = EncoderSides(tile, PATCH, image_seq_len)
+    return build.build_processor(text, vision, encoder, layout="smolvlm", image={"longest_edge": longest_edge})

@@ -19,13 +19,12 @@ from transformers import TrainerCallback
 import smvl
 from smvl.config import Config, DataConfig, ModelConfig, SourceConfig, StageConfig
 from smvl.data.quarantine import Quarantine
+from smvl.layouts.pixel_scale import PixelScale
 from smvl.model.chinese_adapter import ATTRIBUTE, write_chinese_rows
 from smvl.model.sharded_tensors import full_tensor
 from smvl.packing.encode import Encoder
 from smvl.packing.mixture import Mixture, RowKey, open_mixture
 from smvl.packing.packs import Pack
-from smvl.processing.tiles import PixelScale
-from smvl.processing.tokens import marker_ids
 from smvl.train.arguments import training_arguments
 from smvl.train.packed_model import PackedModel
 from smvl.train.processes import process_state, shards_model
@@ -112,7 +111,7 @@ def take_step(case: Case, folder: Path) -> Step:
     )
     attach_adapters(stage, model, processor.tokenizer, seed=0)
     stir_adapter(model)
-    plan = plan_stage(stage, model, marker_ids=marker_ids(processor.tokenizer).trained, max_steps=1, default_learning_rate=1e-3)
+    plan = plan_stage(stage, model, marker_ids=processor.trained_ids, max_steps=1, default_learning_rate=1e-3)
     plan.freeze(model, 0)
     keeper = KeepGradients()
     trainer = (ShardedTrainer if shards_model() else SmVLMTrainer)(

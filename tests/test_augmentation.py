@@ -32,7 +32,7 @@ def open_images(folder, augment: ImageAugmentConfig | None, *, seed: int = 1) ->
 
 
 def pixels(mixture: Mixture, encoder: Encoder, key: RowKey) -> torch.Tensor:
-    return PackedDataset(mixture, encoder)[(key,)][0].tiles
+    return PackedDataset(mixture, encoder)[(key,)][0].pixels
 
 
 def test_images_change_each_time_and_the_same_way_for_a_seed(encoder, tmp_path):

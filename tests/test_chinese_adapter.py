@@ -19,6 +19,7 @@ from transformers import AutoModelForImageTextToText, AutoTokenizer, PreTrainedT
 import smvl
 from smvl.config import LoraConfig, load_config
 from smvl.data.sample import Sample
+from smvl.layouts.pixel_scale import PixelScale
 from smvl.model.chinese_adapter import (
     ATTRIBUTE,
     attach_chinese_adapter,
@@ -29,8 +30,7 @@ from smvl.model.marker_rows import attach_marker_rows
 from smvl.model.saving import save_model
 from smvl.packing.encode import Encoder
 from smvl.processing.character_features import character_features, chinese_tokens, radical_of
-from smvl.processing.tiles import PixelScale
-from smvl.processing.tokens import marker_ids
+from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.train import loss as loss_module
 from smvl.train.arguments import training_arguments
 from smvl.train.checkpoint import last_complete_checkpoint
@@ -393,7 +393,7 @@ def test_beside_marker_rows_each_gets_its_own_gradient(donors):
             if name == "adapter":
                 learning[name] = attach(model, processor).output
             else:
-                learning[name] = attach_marker_rows(model, marker_ids(processor.tokenizer).trained).rows
+                learning[name] = attach_marker_rows(model, processor.trained_ids).rows
         PackedModel(model, PixelScale())(**inputs(Encoder(processor, 10_000), [PACK])).backward()
         found.append({name: parameter.grad for name, parameter in learning.items()})
     for alone, together in ((0, 2), (1, 2), (0, 3), (1, 3)):
@@ -454,7 +454,8 @@ def test_a_run_leaves_a_stock_checkpoint_in_whose_embedding_chinese_rows_moved(f
     assert {name for name in moved if ".layers." not in name} == {table, "model.connector.modality_projection.proj.weight"}
     rows = (before[table] != after[table]).any(dim=1).nonzero().flatten().tolist()
     tokenizer = AutoTokenizer.from_pretrained(finished / "out")
-    assert set(chinese_tokens(tokenizer)) < set(rows) <= {*chinese_tokens(tokenizer), *marker_ids(tokenizer).trained}
+    markers = SmVLMProcessor.from_pretrained(finished / "out").trained_ids
+    assert set(chinese_tokens(tokenizer)) < set(rows) <= {*chinese_tokens(tokenizer), *markers}
 
 
 def test_a_killed_stage_resumes_to_the_same_weights_bit_for_bit(finished, tmp_path):

@@ -132,7 +132,8 @@ WRONG_OVERRIDES = {
     "Valid here: name, mixture, mix_by, prompts, text_share, train, unfreeze, lr, lora, trainer",
     "modle.vision=x": "modle: unknown key; did you mean model? Valid here: "
     "model, data, stages, evaluation, sight, tracking, output_dir, save_on_signal, seed",
-    "data.image.tiel=1": "data.image.tiel: unknown key; did you mean data.image.tile? Valid here: tile, longest_edge",
+    "data.image.tiel=1": "data.image.tiel: unknown key; did you mean data.image.tile? "
+    "Valid here: tile, longest_edge, min_pixels, max_pixels",
     "data.max_length=2k": "data.max_length: found '2k' (text), expected a whole number",
     "data.max_length=1.5": "data.max_length: found 1.5 (a number), expected a whole number",
     "data.workers=true": "data.workers: found true, expected a whole number",

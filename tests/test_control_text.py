@@ -10,10 +10,10 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from smvl.processing.build import build_processor
-from smvl.processing.layout import IGNORED_LABEL
+from smvl.processing.laid_out import IGNORED_LABEL
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.stand_ins import TokenBeginnings
+from tests.donors import build_processor
 from tests.qwen3 import save_qwen3_tokenizer
 
 Conversation = tuple[list[Mapping[str, Any]], list[Mapping[str, Any]] | None]

@@ -27,7 +27,7 @@ from smvl.doctor.language import languages_of
 from smvl.doctor.rule_fixes import fix_of
 from smvl.doctor.targets import targets_of_config
 from smvl.doctor.text_overlap import NUM_BANDS, band_keys, overlap, plain, signatures_of, similarity
-from smvl.doctor.token_count import TokenCount, TokenCounter, features_per_tile, processor_of_config, processor_of_folder
+from smvl.doctor.token_count import TokenCount, TokenCounter, encoder_sides, processor_of_config, processor_of_folder
 from smvl.packing.encode import Encoder
 from smvl.source_registry import open_source
 from tests.donors import save_text_donor, save_vision_donor
@@ -218,7 +218,7 @@ def test_histograms_are_exact_and_in_the_tokens_that_training_counts(run_folder,
     configs = [SourceConfig(path=str(run_folder / path)) for path in ("cauldron/tiny", "data/colours.jsonl", "data/text.jsonl")]
     for source, entry in zip(map(open_source, configs), report["sources"]):
         layouts = [Encoder(processor, None).lay_out(source[row]) for row in range(len(source))]
-        tokens, tiles = Counter(len(layout.input_ids) for layout in layouts), Counter(layout.num_tiles for layout in layouts)
+        tokens, tiles = Counter(len(layout.input_ids) for layout in layouts), Counter(layout.num_units for layout in layouts)
         assert entry["histograms"]["tokens"] == Histogram(tokens).to_json()
         assert entry["histograms"]["tiles"] == Histogram(tiles).to_json()
         kept = [Encoder(processor, 192).lay_out(source[row]) for row in range(len(source))]
@@ -251,9 +251,9 @@ def test_the_tokens_of_an_endless_sample_are_estimated_from_its_beginning(run_fo
     processor = processor_of_folder(run_folder / "text", DataConfig(image=ImageConfig()))
     question, answer = {"role": "user", "content": HANZI * 40}, {"role": "assistant", "content": "!"}
     sample = Sample("1", [question, answer, {"role": "user", "content": "?"}, answer], [], "test")
-    exact = TokenCounter(processor, max_length=64, max_tiles=None)(sample, [])
+    exact = TokenCounter(processor, max_length=64, max_units=None)(sample, [])
     monkeypatch.setattr("smvl.doctor.token_count.MOST_COUNTED", 400)
-    estimated = TokenCounter(processor, max_length=64, max_tiles=None)(sample, [])
+    estimated = TokenCounter(processor, max_length=64, max_units=None)(sample, [])
     assert estimated.kept == exact.kept < 64 and abs(estimated.tokens - exact.tokens) < 0.05 * exact.tokens
 
 
@@ -261,7 +261,7 @@ def test_the_tokens_of_an_endless_sample_are_estimated_from_its_beginning(run_fo
 def test_tokens_of_a_tile_are_those_of_the_spliced_model(tmp_path, kind):
     vision, text_folder = save_vision_donor(tmp_path / "vision", kind=kind), save_text_donor(tmp_path / "text")
     for scale_factor in (None, 4):
-        assert features_per_tile(vision, scale_factor) == splice(vision, text_folder, scale_factor=scale_factor)[1].image_seq_len
+        assert encoder_sides(vision, scale_factor).features == splice(vision, text_folder, scale_factor=scale_factor)[1].image_seq_len
 
 
 def test_a_tokenizers_folder_or_a_checkpoint_counts_tokens_of_a_path(run_folder, tmp_path, capsys):

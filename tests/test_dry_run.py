@@ -73,7 +73,7 @@ def test_the_supervised_part_is_marked_and_image_tokens_are_counted(tmp_path):
     layout = Encoder(processor, max_length=1000).lay_out(sample)
     text = marked_text(layout, processor.tokenizer)
     assert text.endswith("What is it?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n[[A circle.<|im_end|>]]\n")
-    assert text.count("<|image_pad|> x 4\n") == layout.num_tiles and text.count("<|image_pad|>") == layout.num_tiles
+    assert text.count("<|image_pad|> x 4\n") == layout.num_units and text.count("<|image_pad|>") == layout.num_units
     assert text.count("[[") == 1
 
 

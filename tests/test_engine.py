@@ -18,9 +18,9 @@ from smvl.infer.engine import Engine
 from smvl.infer.memory import Memory
 from smvl.infer.request import Request
 from smvl.infer.torch_model import TorchModel
+from smvl.layouts.smolvlm.tiles import plan_grid
 from smvl.model.saving import save_model
 from smvl.processing.images import ImageError, read_image
-from smvl.processing.tiles import plan_grid
 from tests.donors import save_text_donor, save_vision_donor
 
 ONE_THREAD = 1
@@ -95,7 +95,7 @@ def model_inputs(engine: Engine, request: Request) -> dict[str, torch.Tensor]:
     """A request as transformers' own `forward` takes it."""
     layout = engine.lay_out(request)
     inputs = {"input_ids": torch.tensor([layout.input_ids])}
-    if layout.grids:
+    if layout.plans:
         tiles = engine.processor.pixel_values([read_image(image) for image in request.images], layout)
         inputs["pixel_values"] = torch.from_numpy(tiles)[None]
     return inputs
@@ -412,12 +412,12 @@ class CountingModel:
         self.num_tiles = 0
         self.read_lengths: list[int] = []
 
-    def encode_images(self, tiles: Any) -> Any:
+    def encode_images(self, tiles: Any, shapes: Any) -> Any:
         self.num_tiles += len(tiles)
-        return self._model.encode_images(tiles)
+        return self._model.encode_images(tiles, shapes)
 
-    def read(self, prompts: Any, features: Any, room: int) -> Any:
-        reading = self._model.read(prompts, features, room)
+    def read(self, prompts: Any, features: Any, room: int, positions: Any) -> Any:
+        reading = self._model.read(prompts, features, room, positions)
         self.read_lengths += map(len, prompts)
         read_on = reading.read_on
         reading.read_on = lambda length, ids, *rest: (self.read_lengths.append(len(ids)), read_on(length, ids, *rest))

@@ -24,11 +24,11 @@ from smvl.export.gguf.pieces import pieces_of
 from smvl.export.gguf.quantization import find_kind, quantize_file
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
+from smvl.layouts.smolvlm.tiles import cut_tiles, plan_grid
+from smvl.layouts.tokens import TILE_MARKERS
 from smvl.model.saving import save_model
 from smvl.processing.processing_smvl import SmVLMProcessor, default_chat_template
 from smvl.processing.smolvlm_names import to_smolvlm_names
-from smvl.processing.tiles import cut_tiles, plan_grid
-from smvl.processing.tokens import MARKERS
 from tests import donors
 from tests.qwen3 import qwen3_tokenizer
 
@@ -230,7 +230,7 @@ def test_the_tokens_are_the_tokenizers_with_smolvlms_names_and_padding_behind(ch
         assert kind == (expected.get(index, TokenType.NORMAL) if index < len(tokenizer) else TokenType.UNUSED), tokens[index]
     assert tokens[types.index(TokenType.USER_DEFINED)] == "<tool_call>"
     assert tokens[len(tokenizer) :] == [f"[PAD{index}]" for index in range(len(tokenizer), len(tokens))]
-    assert {tokens[tokenizer.convert_tokens_to_ids(marker)] for marker in MARKERS} >= {
+    assert {tokens[tokenizer.convert_tokens_to_ids(marker)] for marker in TILE_MARKERS} >= {
         "<image>",
         "<fake_token_around_image>",
         "<global-img>",

@@ -24,7 +24,7 @@ from smvl.export.idefics3 import export_idefics3
 from smvl.export.own_checkpoint import write_own_checkpoint
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
-from smvl.model.position_table import gather, table_side
+from smvl.layouts.smolvlm.position_table import gather, table_side
 from smvl.model.saving import save_model
 from tests.donors import save_text_donor, save_vision_donor
 
@@ -118,8 +118,8 @@ def test_it_counts_tiles_and_tokens_of_an_image_as_vllm_asks_for_them(stock, che
     sizes = [(picture.height, picture.width) for picture in PICTURES]
     counted = stock[2]._get_num_multimodal_tokens(image_sizes=sizes)
     layout = checkpoint[1].lay_out(CONVERSATIONS[2], sizes, add_generation_prompt=True)
-    assert counted.num_image_patches == [grid.num_tiles for grid in layout.grids] == [5, 3]
-    markers = [len(checkpoint[1].tokenizer.encode(grid.text(checkpoint[1].image_seq_len))) for grid in layout.grids]
+    assert counted.num_image_patches == [grid.num_tiles for grid in layout.plans] == [5, 3]
+    markers = [len(checkpoint[1].tokenizer.encode(grid.text(checkpoint[1].image_seq_len))) for grid in layout.plans]
     assert counted.num_image_tokens == markers
 
 

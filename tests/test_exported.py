@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from smvl.processing.build import build_processor
 from smvl.processing.exported import has_smolvlm_names
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.processing.smolvlm_names import SMOLVLM_ATTRIBUTES, to_smolvlm_names
-from tests.donors import save_text_donor, save_vision_donor
+from tests.donors import build_processor, save_text_donor, save_vision_donor
 
 
 def save_small_processor(folder: Path) -> SmVLMProcessor:

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import smvl
 import train
-from smvl.processing.tiles import PixelScale
+from smvl.layouts.pixel_scale import PixelScale
 from smvl.train.flops import BatchSize, training_flops
 from smvl.train.health import DivergedError, Health
 from smvl.train.packed_model import PackedModel
@@ -45,14 +45,14 @@ def test_flops_are_those_that_torch_counts(spliced, parts):
     with FlopCounterMode(display=False) as counter:
         PackedModel(model, PixelScale())(**inputs(encoder, [[FIVE[2]]])).backward()
     size = BatchSize.of(batch)
-    full_square = BatchSize(size.tokens, 2 * size.token_pairs, size.loss_tokens, size.tiles)
+    full_square = BatchSize(size.tokens, 2 * size.token_pairs, size.loss_tokens, size.units, size.shapes)
     assert training_flops(model, full_square) == pytest.approx(counter.get_total_flops(), rel=0.02)
 
 
 def test_the_size_of_a_batch(spliced):
     batch = collate(spliced[1], [FIVE[:2]])
     lengths = batch["sample_lengths"]
-    assert BatchSize.of(batch) == BatchSize(sum(lengths), sum(n * n for n in lengths), len(batch["targets"]), 8)
+    assert BatchSize.of(batch) == BatchSize(sum(lengths), sum(n * n for n in lengths), len(batch["targets"]), 8, ((1, 2), (2, 2)))
 
 
 # ---- figures ---------------------------------------------------------------------------------------------------------------------

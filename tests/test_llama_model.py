@@ -18,9 +18,9 @@ from smvl.infer.gguf_folder import is_gguf_folder, open_gguf_folder, verify_gguf
 from smvl.infer.manifest import ExportFolderError
 from smvl.infer.memory import Memory
 from smvl.infer.request import Request
+from smvl.layouts.smolvlm.tiles import cut_tiles, plan_grid
+from smvl.layouts.tokens import IMAGE_TOKEN
 from smvl.processing.processing_smvl import SmVLMProcessor
-from smvl.processing.tiles import cut_tiles, plan_grid
-from smvl.processing.tokens import IMAGE_TOKEN
 from tests.test_export_gguf import save_checkpoint
 from tests.test_imports import ROOT, WITHOUT_TORCH
 from tests.test_onnx_model import ask, noise, requests

@@ -19,7 +19,6 @@ import smvl
 from smvl.config import LoraConfig, load_config
 from smvl.model.marker_rows import attach_marker_rows, detach_marker_rows
 from smvl.model.saving import save_model
-from smvl.processing.tokens import marker_ids
 from smvl.train import lora, lora_merge
 from smvl.train.lora import attach_lora, is_lora_attached, lora_parameters, save_adapter
 from smvl.train.lora_merge import MergeError, merge_lora, merged_state_dict
@@ -227,7 +226,7 @@ def test_the_merged_state_in_stock_classes_equals_the_live_model(donors, tmp_pat
     model, processor = smvl.splice(*donors[tied])
     stock_names = list(model.state_dict())
     base = logits(model, processor)
-    rows = attach_marker_rows(model, marker_ids(processor.tokenizer).trained)
+    rows = attach_marker_rows(model, processor.trained_ids)
     attach_lora(model, SETTINGS, seed=0)
     train(model, processor, also=(rows.rows, model.model.connector.modality_projection.proj.weight))
     live, before = logits(model, processor), snapshot(model)
@@ -244,7 +243,7 @@ def test_the_merged_state_in_stock_classes_equals_the_live_model(donors, tmp_pat
 def test_without_lora_the_merged_state_is_the_models_own_without_the_marker_rows(spliced):
     model, processor = spliced
     expected = snapshot(model)
-    attach_marker_rows(model, marker_ids(processor.tokenizer).trained)
+    attach_marker_rows(model, processor.trained_ids)
     merged = merged_state_dict(model)
     assert equal(merged, expected)
     assert all(merged[name].data_ptr() == tensor.data_ptr() for name, tensor in model.state_dict().items() if name in merged)
@@ -322,7 +321,7 @@ def test_merging_nothing_or_unchecked_is_refused(spliced):
 def test_stock_peft_loads_the_adapter_with_connector_and_marker_rows(donors, tmp_path, tied):
     model, processor = smvl.splice(*donors[tied])
     save_model(model, tmp_path / "base")
-    rows = attach_marker_rows(model, marker_ids(processor.tokenizer).trained)
+    rows = attach_marker_rows(model, processor.trained_ids)
     attach_lora(model, SETTINGS, seed=0)
     train(model, processor, also=(rows.rows, model.model.connector.modality_projection.proj.weight))
     save_adapter(model, tmp_path / "adapter")
@@ -360,7 +359,7 @@ def test_marker_rows_and_lora_come_off_in_either_order(donors):
     states = []
     for markers_first in (True, False):
         model, processor = smvl.splice(*donors[True])
-        rows = attach_marker_rows(model, marker_ids(processor.tokenizer).trained)
+        rows = attach_marker_rows(model, processor.trained_ids)
         attach_lora(model, SETTINGS, seed=0)
         train(model, processor, also=(rows.rows,))
         for detach in sorted((0, 1), reverse=markers_first):

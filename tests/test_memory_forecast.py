@@ -9,7 +9,6 @@ from torch import nn
 import train
 from smvl.assemble import splice
 from smvl.config import load_config
-from smvl.processing.tokens import marker_ids
 from smvl.train import memory_forecast
 from smvl.train.arguments import training_arguments
 from smvl.train.heap import HeapReplay
@@ -21,7 +20,7 @@ from tests.tiny_run import write_run
 
 CPU = torch.device("cpu")
 FLOAT = 4
-PACK = PackShape(tokens=192, tiles=20, loss_tokens=20)
+PACK = PackShape(tokens=192, units=20, loss_tokens=20)
 
 
 def stage_memory(folder, number: int = 1, *, attention: str = "sdpa", **trainer) -> StageMemory:
@@ -29,7 +28,7 @@ def stage_memory(folder, number: int = 1, *, attention: str = "sdpa", **trainer)
     config = load_config(write_run(folder))
     stage = replace(config.stages[number], trainer={**config.stages[number].trainer, **trainer})
     model, processor = splice(config.model.vision, config.model.text, attention=attention)
-    trained = marker_ids(processor.tokenizer).trained
+    trained = processor.trained_ids
     plan = plan_stage(stage, model, marker_ids=trained, max_steps=5, default_learning_rate=1e-3)
     arguments = training_arguments(config, stage, folder / "out", max_steps=5)
     return StageMemory(model, plan, arguments, PACK, CPU)
@@ -65,8 +64,8 @@ def test_weights_gradients_and_optimizer_of_a_stage_are_what_its_parameters_need
     assert forecast.weights == sum(tensor.nbytes for tensor in stored) + scale
     assert forecast.gradients == FLOAT * count
     assert forecast.optimizer == 2 * FLOAT * count + FLOAT * len(learning)  # two moments, and a counter for each parameter
-    pixels = 3 * 32 * 32 * PACK.tiles
-    ids = 8 * (3 * PACK.tokens + 4 * PACK.tiles + 2 * PACK.loss_tokens) + 4 * 2  # and where the sample begins and ends
+    pixels = 3 * 32 * 32 * PACK.units
+    ids = 8 * (3 * PACK.tokens + 4 * PACK.units + 2 * PACK.loss_tokens) + 4 * 2  # and where the sample begins and ends
     batches = memory.arguments.gradient_accumulation_steps + 1  # accelerate's loader is one ahead
     assert forecast.batches == batches * (pixels + ids)
 

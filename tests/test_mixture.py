@@ -37,7 +37,7 @@ class Rows:
 
 class CostsAsLayouts:
     def lay_out(self, cost: RowCost) -> SimpleNamespace:
-        return SimpleNamespace(input_ids=range(cost.tokens), num_tiles=cost.tiles, shortened=())
+        return SimpleNamespace(input_ids=range(cost.tokens), num_units=cost.units, shortened=())
 
 
 def four_sources() -> list[Rows]:

@@ -18,7 +18,7 @@ import smvl
 from smvl import settings_files
 from smvl.assemble import load_checkpoint
 from smvl.config import DataConfig
-from smvl.doctor.token_count import features_per_tile, processor_of_folder
+from smvl.doctor.token_count import encoder_sides, processor_of_folder
 from smvl.infer.engine import Engine
 from smvl.model.donors import DonorError, check_text_donor, load_text, load_tower, read_vision_donor
 from smvl.model.saving import save_model
@@ -92,7 +92,7 @@ LOADS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "an engine": ("linear", lambda folder: Engine.from_folder(folder, device="cpu")),
     "a text donor": ("text", check_text_donor),
     "a vision donor": ("vision", read_vision_donor),
-    "features of a vision donor": ("vision", lambda folder: features_per_tile(folder, None)),
+    "features of a vision donor": ("vision", lambda folder: encoder_sides(folder, None)),
 }
 
 

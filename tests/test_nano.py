@@ -29,7 +29,7 @@ from nano.pages import BARE, UNKNOWN, LabelledPage, Pages, ScenePages, draw_numb
 from nano.telling import NAMES, NOTHING, draw_strip, merge, tell
 from nano.views import draw_photograph, map_points
 from smvl.config import SceneSourceConfig, load_config
-from smvl.processing.layout import IGNORED_LABEL
+from smvl.processing.laid_out import IGNORED_LABEL
 from smvl.scenes.fonts import common_characters, pip_fonts
 from smvl.scenes.glyphs import Mark
 from smvl.scenes.scene import Drawing

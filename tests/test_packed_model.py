@@ -13,10 +13,11 @@ from transformers.image_transforms import normalize, rescale
 import smvl
 from smvl.data.quarantine import Failure
 from smvl.data.sample import Sample
+from smvl.layouts.pixel_scale import PixelScale
+from smvl.layouts.smolvlm.tiles import cut_byte_tiles, cut_tiles, plan_grid
 from smvl.model.packed_attention import PACKED, packed_sdpa_attention, sample_options, use_plain_attention
 from smvl.packing.collator import FAILURES, SAMPLE_IDS, PackCollator
 from smvl.packing.encode import Encoder
-from smvl.processing.tiles import PixelScale, cut_byte_tiles, cut_tiles, plan_grid
 from smvl.train import loss as loss_module
 from smvl.train.loss import linear_cross_entropy, token_losses
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
@@ -57,7 +58,7 @@ def inputs(encoder: Encoder, packs: list[list[Sample]]) -> dict:
 def stock_inputs(encoder: Encoder, batch: dict) -> dict:
     """Ids and pixels of a batch as transformers' own forward pass takes them, normalised by transformers' own code."""
     processor = encoder.processor.image_processor
-    rescaled = rescale(batch["tiles"].numpy(), processor.rescale_factor)
+    rescaled = rescale(batch["pixels"].numpy(), processor.rescale_factor)
     pixels = np.stack([normalize(tile, processor.image_mean, processor.image_std, input_data_format="channels_first") for tile in rescaled])
     return {"input_ids": batch["input_ids"], "pixel_values": torch.from_numpy(pixels).unsqueeze(0)}
 
@@ -84,7 +85,7 @@ def test_a_batch_is_the_samples_end_to_end(spliced):
     assert batch["sample_lengths"] == [len(entry.input_ids) for entry in encoded]
     assert batch["input_ids"][0, batch["image_positions"]].unique().tolist() == [encoder.processor.image_token_id]
     assert batch["input_ids"][0, batch["loss_positions"] + 1].tolist() == batch["targets"].tolist()
-    assert torch.equal(batch["tiles"], torch.cat([entry.tiles for entry in encoded])) and batch["tiles"].dtype == torch.uint8
+    assert torch.equal(batch["pixels"], torch.cat([entry.pixels for entry in encoded])) and batch["pixels"].dtype == torch.uint8
     assert batch[SAMPLE_IDS] == [f"test/{number}" for number in range(5)] and batch[FAILURES] == []
 
 
@@ -133,7 +134,7 @@ def test_image_features_are_the_stock_models_own(spliced):
     batch = collate(encoder, [[FIVE[2]]])
     with torch.no_grad():
         stock = packed.model.get_image_features(stock_inputs(encoder, batch)["pixel_values"], return_dict=True).pooler_output
-        torch.testing.assert_close(packed.image_features(batch["tiles"]), torch.cat(tuple(stock)), atol=1e-6, rtol=0)
+        torch.testing.assert_close(packed.image_features(batch["pixels"], batch["shapes"]), torch.cat(tuple(stock)), atol=1e-6, rtol=0)
 
 
 def test_packed_losses_equal_separate_losses(spliced):
@@ -285,8 +286,8 @@ def test_on_a_card_samples_at_once_are_samples_one_after_another():
 def test_tiles_that_are_not_as_many_as_image_tokens_are_refused(spliced):
     packed, encoder = spliced
     batch = inputs(encoder, [[FIVE[3]]])
-    batch["tiles"] = batch["tiles"][:-1]
-    with pytest.raises(ValueError, match="the batch has 2 tiles, which make 8 image features, but 12 image tokens"):
+    batch["pixels"] = batch["pixels"][:-1]
+    with pytest.raises(ValueError, match="the batch has 2 tiles or patches, which make 8 image features, but 12 image tokens"):
         packed(**batch)
 
 
@@ -305,7 +306,7 @@ def test_a_frozen_tower_keeps_no_graph(tmp_path):
     model.model.connector.requires_grad_(True)
     packed, kept = PackedModel(model, PixelScale()), []
     with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.shape) or tensor, lambda tensor: tensor):
-        packed.image_features(torch.randn(3, 3, 32, 32))
+        packed.image_features(torch.randn(3, 3, 32, 32), [(1, 2)])
     assert kept == [torch.Size([12, 96])]  # the projector's input alone: 3 tiles of 4 tokens
 
 

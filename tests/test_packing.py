@@ -38,7 +38,7 @@ def tokens_of(costs: list[RowCost], members: list[int]) -> int:
 
 
 def tiles_of(costs: list[RowCost], members: list[int]) -> int:
-    return sum(costs[index].tiles for index in members)
+    return sum(costs[index].units for index in members)
 
 
 def test_a_pack_begins_with_the_longest_and_is_filled_to_the_last_token():
@@ -49,20 +49,20 @@ def test_a_pack_begins_with_the_longest_and_is_filled_to_the_last_token():
 def test_tiles_bind_a_pack_as_tokens_do():
     costs = [RowCost(4, 3), RowCost(3, 3), RowCost(3, 1), RowCost(2, 0)]
     assert plan_packs(costs, 10) == [[0, 1, 2]] + [[3]]
-    assert plan_packs(costs, 10, max_tiles=4) == [[0, 2, 3], [1]]
+    assert plan_packs(costs, 10, max_units=4) == [[0, 2, 3], [1]]
 
 
 def test_a_row_over_a_limit_is_alone():
-    assert plan_packs([RowCost(3, 0), RowCost(12, 0), RowCost(2, 9)], 10, max_tiles=4) == [[1], [0], [2]]
+    assert plan_packs([RowCost(3, 0), RowCost(12, 0), RowCost(2, 9)], 10, max_units=4) == [[1], [0], [2]]
 
 
-@pytest.mark.parametrize("max_tiles", [None, 60, 30])
+@pytest.mark.parametrize("max_units", [None, 60, 30])
 @pytest.mark.parametrize("seed", range(5))
-def test_packs_of_random_rows_keep_both_limits_and_lose_nothing(seed, max_tiles):
-    costs = [RowCost(cost.tokens, min(cost.tiles, max_tiles or 99)) for cost in draw("image", 200, 4096, seed=seed)]
-    packs = plan_packs(costs, 4096, max_tiles)
+def test_packs_of_random_rows_keep_both_limits_and_lose_nothing(seed, max_units):
+    costs = [RowCost(cost.tokens, min(cost.units, max_units or 99)) for cost in draw("image", 200, 4096, seed=seed)]
+    packs = plan_packs(costs, 4096, max_units)
     assert sorted(itertools.chain(*packs)) == list(range(200))
-    assert all(tokens_of(costs, pack) <= 4096 and tiles_of(costs, pack) <= (max_tiles or 999) for pack in packs)
+    assert all(tokens_of(costs, pack) <= 4096 and tiles_of(costs, pack) <= (max_units or 999) for pack in packs)
 
 
 # ---- fill ------------------------------------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def test_the_planned_costs_are_the_encoded_ones(encoder, tmp_path):
     dataset = PackedDataset(sampler.mixture, encoder)
     for pack in itertools.islice(sampler, 5):
         encoded = dataset[pack]
-        assert [(len(entry.input_ids), len(entry.tiles)) for entry in encoded] == [sampler.cost(key)[:2] for key in pack]
+        assert [(len(entry.input_ids), len(entry.pixels)) for entry in encoded] == [sampler.cost(key)[:2] for key in pack]
 
 
 # ---- going on --------------------------------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def drawn_sampler(**options) -> PackSampler:
     return make_sampler(DRAWN, max_length=4096, **{"look_ahead": 32, **options})
 
 
-@pytest.mark.parametrize("options", [{}, {"max_tiles": 40}, {"packing": False}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"max_units": 40}, {"packing": False}], ids=str)
 def test_a_stream_broken_off_anywhere_goes_on_exactly(options):
     whole, sampler = list(itertools.islice(drawn_sampler(**options), 400)), drawn_sampler(**options)
     packs = iter(sampler)
@@ -220,8 +220,8 @@ def test_a_position_is_refused_that_is_forgotten_or_yet_to_come_or_of_other_sett
     for position in (0, 1000):
         with pytest.raises(ValueError, match=f"the position after {position} packs is not known any more, or not yet"):
             sampler.state_at(position)
-    with pytest.raises(ValueError, match=r"planned with max_tiles None \(now 40\); go on with the same, or begin a new run"):
-        drawn_sampler(max_tiles=40).start_from(state)
+    with pytest.raises(ValueError, match=r"planned with max_units None \(now 40\); go on with the same, or begin a new run"):
+        drawn_sampler(max_units=40).start_from(state)
 
 
 # ---- measuring -------------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from smvl.model.position_table import gather, read_places, spread, table_side
+from smvl.layouts.smolvlm.position_table import gather, read_places, spread, table_side
 
 SIDES = [1, 2, 3, 6, 12, 14, 16, 24, 25, 27, 31, 32, 48]
 

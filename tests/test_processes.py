@@ -61,7 +61,7 @@ def packs_in(log: Path, steps: range) -> list[list[str]]:
 def first_packs(config_path: Path, checkpoint: Path, number: int) -> list[list[str]]:
     """What the stream begins with."""
     config = load_config(config_path)
-    encoder = Encoder(SmVLMProcessor.from_pretrained(checkpoint), config.data.max_length, config.data.max_tiles)
+    encoder = Encoder(SmVLMProcessor.from_pretrained(checkpoint), config.data.max_length, config.data.max_units)
     mixture = open_mixture(config.stages[0], seed=config.seed)
     options = {"max_length": config.data.max_length, "packing": config.data.packing, "look_ahead": config.data.look_ahead}
     sampler = PackSampler(mixture, encoder, seed=config.seed, quarantine=Quarantine(None, 1.0), **options)

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from transformers import AutoTokenizer, ProcessorMixin
 
-from smvl.processing.build import build_processor
+from smvl.layouts.tokens import TILE_MARKERS, check_tokens
 from smvl.processing.chat_template import training_template
 from smvl.processing.control_text import ControlText
-from smvl.processing.layout import (
+from smvl.processing.laid_out import (
     EARLY_TURNS_DROPPED,
     FEWER_TILES,
     IGNORED_LABEL,
@@ -21,8 +21,7 @@ from smvl.processing.layout import (
     without_first_turns,
 )
 from smvl.processing.processing_smvl import SmVLMProcessor
-from smvl.processing.tokens import MARKERS, check_tokens, marker_ids
-from tests.donors import save_text_donor, small_tokenizer
+from tests.donors import build_processor, save_text_donor, small_tokenizer
 from tests.qwen3 import official_chat_template, save_qwen3_tokenizer
 
 NUM_QWEN3_ROWS = 151_936
@@ -69,7 +68,7 @@ GRID = (
 
 
 def test_every_marker_is_one_token_within_qwen3s_own_rows(processor):
-    for marker in MARKERS:
+    for marker in TILE_MARKERS:
         ids = processor.tokenizer.encode(marker, add_special_tokens=False)
         assert len(ids) == 1 and ids[0] < NUM_QWEN3_ROWS, marker
     assert processor.tokenizer.encode("<|image_pad|><|vision_pad|><|video_pad|>") == [151655, 151654, 151656]
@@ -84,13 +83,12 @@ def test_adding_markers_changes_no_id_that_qwen3_has(processor):
 
 def test_a_tokenizer_without_a_marker_is_refused_by_name():
     with pytest.raises(ValueError, match=r"does not know the marker <vision_start> as one token: it becomes \d+ pieces"):
-        check_tokens(small_tokenizer())
+        check_tokens(small_tokenizer(), TILE_MARKERS)
 
 
 def test_only_new_markers_are_trained(processor):
-    ids = marker_ids(processor.tokenizer)
-    assert ids.image == 151655 and ids.image not in ids.trained
-    assert ids.trained == tuple(range(151669, 151706))
+    assert processor.image_token_id == 151655 and processor.image_token_id not in processor.trained_ids
+    assert processor.trained_ids == tuple(range(151669, 151706))
 
 
 # ---- ids and loss mask -----------------------------------------------------------------------------------------------------------
@@ -216,7 +214,7 @@ def test_control_text_knows_a_fixed_set_of_openings(processor):
 )
 def test_tiles_are_planned_from_the_size_alone_and_cut_as_planned(processor, size, grid):
     layout = processor.lay_out([question(None, "?"), answer("!")], [size])
-    assert (layout.grids[0].rows, layout.grids[0].columns) == grid
+    assert (layout.plans[0].rows, layout.plans[0].columns) == grid
     pixels = processor.pixel_values([picture(size[1], size[0])], layout)
     assert pixels.shape == (grid[0] * grid[1] + 1, 3, 32, 32) and pixels.dtype == np.float32
     assert layout.input_ids.count(processor.image_token_id) == len(pixels) * processor.image_seq_len
@@ -256,20 +254,20 @@ def test_images_can_be_limited_to_fewer_tiles_than_in_training(tmp_path):
     sizes = [(128, 128), (32, 128)]
     found = {}
     for longest_edge, most_tiles in [(None, None), (64, None), (128, 6), (128, 1)]:
-        limited.limit_images(longest_edge=longest_edge, most_tiles=most_tiles)
+        limited.limit_images(longest_edge=longest_edge, most_units=most_tiles)
         layout = limited.lay_out([question(None, None, "?"), answer("!")], sizes)
-        found[longest_edge, most_tiles] = [grid.num_tiles for grid in layout.grids]
-        assert limited.pixel_values([picture(width, height) for height, width in sizes], layout).shape[0] == layout.num_tiles
+        found[longest_edge, most_tiles] = [grid.num_tiles for grid in layout.plans]
+        assert limited.pixel_values([picture(width, height) for height, width in sizes], layout).shape[0] == layout.num_units
     assert found == {(None, None): [17, 5], (64, None): [5, 3], (128, 6): [5, 5], (128, 1): [1, 1]}
 
 
 LIMITS = [
     ({"longest_edge": 100}, r"^longest_edge is 100 and the tile is 32 pixels; longest_edge must be 1 to 6 whole tiles \(32 to 192\).$"),
     ({"longest_edge": "64"}, "^longest_edge is '64' and the tile is 32 pixels;"),
-    ({"longest_edge": 32, "most_tiles": 0}, "^at most 0 tiles for an image; expected a whole number of at least 1.$"),
-    ({"most_tiles": 1.5}, "^at most 1.5 tiles"),
-    ({"most_tiles": True}, "^at most True tiles"),
-    ({"most_tiles": "a"}, "^at most 'a' tiles"),
+    ({"longest_edge": 32, "most_units": 0}, "^at most 0 tiles for an image; expected a whole number of at least 1.$"),
+    ({"most_units": 1.5}, "^at most 1.5 tiles"),
+    ({"most_units": True}, "^at most True tiles"),
+    ({"most_units": "a"}, "^at most 'a' tiles"),
 ]
 
 
@@ -277,7 +275,7 @@ LIMITS = [
 def test_a_limit_that_no_grid_can_have_is_refused(processor, limits, complaint):
     with pytest.raises(ValueError, match=complaint):
         processor.limit_images(**limits)
-    assert processor.lay_out([question(None, "?"), answer("!")], [(64, 64)]).num_tiles == 5
+    assert processor.lay_out([question(None, "?"), answer("!")], [(64, 64)]).num_units == 5
 
 
 @pytest.mark.parametrize("off", [0, 1, 2])
@@ -299,7 +297,7 @@ def test_a_long_sample_first_gets_fewer_tiles(processor):
     messages = [question(None, "?"), answer("!")]
     finest = processor.lay_out(messages, [(64, 64)])
     shorter = processor.lay_out(messages, [(64, 64)], max_length=len(finest.input_ids) - 1)
-    assert shorter.shortened == (FEWER_TILES,) and shorter.num_tiles == 1
+    assert shorter.shortened == (FEWER_TILES,) and shorter.num_units == 1
     assert processor.pixel_values([picture()], shorter).shape[0] == 1
     assert supervised(processor, shorter) == f"!{ENDING}"
 
@@ -328,7 +326,7 @@ def test_as_few_turns_go_as_must(processor):
             images = generator.choice([0, 0, 1])
             messages += [question(*[None] * images, f"第{turn}?" + "长" * generator.randrange(30)), answer("答" * generator.randint(1, 9))]
         sizes = [(64, 64)] * sum(map(count_images, messages))
-        limits = {"max_length": generator.randint(40, 200), "max_tiles": generator.choice([None, 1, 6])}
+        limits = {"max_length": generator.randint(40, 200), "max_units": generator.choice([None, 1, 6])}
         expected = None
         for number in range(count_turns(messages)):
             kept, dropped = without_first_turns(messages, number)
@@ -372,13 +370,13 @@ def test_early_turns_of_any_length_go_in_no_time(processor):
 def test_more_tiles_than_allowed_are_too_long_as_well(processor):
     messages = [question(None, "第一?"), answer("一"), question(None, "第二?"), answer("二")]
     finest = processor.lay_out(messages, [(64, 64), (64, 64)])
-    assert processor.lay_out(messages, [(64, 64), (64, 64)], max_tiles=finest.num_tiles) == finest
-    fewer = processor.lay_out(messages, [(64, 64), (64, 64)], max_tiles=finest.num_tiles - 1)
-    assert fewer.shortened == (FEWER_TILES,) and fewer.num_tiles == 2
-    last = processor.lay_out(messages, [(64, 64), (64, 64)], max_tiles=1)
-    assert last.shortened == (FEWER_TILES, EARLY_TURNS_DROPPED) and last.num_tiles == 1 and last.kept_images == [1]
+    assert processor.lay_out(messages, [(64, 64), (64, 64)], max_units=finest.num_units) == finest
+    fewer = processor.lay_out(messages, [(64, 64), (64, 64)], max_units=finest.num_units - 1)
+    assert fewer.shortened == (FEWER_TILES,) and fewer.num_units == 2
+    last = processor.lay_out(messages, [(64, 64), (64, 64)], max_units=1)
+    assert last.shortened == (FEWER_TILES, EARLY_TURNS_DROPPED) and last.num_units == 1 and last.kept_images == [1]
     with pytest.raises(TooLongError, match="2 images in the last turn, which is more than max_tiles 1 even with one tile an image"):
-        processor.lay_out([question(None, None, "?"), answer("!")], [(64, 64), (64, 64)], max_tiles=1)
+        processor.lay_out([question(None, None, "?"), answer("!")], [(64, 64), (64, 64)], max_units=1)
 
 
 def test_what_fits_is_not_shortened(processor):

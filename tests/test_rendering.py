@@ -10,10 +10,9 @@ import pytest
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 from smvl.processing import rendering
-from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor, default_chat_template
 from smvl.processing.rendering import ChatTemplateError
-from tests.donors import save_text_donor
+from tests.donors import build_processor, save_text_donor
 from tests.onnx_exports import save_small_checkpoint
 from tests.qwen3 import official_chat_template
 

@@ -82,7 +82,7 @@ def test_an_image_in_a_source_of_pure_text_goes_into_quarantine(tmp_path, encode
 
 
 def test_a_row_that_asks_nothing_of_the_model_is_refused(encoder, monkeypatch):
-    monkeypatch.setattr("smvl.processing.layout.Layout.num_supervised", 0)
+    monkeypatch.setattr("smvl.processing.laid_out.LaidOut.num_supervised", 0)
     with pytest.raises(SampleError) as error:
         encoder.lay_out(Sample("1", [USER, ASSISTANT], [], "test"))
     assert error.value.rule == "nothing supervised"

@@ -9,9 +9,9 @@ import torch
 import smvl
 import train
 from smvl.data.sample import Sample
+from smvl.layouts.pixel_scale import PixelScale
 from smvl.packing.collator import PackCollator
 from smvl.packing.encode import Encoder
-from smvl.processing.tiles import PixelScale
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from smvl.train.sight import Sight, SightCheck, SightReport
 from tests.donors import save_text_donor, save_vision_donor
@@ -89,7 +89,7 @@ def test_only_pixels_are_swapped_never_the_text_around_them(setting, tmp_path):
     rows = [image_row(0, *write_images(tmp_path)[0]), image_row(1, f"wide/{wide[1][0]}", wide[1][1])]
     source = open_json_lines(write_rows(tmp_path / "rows.jsonl", rows))
     chunks = list(SightCheck(encoder, [source[0], source[1]])._chunks())
-    assert [len(chunk) for chunk in chunks] == [1, 1] and chunks[0][0].grids != chunks[1][0].grids
+    assert [len(chunk) for chunk in chunks] == [1, 1] and chunks[0][0].shapes != chunks[1][0].shapes
 
 
 def test_figures_are_given_for_each_source(setting):
@@ -138,11 +138,11 @@ class HistoricModel(PackedModel):
     """The public project's fault, as transformers of its day let it pass: the image token's id was changed on the outer module, the inner
     one went on looking for the donor's, found none, and merged nothing; the loss fell all the same."""
 
-    def _put_images(self, embeddings, positions, tiles):
+    def _put_images(self, embeddings, positions, pixels, shapes):
         self.model.model.image_token_id = self.model.config.image_token_id - 1
         found = positions[self.model.model.image_token_id == self.model.config.image_token_id :][:0]
-        features = self.image_features(tiles)
-        return embeddings.flatten(0, 1).index_copy(0, found, features[: len(found)]).view_as(embeddings)
+        features = self.image_features(pixels, shapes)
+        return embeddings.flatten(0, 1).index_copy(0, found, features[: len(found)]).view_as(embeddings), []
 
 
 def test_the_historic_fault_ends_a_run_before_its_first_step(tmp_path, monkeypatch, capsys):
@@ -160,7 +160,7 @@ def test_the_stock_modules_refuse_the_historic_fault_today(setting):
     model.config.image_token_id = right + 1
     try:
         with pytest.raises(ValueError, match="Image features and image tokens do not match"):
-            model(input_ids=batch["input_ids"], pixel_values=packed.pixel_values(batch["tiles"]).unsqueeze(0))
+            model(input_ids=batch["input_ids"], pixel_values=packed.pixel_values(batch["pixels"]).unsqueeze(0))
     finally:
         model.config.image_token_id = right
 

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
+from smvl.layouts.tokens import STOCK_ATTRIBUTES, TILE_MARKERS, add_missing_tokens
 from smvl.processing.smolvlm_names import SMOLVLM_ATTRIBUTES, SMOLVLM_NAMES, to_own_names, to_smolvlm_names
-from smvl.processing.tokens import STOCK_ATTRIBUTES, add_missing_tokens
 from tests.donors import small_tokenizer
 
 
 def test_a_tokenizer_keeps_its_ids_under_the_other_names() -> None:
     tokenizer = small_tokenizer()
-    add_missing_tokens(tokenizer)
+    add_missing_tokens(tokenizer, TILE_MARKERS)
     before = tokenizer.backend_tokenizer.to_str()
     renamed = to_smolvlm_names(before)
     ids = [{token["content"]: token["id"] for token in json.loads(text)["added_tokens"]} for text in (before, renamed)]

@@ -13,7 +13,6 @@ from smvl.assemble import CheckpointError, load_checkpoint
 from smvl.model.donors import DonorError, check_donor_folder
 from smvl.model.marker_rows import attach_marker_rows, detach_marker_rows
 from smvl.model.saving import save_model
-from smvl.processing.tokens import marker_ids
 from tests.donors import TILE, save_text_donor, save_vision_donor
 from tests.test_processing_smvl import answer, picture, question
 
@@ -111,7 +110,7 @@ def test_no_embedding_is_resized_while_spare_rows_suffice(spliced, donors):
 def test_only_the_marker_rows_of_the_embedding_are_new(spliced, donors):
     donor = AutoModelForCausalLM.from_pretrained(donors[1]).get_input_embeddings().weight
     changed = (spliced[0].get_input_embeddings().weight != donor).any(dim=1).nonzero().flatten().tolist()
-    assert changed == sorted(marker_ids(spliced[1].tokenizer).trained)
+    assert changed == sorted(spliced[1].trained_ids)
 
 
 def test_what_is_new_starts_alike_in_every_type(donors):
@@ -266,8 +265,8 @@ def test_the_configuration_has_what_every_runtime_reads(spliced, tmp_path):
 
 
 def test_generation_never_writes_a_marker(spliced):
-    markers = marker_ids(spliced[1].tokenizer)
-    assert set(spliced[0].generation_config.suppress_tokens) == {markers.image, *markers.trained}
+    model, processor = spliced
+    assert set(model.generation_config.suppress_tokens) == {processor.image_token_id, *processor.trained_ids}
 
 
 def test_an_mlp_projector_travels_with_its_code(donors, tmp_path):
@@ -312,7 +311,7 @@ def test_a_checkpoint_with_missing_weights_is_refused(spliced, tmp_path):
 
 def test_marker_rows_learn_while_the_rest_of_the_embedding_is_frozen(spliced):
     model, processor = spliced
-    ids = marker_ids(processor.tokenizer).trained
+    ids = processor.trained_ids
     before = model.get_input_embeddings().weight.detach().clone()
     inputs = inputs_of(processor)
     untouched = model(**inputs).logits
@@ -337,7 +336,7 @@ def test_marker_rows_learn_while_the_rest_of_the_embedding_is_frozen(spliced):
 def test_the_gradient_of_marker_rows_does_not_depend_on_the_order_of_threads(spliced):
     """Two runs with the same seed end bit for bit alike on several threads only if every sum has one order."""
     model, processor = spliced
-    rows = attach_marker_rows(model, marker_ids(processor.tokenizer).trained)
+    rows = attach_marker_rows(model, processor.trained_ids)
     generator = torch.Generator().manual_seed(0)
     ids = rows.ids[torch.randint(0, len(rows.ids), (4, 4096), generator=generator)]
     weights = torch.randn(4, 4096, rows.rows.shape[1], generator=generator)

@@ -5,7 +5,7 @@ import torch
 from transformers import SmolVLMVisionConfig
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
-from smvl.model.vision_tower import encode_tiles, patch_places
+from smvl.layouts.smolvlm.vision_tower import encode_tiles, patch_places
 
 
 def make_tower(side: int, *, patch: int = 4) -> SmolVLMVisionTransformer:

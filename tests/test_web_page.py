@@ -18,8 +18,8 @@ from PIL import Image
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 from smvl.infer.text_stream import split_thinking
+from smvl.layouts.smolvlm.tiles import cut_tiles, plan_grid
 from smvl.processing.processing_smvl import SmVLMProcessor
-from smvl.processing.tiles import cut_tiles, plan_grid
 from tests.onnx_exports import export_small, save_small_checkpoint
 from tests.tiny_data import noise
 from tests.transformers_js import PACKAGE, find_modules, what_is_missing
@@ -189,7 +189,7 @@ def test_the_prompts_ids_are_the_processors(export: Path) -> None:
     layouts = [
         processor.lay_out(messages, size, add_generation_prompt=True, enable_thinking=False) for messages, size in zip(conversations, sizes)
     ]
-    shown = processor.tokenizer.encode(layouts[-1].grids[0].text(processor.image_seq_len), add_special_tokens=False)
+    shown = processor.tokenizer.encode(layouts[-1].plans[0].text(processor.image_seq_len), add_special_tokens=False)
     found[-1] = [token for row in found[-1] for token in (shown if row == -1 else [row])]
     assert found == [layout.input_ids for layout in layouts]
 

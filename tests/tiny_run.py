@@ -14,8 +14,12 @@ from tests.tiny_data import write_cauldron, write_json_lines
 
 TRAINER = {"per_device_train_batch_size": 1, "learning_rate": 1e-3, "logging_steps": 1, "save_steps": 2, "save_total_limit": 2}
 
+MODEL: dict[str, dict[str, Any]] = {"smolvlm": {}, "qwen3_vl": {"layout": "qwen3_vl", "deepstack": [0]}}
+IMAGE = {"smolvlm": {"tile": TILE, "longest_edge": 2 * TILE}, "qwen3_vl": {"min_pixels": 256, "max_pixels": 4 * TILE**2}}
+"""By layout."""
 
-def write_run(folder: Path, **changes: Any) -> Path:
+
+def write_run(folder: Path, *, layout: str = "smolvlm", **changes: Any) -> Path:
     """Donors, data and `run.yaml` in `folder`; `changes` replace top-level keys. Returns the path of the YAML."""
     if not (folder / "vision").exists():
         save_vision_donor(folder / "vision")
@@ -23,8 +27,8 @@ def write_run(folder: Path, **changes: Any) -> Path:
         write_json_lines(folder / "data")
         write_cauldron(folder / "cauldron")
     config = {
-        "model": {"vision": str(folder / "vision"), "text": str(folder / "text")},
-        "data": {"max_length": 192, "image": {"tile": TILE, "longest_edge": 2 * TILE}, "workers": 0},
+        "model": {"vision": str(folder / "vision"), "text": str(folder / "text"), **MODEL[layout]},
+        "data": {"max_length": 192, "image": IMAGE[layout], "workers": 0},
         "stages": [
             {
                 "name": "align",

@@ -17,7 +17,7 @@ from smvl.augment.zh import augment_text
 from smvl.config import ImageAugmentConfig, TextAugmentConfig
 from smvl.data.sample import Sample
 from smvl.data.source import Source
-from smvl.processing.layout import count_images, is_image_part
+from smvl.processing.laid_out import count_images, is_image_part
 
 _SPACES = ("\n", "\n", " ")
 """What clients put there: a line break more often than a space."""

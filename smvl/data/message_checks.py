@@ -12,7 +12,7 @@ from typing import Any
 from smvl.data.rules import SampleError
 from smvl.data.tool_calls import read_calls
 from smvl.data.tool_results import results_in_order
-from smvl.processing.layout import count_images, is_learned
+from smvl.processing.laid_out import count_images, is_learned
 from smvl.processing.plain_values import ROLES
 
 _PRIVATE = re.compile("[\ue000-\uf8ff]")

@@ -6,7 +6,7 @@ from typing import Any
 
 from smvl.data.message_checks import check_messages, check_texts, text_of
 from smvl.data.rules import SampleError
-from smvl.processing.layout import count_characters, count_images
+from smvl.processing.laid_out import count_characters, count_images
 
 __all__ = ["MAX_CHARACTERS", "MAX_ID", "Sample", "SampleError"]
 

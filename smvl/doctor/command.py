@@ -140,17 +140,15 @@ def _processor(options: argparse.Namespace, config: Config | None, data: DataCon
 
 def _settings(options: argparse.Namespace, data: DataConfig, processor: Any) -> dict[str, Any]:
     """What the results depend on."""
-    image = asdict(data.image or ImageConfig())
-    if processor is not None:  # a checkpoint has its own
-        settings = processor.image_processor
-        image = {"tile": settings.max_image_size["longest_edge"], "longest_edge": settings.size["longest_edge"]}
+    # a checkpoint has its own
+    image = _image_settings(data) if processor is None else processor.pictures.settings
     return {
         "path": options.path,
         "overrides": options.overrides,
         "against": options.against,
         "lengths": "characters" if processor is None else "tokens",
         "max_length": data.max_length,
-        "max_tiles": data.max_tiles,
+        "max_tiles": data.max_units,
         "image": image,
         "max_drop_share": data.max_drop_share,
         "pixels": not options.no_pixels,
@@ -159,14 +157,19 @@ def _settings(options: argparse.Namespace, data: DataConfig, processor: Any) -> 
     }
 
 
+def _image_settings(data: DataConfig) -> dict[str, int]:
+    image = asdict(data.image or ImageConfig().of_layout("smolvlm"))
+    return {name: value for name, value in image.items() if value is not None}
+
+
 def _examine(options: argparse.Namespace, targets: Sequence[Target], processor: Any, data: DataConfig) -> Examination:
     from tqdm import tqdm
 
-    counter, tiles = None, data.image or ImageConfig()
+    counter, pictures = None, _image_settings(data)
     if processor is not None:
         from smvl.doctor.token_count import TokenCounter
 
-        counter, tiles = TokenCounter(processor, max_length=data.max_length, max_tiles=data.max_tiles), processor.image_processor
+        counter, pictures = TokenCounter(processor, max_length=data.max_length, max_units=data.max_units), processor.pictures
     how = Options(num_processes=options.processes, pixels=not options.no_pixels, limit=options.limit, seed=options.seed)
     with ExitStack() as stack:
         every = 0.5 if sys.stderr.isatty() else 10.0
@@ -182,7 +185,7 @@ def _examine(options: argparse.Namespace, targets: Sequence[Target], processor: 
             if broken is not None:
                 broken.writelines(json.dumps(asdict(failure), ensure_ascii=False) + "\n" for failure in failures)
 
-        return examine(targets, counter, tiles, how, on_start=bar.reset, on_group=on_group)
+        return examine(targets, counter, pictures, how, on_start=bar.reset, on_group=on_group)
 
 
 def _write(folder: Path, examination: Examination, report: dict[str, Any], *, has_tokens: bool) -> None:

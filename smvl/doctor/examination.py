@@ -1,12 +1,11 @@
 """The whole check: rows drawn, looked at by several processes, kept in a ledger, and compared."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from smvl.config import ImageConfig
 from smvl.data.quarantine import Failure
 from smvl.data.sources.row_source import RowSource
 from smvl.doctor.crew import in_order
@@ -15,7 +14,8 @@ from smvl.doctor.ledger import Ledger
 from smvl.doctor.repeats import Repeats, find_duplicates, find_leaks
 from smvl.doctor.tally import Tally
 from smvl.doctor.targets import Role, Target
-from smvl.doctor.tile_count import tiles_of_rows
+from smvl.doctor.unit_count import units_of_rows
+from smvl.layouts.pictures import Pictures
 from smvl.source_registry import open_source
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Examination:
 def examine(
     targets: Sequence[Target],
     counter,
-    tiles: ImageConfig,
+    pictures: Pictures | Mapping[str, int],
     options: Options,
     *,
     on_group: Callable[[Sequence[Failure], int], None] = lambda failures, num_rows: None,
@@ -82,7 +82,7 @@ def examine(
 
     Args:
         counter: a TokenCounter; None counts characters.
-        tiles: the tile settings, or an image processor that has them.
+        pictures: how they are shown, or the settings of `data.image` for that.
         on_start: is told how many rows will be looked at.
         on_group: is told of the failures in each group and its number of rows, in order.
     """
@@ -96,7 +96,7 @@ def examine(
         on_group(facts.failures, len(facts.group.rows))
     ledger.close()
     for number, entry in enumerate(opened):
-        entry.tally.tiles = tiles_of_rows(ledger, number, tiles)
+        entry.tally.tiles = units_of_rows(ledger, number, pictures)
     return _compare(opened, ledger)
 
 

@@ -10,7 +10,7 @@ from smvl.doctor.examination import Examination, Opened
 from smvl.doctor.histogram import Histogram
 from smvl.doctor.language import MIXED, NO_LETTERS
 from smvl.doctor.repeats import NEAR_IMAGE, NEAR_ROW, OTHER_IMAGES, SAME_IMAGE, SAME_ROW, Repeats
-from smvl.processing.layout import EARLY_TURNS_DROPPED, FEWER_TILES
+from smvl.processing.laid_out import EARLY_TURNS_DROPPED, FEWER_TILES
 from smvl.source_registry import is_drawn, source_name
 
 Level = Literal["error", "warning", "note"]

@@ -17,7 +17,7 @@ from smvl.doctor.language import LANGUAGES, SAMPLE_LANGUAGES
 from smvl.doctor.repeats import KINDS, NEAR_IMAGE, NEAR_ROW, OTHER_IMAGES, SAME_IMAGE, SAME_ROW, Repeats
 from smvl.doctor.rule_fixes import fix_of
 from smvl.doctor.text_overlap import overlap
-from smvl.processing.layout import EARLY_TURNS_DROPPED, FEWER_TILES
+from smvl.processing.laid_out import EARLY_TURNS_DROPPED, FEWER_TILES
 
 NUM_EXAMPLES = 3
 _NUM_LOOKED_AT = 32

@@ -25,7 +25,7 @@ class Tally:
     """Messages of the user."""
     images: Counter[int] = field(default_factory=Counter)
     shortened: Counter[str] = field(default_factory=Counter)
-    """What is done to samples that are too long; see `smvl.processing.layout`."""
+    """What is done to samples that are too long; see `smvl.processing.laid_out`."""
     num_shortened: int = 0
     """Samples to which anything is done."""
     kept_tokens: int = 0

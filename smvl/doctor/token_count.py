@@ -1,12 +1,13 @@
 """Tokens of a sample, counted by the encoder that training uses. Only this file of the doctor loads torch, and only when asked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from smvl.config import DataConfig, ImageConfig, ModelConfig
 from smvl.data.message_checks import text_of
 from smvl.data.sample import Sample
+from smvl.layouts.image_processors import ASSUMED_PATCH, EncoderSides
 from smvl.model_folder import read_config
 from smvl.packing.encode import Encoder
 from smvl.processing.build import build_processor
@@ -14,6 +15,7 @@ from smvl.processing.processing_smvl import SmVLMProcessor
 
 MOST_COUNTED = 200_000
 """Characters of a sample that are tokenized to count its tokens; each takes the tokenizer up to 600 bytes."""
+DEFAULT_LAYOUT = "smolvlm"
 DEFAULT_FEATURES = 64
 """Features of a tile where no vision donor says it: SmolVLM2's 512-pixel tile."""
 
@@ -35,17 +37,17 @@ class TokenCounter:
 
     Args:
         max_length: tokens of the longest sample.
-        max_tiles: tiles of the sample with the most; None sets no limit.
+        max_units: tiles or patches of the sample with the most; None sets no limit.
     """
 
-    def __init__(self, processor: SmVLMProcessor, *, max_length: int, max_tiles: int | None):
-        self._whole, self._limited = Encoder(processor, None), Encoder(processor, max_length, max_tiles)
+    def __init__(self, processor: SmVLMProcessor, *, max_length: int, max_units: int | None):
+        self._whole, self._limited = Encoder(processor, None), Encoder(processor, max_length, max_units)
 
     def __call__(self, sample: Sample, sizes: Sequence[tuple[int, int]]) -> TokenCount:
         """Raises `SampleError` where training would leave the sample out."""
-        layout = self._limited.lay_out(sample, sizes)
-        tokens = self._tokens_of_whole(sample, sizes) if layout.shortened else len(layout.input_ids)
-        return TokenCount(tokens, len(layout.input_ids), layout.num_supervised, layout.shortened)
+        laid_out = self._limited.lay_out(sample, sizes)
+        tokens = self._tokens_of_whole(sample, sizes) if laid_out.shortened else len(laid_out.input_ids)
+        return TokenCount(tokens, len(laid_out.input_ids), laid_out.num_supervised, laid_out.shortened)
 
     def _tokens_of_whole(self, sample: Sample, sizes: Sequence[tuple[int, int]]) -> int:
         text = "\n".join(map(text_of, sample.messages))
@@ -63,10 +65,11 @@ def processor_of_config(model: ModelConfig, data: DataConfig) -> SmVLMProcessor:
     """
     if model.checkpoint is not None:
         processor = processor_of_folder(model.checkpoint, data)
-        processor.limit_images(longest_edge=data.image and data.image.longest_edge)
+        if data.image is not None:
+            processor.limit_images(longest_edge=data.image.longest_edge, max_pixels=data.image.max_pixels)
         return processor
-    features = features_per_tile(model.vision, model.scale_factor)
-    return _build(model.text, model.vision, data, features)
+    encoder = encoder_sides(model.vision, model.scale_factor)
+    return _build(model.text, model.vision, model.layout, data.image or ImageConfig(), encoder)
 
 
 def processor_of_folder(folder: str | Path, data: DataConfig) -> SmVLMProcessor:
@@ -79,11 +82,12 @@ def processor_of_folder(folder: str | Path, data: DataConfig) -> SmVLMProcessor:
         raise ValueError(f"there is no folder {folder}. Give a checkpoint, or a text model's folder with tokenizer.json.")
     if (Path(folder) / "processor_config.json").is_file():
         return SmVLMProcessor.from_pretrained(folder)
-    return _build(folder, folder, data, DEFAULT_FEATURES)
+    image = (data.image or ImageConfig()).of_layout(DEFAULT_LAYOUT)
+    return _build(folder, folder, DEFAULT_LAYOUT, image, EncoderSides(image.tile, ASSUMED_PATCH, DEFAULT_FEATURES))
 
 
-def features_per_tile(vision: str | Path, scale_factor: int | None) -> int:
-    """Tokens of one tile, from config.json of a vision donor; the same number as the spliced model has (held by a test).
+def encoder_sides(vision: str | Path, scale_factor: int | None) -> EncoderSides:
+    """From config.json of a vision donor; a tile has as many features as the spliced model makes of it (held by a test).
 
     Raises:
         ValueError: config.json is missing or damaged.
@@ -96,9 +100,10 @@ def features_per_tile(vision: str | Path, scale_factor: int | None) -> int:
         raise ValueError(f"model.vision: {vision}/config.json does not describe a vision encoder ({error}).") from error
     own = getattr(config, "scale_factor", None)
     shuffle = scale_factor or own or next(factor for factor in (4, 3, 2, 1) if side % factor == 0)
-    return (side // shuffle) ** 2
+    return EncoderSides(tower.image_size, tower.patch_size, (side // shuffle) ** 2)
 
 
-def _build(text: str | Path, vision: str | Path, data: DataConfig, features: int) -> SmVLMProcessor:
-    image = data.image or ImageConfig()
-    return build_processor(text, vision, tile=image.tile, longest_edge=image.longest_edge, image_seq_len=features)[0]
+def _build(text: str | Path, vision: str | Path, layout: str, image: ImageConfig, encoder: EncoderSides) -> SmVLMProcessor:
+    if image.tile is not None:  # as it is asked for, also where that is not what the encoder reads
+        encoder = replace(encoder, tile=image.tile)
+    return build_processor(text, vision, encoder, layout=layout, image=asdict(image))[0]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from smvl.layouts.tokens import STOCK_ATTRIBUTES
 from smvl.processing.chat_template import TEMPLATE_FILE, folder_template
 from smvl.processing.rendering import check_template
 from smvl.processing.smolvlm_names import SMOLVLM_ATTRIBUTES, to_smolvlm_names
-from smvl.processing.tokens import STOCK_ATTRIBUTES
 from smvl.settings_files import INDEX_FILE, SettingsFileError, check_folder, read_object, reading
 
 _EXPECTED = "Expected a whole checkpoint, as train.py and smvl.assemble write it."

@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 
 from smvl.export.checkpoint import Checkpoint, ExportError, Weights, open_checkpoint, weight_files
 from smvl.export.settings import write_json
+from smvl.layouts.smolvlm.position_table import spread, table_side
 from smvl.model.flavours import as_idefics3
-from smvl.model.position_table import spread, table_side
 from smvl.model.saving import save_tensors
 from smvl.settings_files import INDEX_FILE
 

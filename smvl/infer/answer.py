@@ -17,6 +17,7 @@ class Answer:
     num_image_tokens: int
     """How many of the prompt's tokens are image features."""
     num_tiles: int
+    """Tiles of its images, or with native resolution patches."""
     num_new_tokens: int
     """Tokens written, reasoning and the token that ends the turn included."""
     seconds_to_first_token: float

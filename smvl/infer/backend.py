@@ -77,12 +77,15 @@ class Reading(Protocol):
         """Read one more token in each row."""
         ...
 
-    def read_on(self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int) -> None:
+    def read_on(
+        self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int, positions: np.ndarray | None = None
+    ) -> None:
         """Forget all but the first `length` tokens, then read `ids`; for readings of one prompt only.
 
         Args:
             features: (image placeholders in `ids`, width); None without any.
             room: tokens that will be written after them at most.
+            positions: (axes, len(ids)); None counts on from `length`.
         """
         ...
 
@@ -92,16 +95,28 @@ class Model(Protocol):
 
     facts: ModelFacts
 
-    def encode_images(self, tiles: np.ndarray) -> np.ndarray:
-        """(num_tiles, 3, tile, tile) float32 -> (num_tiles, features of a tile, width): what the text model reads of each tile."""
+    def encode_images(self, pixels: np.ndarray, shapes: Sequence[tuple[int, int]]) -> np.ndarray:
+        """What the text model reads of pictures: (..., width), their features in order; what goes deeper (DeepStack) lies behind, in width.
+
+        Args:
+            pixels: (num_units, 3, side, side) float32.
+            shapes: of each picture, as `smvl.layouts.pictures.Plan.shape`.
+        """
         ...
 
-    def read(self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int) -> Reading:
+    def read(
+        self,
+        prompts: Sequence[Sequence[int]],
+        features: Sequence[np.ndarray | None],
+        room: int,
+        positions: Sequence[np.ndarray] | None = None,
+    ) -> Reading:
         """Read prompts, which may be of different lengths.
 
         Args:
             features: for each prompt (image placeholders in it, width), in their order; None without images.
             room: tokens that will be written at most.
+            positions: (axes, length) of each prompt; None counts each from 0.
 
         Raises:
             ValueError: a prompt has another number of placeholders than features.

@@ -19,7 +19,7 @@ from smvl.infer.budget.plan import BudgetError, Plan, plan_budget
 from smvl.infer.settings import Settings, check_paths, read_settings
 from smvl.infer.typed import path_of_address, typed_text
 from smvl.infer.without_torch import is_export, without_torch
-from smvl.processing.image_limits import check_most_tiles
+from smvl.layouts.smolvlm.image_limits import check_most_tiles
 from smvl.program import can_be_written, say
 from smvl.strict_yaml import ConfigError, at_key
 
@@ -154,7 +154,7 @@ def converse(arguments: argparse.Namespace, plan: Plan | None) -> None:
     if plan is None:
         engine = Engine.from_folder(arguments.model, device=arguments.device, dtype=arguments.dtype, quantize=arguments.quantize)
         with at_key("--longest-edge"):
-            engine.processor.limit_images(longest_edge=arguments.longest_edge, most_tiles=arguments.max_tiles)
+            engine.processor.limit_images(longest_edge=arguments.longest_edge, most_units=arguments.max_tiles)
     else:
         for path in arguments.image:
             image_size(path)

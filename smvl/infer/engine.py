@@ -24,10 +24,9 @@ from smvl.infer.request import Request, check_request
 from smvl.infer.sampling import Choice, Sampling
 from smvl.infer.text_stream import TextStream, split_thinking
 from smvl.processing.images import ImageError, image_header, image_name, image_size, read_image
-from smvl.processing.layout import Layout
+from smvl.processing.laid_out import LaidOut
 from smvl.processing.plain_values import plain_messages
 from smvl.processing.processing_smvl import SmVLMProcessor
-from smvl.processing.tiles import cut_tiles
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,11 @@ class _Prompt:
     """A request that was laid out; `row` numbers it among those asked together."""
 
     request: Request
-    layout: Layout
+    laid_out: LaidOut
     row: int
 
     def __len__(self) -> int:
-        return len(self.layout.input_ids)
+        return len(self.laid_out.input_ids)
 
 
 class Engine:
@@ -165,8 +164,8 @@ class Engine:
 
     # ---- from requests to prompts ----------------------------------------------------------------------------------------------
 
-    def lay_out(self, request: Request) -> Layout:
-        """The ids of a request as the model is asked for the next token, and the tiles of its images.
+    def lay_out(self, request: Request) -> LaidOut:
+        """The ids of a request as the model is asked for the next token, and how its images are shown.
 
         Raises:
             ValueError: the request is malformed, or an image cannot be opened.
@@ -187,9 +186,10 @@ class Engine:
         prompt = _Prompt(request, self.lay_out(request), row)
         limit = self.facts.max_positions
         if len(prompt) + sampling.max_new_tokens > limit:
+            pictures = f"{prompt.laid_out.num_units} image {self.processor.pictures.unit}"
             reader = "the model reads" if self.plan is None else f"a budget of {self.plan.budget / 1e6:,.0f} MB allows"
             raise ValueError(
-                f"the prompt has {len(prompt)} tokens ({prompt.layout.num_tiles} image tiles) and max_new_tokens is "
+                f"the prompt has {len(prompt)} tokens ({pictures}) and max_new_tokens is "
                 f"{sampling.max_new_tokens}, but {reader} at most {limit}. Ask for fewer new tokens, or shorten the conversation."
             )
         return prompt
@@ -200,7 +200,8 @@ class Engine:
         clock = _Clock()
         known: dict[str, np.ndarray] = {}
         features = [_join(known, keys) for keys in self._see(prompts, known)]
-        reading = self.model.read([prompt.layout.input_ids for prompt in prompts], features, sampling.max_new_tokens)
+        positions = [self.processor.positions(prompt.laid_out) for prompt in prompts]
+        reading = self.model.read([prompt.laid_out.input_ids for prompt in prompts], features, sampling.max_new_tokens, positions)
         written: list[list[int]] = [[] for _ in prompts]
         for tokens in self.write(reading, prompts, sampling):
             clock.saw_token()
@@ -213,23 +214,25 @@ class Engine:
         """Let `memory` read a prompt; returns how many of its tokens it knew."""
         [keys] = self._see([prompt], memory.features)
         memory.features = {key: memory.features[key] for key in keys}
-        ids = prompt.layout.input_ids
+        ids = prompt.laid_out.input_ids
         marks = marks_of(ids, self.processor.image_token_id, keys, [len(memory.features[key]) for key in keys])
-        return memory.read(self.model, ids, marks, _join(memory.features, keys), sampling.max_new_tokens)
+        positions = self.processor.positions(prompt.laid_out)
+        return memory.read(self.model, ids, marks, _join(memory.features, keys), positions, sampling.max_new_tokens)
 
     def _see(self, prompts: Sequence[_Prompt], known: dict[str, np.ndarray]) -> list[list[str]]:
         """The keys of each prompt's images; the features of those that are not in `known` are put there."""
-        found, unknown = [], {}
+        found, unknown, pictures = [], {}, self.processor.pictures
         for prompt in prompts:
-            images = [self.read_image(prompt.request.images[index]) for index in prompt.layout.kept_images]
-            found.append([image_key(image, grid) for image, grid in zip(images, prompt.layout.grids)])
-            for key, image, grid in zip(found[-1], images, prompt.layout.grids):
+            images = [self.read_image(prompt.request.images[index]) for index in prompt.laid_out.kept_images]
+            found.append([image_key(image, plan) for image, plan in zip(images, prompt.laid_out.plans)])
+            for key, image, plan in zip(found[-1], images, prompt.laid_out.plans):
                 if key not in known and key not in unknown:
-                    unknown[key] = cut_tiles(image, self.processor.image_processor, grid)
+                    unknown[key] = plan, pictures.cut(image, plan)
         if unknown:
-            features = self.model.encode_images(np.concatenate(list(unknown.values())))  # (num_tiles, features of a tile, width)
-            ends = np.cumsum([len(tiles) for tiles in unknown.values()])
-            known.update((key, part.reshape(-1, part.shape[-1])) for key, part in zip(unknown, np.split(features, ends[:-1])))
+            plans, pixels = zip(*unknown.values())
+            features = self.model.encode_images(np.concatenate(pixels), [plan.shape for plan in plans])
+            ends = np.cumsum([pictures.num_tokens(plan) for plan in plans])
+            known.update(zip(unknown, np.split(features.reshape(-1, features.shape[-1]), ends[:-1])))
         return found
 
     def write(self, reading: Reading, prompts: Sequence[_Prompt], sampling: Sampling) -> Iterator[list[int]]:
@@ -254,8 +257,8 @@ class Engine:
             reasoning=reasoning,
             finish="stop" if ids[-1] in self.facts.stop_ids else "length",
             num_prompt_tokens=len(prompt),
-            num_image_tokens=prompt.layout.input_ids.count(self.processor.image_token_id),
-            num_tiles=prompt.layout.num_tiles,
+            num_image_tokens=prompt.laid_out.input_ids.count(self.processor.image_token_id),
+            num_tiles=prompt.laid_out.num_units,
             num_new_tokens=len(ids),
             seconds_to_first_token=clock.seconds_to_first_token,
             seconds=clock.seconds(),

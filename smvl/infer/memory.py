@@ -9,16 +9,16 @@ import numpy as np
 from PIL import Image
 
 from smvl.infer.backend import Model, Reading
-from smvl.processing.tiles import TileGrid
+from smvl.layouts.pictures import Plan
 
 Mark = Any
 """What stands at one position of a prompt: a token's id, or for image features (key of the image, number of the feature)."""
 
 
-def image_key(image: Image.Image, grid: TileGrid) -> str:
+def image_key(image: Image.Image, plan: Plan) -> str:
     """The same for equal pixels cut in the same way."""
     digest = hashlib.blake2b(image.tobytes(), digest_size=16)
-    digest.update(repr((image.size, grid)).encode())
+    digest.update(repr((image.size, plan)).encode())
     return digest.hexdigest()
 
 
@@ -42,11 +42,14 @@ class Memory:
         """Of the latest prompt; `read` begins it."""
         self._marks: list[Mark] = []
 
-    def read(self, model: Model, ids: Sequence[int], marks: list[Mark], features: np.ndarray | None, room: int) -> int:
+    def read(
+        self, model: Model, ids: Sequence[int], marks: list[Mark], features: np.ndarray | None, positions: np.ndarray, room: int
+    ) -> int:
         """Read a prompt, but not again what it has in common with the last one at its beginning.
 
         Args:
             features: (image tokens of the prompt, width); None without images.
+            positions: (axes, tokens of the prompt).
             room: tokens that will be written at most.
 
         Returns:
@@ -55,12 +58,12 @@ class Memory:
         known = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(self._marks, marks[:-1])))
         if self.reading is None or not known:
             self._marks, self.reading = [], None  # the old keys and values go before the new ones come
-            self.reading = model.read([ids], [features], room)
+            self.reading = model.read([ids], [features], room, [positions])
             known = 0
         else:
             num_new = sum(isinstance(mark, tuple) for mark in marks[known:])
             self._marks = self._marks[:known]
-            self.reading.read_on(known, ids[known:], features[len(features) - num_new :] if num_new else None, room)
+            self.reading.read_on(known, ids[known:], features[len(features) - num_new :] if num_new else None, room, positions[:, known:])
         self._marks = list(marks)
         return known
 

@@ -60,7 +60,7 @@ class OnnxModel:
             self.release_decoder()
         self.facts = ModelFacts.of_export(self.folder.config, self.folder.generation_config, context)
 
-    def encode_images(self, tiles: np.ndarray) -> np.ndarray:
+    def encode_images(self, tiles: np.ndarray, shapes: Sequence[tuple[int, int]] = ()) -> np.ndarray:
         """As `backend.Model.encode_images`; one tile after another, so that memory does not grow with them."""
         if self._vision is None:
             if self.one_at_a_time:
@@ -91,8 +91,10 @@ class OnnxModel:
         self._vision = None
         return_freed_memory()
 
-    def read(self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int) -> "OnnxReading":
-        """As `backend.Model.read`, of one prompt.
+    def read(
+        self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int, positions: object = None
+    ) -> "OnnxReading":
+        """As `backend.Model.read`, of one prompt, whose tokens are counted from 0.
 
         Raises:
             ValueError: there are several prompts, or one has another number of placeholders than features.
@@ -149,7 +151,7 @@ class OnnxReading:
     def go_on(self, tokens: Sequence[int]) -> None:
         self._read(tokens, None)
 
-    def read_on(self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int) -> None:
+    def read_on(self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int, positions: object = None) -> None:
         self._length = length
         self._make_room(length + len(ids) + room)
         self._read(ids, features)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -12,7 +12,8 @@ from transformers.cache_utils import Cache, DynamicLayer
 
 from smvl.assemble import load_checkpoint
 from smvl.infer.backend import ModelFacts
-from smvl.model.vision_tower import encode_tiles
+from smvl.layouts.find_model import layout_of
+from smvl.layouts.modules import split_features
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.settings_files import one_line
 
@@ -23,7 +24,8 @@ class TorchModel:
     """A spliced model. It may be one in training: it is left in the mode in which it was found, and nothing of it is kept but itself."""
 
     def __init__(self, model: SmolVLMForConditionalGeneration):
-        self.model = model
+        self.model, self.layout = model, layout_of(model)
+        self.layout.prepare(model)
         generation, text = model.generation_config, model.config.text_config
         stop = generation.eos_token_id
         self.facts = ModelFacts(
@@ -54,36 +56,50 @@ class TorchModel:
         model, processor = load_checkpoint(folder, attention=attention, dtype=dtype, quantize=quantize, device=place)
         return cls(model.to(place)), processor
 
-    def encode_images(self, tiles: np.ndarray) -> np.ndarray:
+    def encode_images(self, pixels: np.ndarray, shapes: Sequence[tuple[int, int]]) -> np.ndarray:
         """As `backend.Model.encode_images`."""
-        inner = self.model.model
         with _evaluating(self.model):
-            pixels = torch.from_numpy(tiles).to(self.model.device, inner.vision_model.embeddings.patch_embedding.weight.dtype)
-            features = inner.connector(encode_tiles(inner.vision_model, pixels))
-        return features.float().cpu().numpy()
+            weight = self.layout.patch_weight(self.model)
+            states = self.layout.see(self.model, torch.from_numpy(pixels).to(weight.device, weight.dtype), shapes)
+            return self.layout.join(self.model, states).float().cpu().numpy()
 
-    def read(self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int) -> "TorchReading":
+    def read(
+        self,
+        prompts: Sequence[Sequence[int]],
+        features: Sequence[np.ndarray | None],
+        room: int,
+        positions: Sequence[np.ndarray] | None = None,
+    ) -> "TorchReading":
         """As `backend.Model.read`."""
-        return TorchReading(self, prompts, features, room)
+        return TorchReading(self, prompts, features, room, positions)
 
-    def embed(self, ids: torch.Tensor, features: Sequence[np.ndarray | None]) -> torch.Tensor:
-        """Word embeddings (B, L, width) of ids (B, L), with image features where the image tokens are."""
+    def embed(self, ids: torch.Tensor, features: Sequence[np.ndarray | None]) -> tuple[torch.Tensor, dict[str, Any]]:
+        """Word embeddings (B, L, width) of ids (B, L) with image features where image tokens are, and what else the text model takes."""
         embeddings = self.model.get_input_embeddings()(ids)
         given = [rows for rows in features if rows is not None]
         places = ids == self.model.config.image_token_id  # (B, L)
         num_given = sum(map(len, given))
         if int(places.sum()) != num_given:
             raise ValueError(f"the prompts have {int(places.sum())} image tokens, but {num_given} image features were given.")
-        if given:
-            embeddings = embeddings.clone()
-            embeddings[places] = torch.from_numpy(np.concatenate(given)).to(embeddings)
-        return embeddings
+        if not given:
+            return embeddings, {}
+        first, *deep = split_features(torch.from_numpy(np.concatenate(given)).to(embeddings), embeddings.shape[-1])
+        embeddings = embeddings.clone()
+        embeddings[places] = first
+        return embeddings, self.layout.text_options(places, deep)
 
 
 class TorchReading:
     """As `backend.Reading`; shorter prompts are padded on the left."""
 
-    def __init__(self, owner: TorchModel, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int):
+    def __init__(
+        self,
+        owner: TorchModel,
+        prompts: Sequence[Sequence[int]],
+        features: Sequence[np.ndarray | None],
+        room: int,
+        positions: Sequence[np.ndarray] | None,
+    ):
         self._owner, self._device = owner, owner.model.device
         longest = max(map(len, prompts))
         self._starts = torch.tensor([[longest - len(prompt)] for prompt in prompts], device=self._device)  # (B, 1)
@@ -92,7 +108,9 @@ class TorchReading:
         self._cache = Cache(layers=[_RoomyLayer() for _ in range(owner.model.config.text_config.num_hidden_layers)])
         self._make_room(longest + room)
         padding = owner.model.config.text_config.pad_token_id or 0
-        self._read(torch.tensor([[padding] * (longest - len(prompt)) + list(prompt) for prompt in prompts]), features)
+        counted = positions if positions is not None else [np.arange(len(prompt))[None] for prompt in prompts]
+        padded = np.stack([np.pad(each, ((0, 0), (longest - each.shape[1], 0))) for each in counted], axis=1)  # (axes, B, longest)
+        self._read(torch.tensor([[padding] * (longest - len(prompt)) + list(prompt) for prompt in prompts]), features, padded)
 
     def scores(self) -> np.ndarray:
         return self._scores.float().cpu().numpy()
@@ -103,35 +121,41 @@ class TorchReading:
         return scores.argmax(dim=-1).tolist()
 
     def go_on(self, tokens: Sequence[int]) -> None:
-        self._read(torch.tensor(tokens).unsqueeze(1), [])
+        self._read(torch.tensor(tokens).unsqueeze(1), [], self._following)
 
-    def read_on(self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int) -> None:
+    def read_on(
+        self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int, positions: np.ndarray | None = None
+    ) -> None:
         self._length = length
+        counted = np.arange(length, length + len(ids))[None] if positions is None else positions
         for layer in self._cache.layers:
             layer.length = length
         self._make_room(length + len(ids) + room)
-        self._read(torch.tensor([list(ids)]), [features])
+        self._read(torch.tensor([list(ids)]), [features], counted[:, None])
 
     def _make_room(self, num_tokens: int) -> None:
         for layer in self._cache.layers:
             layer.room = max(layer.room, num_tokens)
 
-    def _read(self, ids: torch.Tensor, features: Sequence[np.ndarray | None]) -> None:
-        """Read ids (B, L), and keep the scores of what follows the last."""
+    def _read(self, ids: torch.Tensor, features: Sequence[np.ndarray | None], positions: np.ndarray) -> None:
+        """Read ids (B, L) at positions (axes, B, L), and keep the scores of what follows the last."""
         ids = ids.to(self._device)
         end = self._length + ids.shape[1]
-        positions = torch.arange(self._length, end, device=self._device).unsqueeze(0) - self._starts  # (B, L)
+        places = torch.from_numpy(positions).to(self._device)
         mask = torch.arange(end, device=self._device).unsqueeze(0) >= self._starts if self._is_padded else None  # (B, end)
         with _evaluating(self._owner.model):
-            self._scores = self._owner.model(
-                inputs_embeds=self._owner.embed(ids, features),
+            embeddings, options = self._owner.embed(ids, features)
+            hidden = self._owner.model.get_decoder()(
+                inputs_embeds=embeddings,
                 attention_mask=mask,
-                position_ids=positions.clamp(min=0),
+                position_ids=places if len(places) > 1 else places[0],
                 past_key_values=self._cache,
                 use_cache=True,
-                logits_to_keep=1,
-            ).logits[:, -1]
+                **options,
+            ).last_hidden_state
+            self._scores = self._owner.model.get_output_embeddings()(hidden[:, -1:])[:, -1]
         self._length = end
+        self._following = positions[:, :, -1:] + 1
 
 
 class _RoomyLayer(DynamicLayer):

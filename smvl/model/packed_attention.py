@@ -94,13 +94,47 @@ def _attend_by_sample(
     return torch.cat(attended, dim=2).transpose(1, 2)
 
 
+def attend_within(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: Sequence[int], bounds: torch.Tensor, *, scaling: float
+) -> torch.Tensor:
+    """Attention of everything to everything within each of several pictures that lie end to end.
+
+    Args:
+        query, key, value: (P, heads, head size).
+        lengths, bounds: patches of each picture, which sum to P, and where each begins, with P, (pictures + 1,) int32 on the device.
+
+    Returns:
+        (P, heads, head size)
+    """
+    if query.device.type == "cuda" and value.dtype in _HALF:
+        rows = (tensor.to(value.dtype) for tensor in (query, key, value))
+        return varlen_attn(*rows, bounds, bounds, max(lengths), max(lengths), scale=scaling)
+    alike = len(set(lengths)) == 1
+    cut = _together if alike else _one_by_one
+    pieces = zip(*(cut(tensor, lengths) for tensor in (query, key, value)))
+    attended = [
+        functional.scaled_dot_product_attention(*(tensor.transpose(1, 2) for tensor in piece), scale=scaling).transpose(1, 2).flatten(0, 1)
+        for piece in pieces
+    ]
+    return attended[0] if alike else torch.cat(attended)
+
+
+def _together(tensor: torch.Tensor, lengths: Sequence[int]) -> list[torch.Tensor]:
+    """Pictures of one length as one batch."""
+    return [tensor.unflatten(0, (len(lengths), lengths[0]))]
+
+
+def _one_by_one(tensor: torch.Tensor, lengths: Sequence[int]) -> list[torch.Tensor]:
+    return [part.unsqueeze(0) for part in tensor.split(list(lengths))]
+
+
 AttentionInterface.register(PACKED, packed_sdpa_attention)
 AttentionMaskInterface.register(PACKED, sdpa_mask)
 
 
 def use_packed_attention(model: SmolVLMForConditionalGeneration) -> bool:
     """Let a text model that runs with `sdpa` run with packed attention; False for other attention, which is left as it is."""
-    config = model.model.text_model.config
+    config = model.get_decoder().config
     if config._attn_implementation == "sdpa":
         config._attn_implementation = PACKED
     return config._attn_implementation == PACKED
@@ -108,6 +142,6 @@ def use_packed_attention(model: SmolVLMForConditionalGeneration) -> bool:
 
 def use_plain_attention(model: SmolVLMForConditionalGeneration) -> None:
     """Undo `use_packed_attention`."""
-    config = model.model.text_model.config
+    config = model.get_decoder().config
     if config._attn_implementation == PACKED:
         config._attn_implementation = "sdpa"

@@ -7,7 +7,7 @@ import torch
 
 from smvl.data.quarantine import Failure
 from smvl.packing.encode import Encoded
-from smvl.processing.layout import IGNORED_LABEL
+from smvl.processing.laid_out import IGNORED_LABEL
 
 FAILURES = "failures"
 """Key of the batch under which rows that could not be decoded travel to the training process."""
@@ -18,10 +18,12 @@ SAMPLE_IDS = "sample_ids"
 class PackCollator:
     """Packs, end to end, to one sequence of L tokens without padding:
 
-        input_ids, position_ids, labels  (1, L) int64; positions start again at 0 with each sample
+        input_ids, labels                (1, L) int64
+        position_ids                     (1, L) int64, or (axes, 1, L); they start again at 0 with each sample
         image_positions                  (I,) int64: where the image tokens are
         loss_positions, targets          (K,) int64: where the loss is asked, and the token to be predicted there
-        tiles                            (T, 3, tile, tile) uint8, in the order of their tokens; absent without images
+        pixels                           (units, 3, side, side) uint8, in the order of their tokens; absent without images
+        shapes                           of each picture, as `Plan.shape`, a list; absent without images
         sample_lengths                   tokens of each sample, a list that sums to L
         sample_bounds                    (samples + 1,) int32: where each begins, and L
         sample_ids                       `source/id` of each sample
@@ -40,9 +42,10 @@ class PackCollator:
         bounds = torch.tensor([0, *lengths]).cumsum(0)
         labels[bounds[:-1]] = IGNORED_LABEL  # nothing stands before a first token that could predict it
         supervised = (labels != IGNORED_LABEL).nonzero().squeeze(1)
+        positions = torch.cat([sample.position_ids for sample in samples] or [torch.zeros(1, 1, dtype=torch.long)], dim=1)  # (axes, L)
         batch: dict[str, Any] = {
             "input_ids": input_ids.unsqueeze(0),
-            "position_ids": torch.cat([torch.arange(length) for length in lengths]).unsqueeze(0),
+            "position_ids": positions if len(positions) == 1 else positions.unsqueeze(1),
             "labels": labels.unsqueeze(0),
             "image_positions": (input_ids == self.image_token_id).nonzero().squeeze(1),
             "loss_positions": supervised - 1,
@@ -52,7 +55,7 @@ class PackCollator:
             SAMPLE_IDS: [f"{sample.source}/{sample.id}" for sample in samples],
             FAILURES: [sample for pack in packs for sample in pack if isinstance(sample, Failure)],
         }
-        tiles = [sample.tiles for sample in samples if len(sample.tiles)]
-        if tiles:
-            batch["tiles"] = torch.cat(tiles)
+        if shapes := [shape for sample in samples for shape in sample.shapes]:
+            batch["pixels"] = torch.cat([sample.pixels for sample in samples if sample.shapes])
+            batch["shapes"] = shapes
         return batch

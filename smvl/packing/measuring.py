@@ -15,7 +15,7 @@ from smvl.packing.encode import Encoder, failure_of
 from smvl.packing.mixture import Mixture, MixtureStream, RowKey
 from smvl.packing.plan import RowCost
 from smvl.packing.worker_process import leave_signals_to_the_run
-from smvl.processing.layout import EARLY_TURNS_DROPPED, FEWER_TILES, FIRST_FRAMES
+from smvl.processing.laid_out import EARLY_TURNS_DROPPED, FEWER_TILES, FIRST_FRAMES
 
 Measured = list[tuple[RowKey, RowCost | Failure]]
 MeasuredGroups = Iterator[Measured]
@@ -105,7 +105,7 @@ class RowCosts:
 
     def __init__(self, num_rows: Sequence[int]):
         self._tokens = [np.zeros(count, dtype=np.int32) for count in num_rows]
-        self._tiles = [np.zeros(count, dtype=np.int32) for count in num_rows]
+        self._units = [np.zeros(count, dtype=np.int32) for count in num_rows]
         self._shortened = [np.zeros(count, dtype=np.uint8) for count in num_rows]  # one bit for each of _WAYS_TO_SHORTEN
 
     def __contains__(self, key: RowKey) -> bool:
@@ -122,14 +122,14 @@ class RowCosts:
             return None
         bits = self._shortened[source][row]
         shortened = tuple(way for bit, way in enumerate(_WAYS_TO_SHORTEN) if bits >> bit & 1) if bits else ()
-        return RowCost(tokens, int(self._tiles[source][row]), shortened)
+        return RowCost(tokens, int(self._units[source][row]), shortened)
 
     def __setitem__(self, key: RowKey, cost: RowCost | None) -> None:
         source, row, *_ = key
         if cost is None:
             self._tokens[source][row] = _NOT_USABLE
             return
-        self._tokens[source][row], self._tiles[source][row] = cost.tokens, cost.tiles
+        self._tokens[source][row], self._units[source][row] = cost.tokens, cost.units
         self._shortened[source][row] = sum(1 << _WAYS_TO_SHORTEN.index(way) for way in cost.shortened)
 
 
@@ -144,10 +144,10 @@ class RowMeasurer(Dataset):
 
     def _measure(self, key: RowKey) -> RowCost | Failure:
         try:
-            layout = self.encoder.lay_out(self.mixture[key])
+            laid_out = self.encoder.lay_out(self.mixture[key])
         except SampleError as error:
             return failure_of(error, row_id=str(key.row), source=self.mixture.sources[key.source].name)
-        return RowCost(len(layout.input_ids), layout.num_tiles, layout.shortened)
+        return RowCost(len(laid_out.input_ids), laid_out.num_units, laid_out.shortened)
 
 
 def measure_ahead(measurer: RowMeasurer, wanted: Iterator[Sequence[RowKey]], *, num_processes: int) -> Iterator[Measured]:

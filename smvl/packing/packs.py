@@ -28,7 +28,7 @@ from smvl.packing.statistics import PackingStatistics
 Pack = tuple[RowKey, ...]
 
 FULL = 0.97
-"""Share of its tokens, or of its tiles, from which a pack counts as full. The samples of others may wait for the next window."""
+"""Share of its tokens, or of its units, from which a pack counts as full. The samples of others may wait for the next window."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class PackSampler(Sampler[Pack]):
         max_length: tokens of a pack.
         packing: False gives every sample a sequence of its own.
         quarantine: where rows go that cannot be used.
-        max_tiles: tiles of a pack; None sets no limit.
+        max_units: tiles or patches of a pack; None sets no limit.
         look_ahead: rows among which packs may choose; more fills packs better and strays further from the mixture's order.
         workers: processes that encode; every fourth has one beside it that measures. 0 measures in this process.
     """
@@ -78,12 +78,12 @@ class PackSampler(Sampler[Pack]):
         packing: bool,
         seed: int,
         quarantine: Quarantine,
-        max_tiles: int | None = None,
+        max_units: int | None = None,
         look_ahead: int = 256,
         workers: int = 0,
     ):
         self.mixture, self.encoder, self.quarantine = mixture, encoder, quarantine
-        self.max_length, self.max_tiles, self.packing, self.seed = max_length, max_tiles, packing, seed
+        self.max_length, self.max_units, self.packing, self.seed = max_length, max_units, packing, seed
         self.look_ahead = look_ahead
         self.statistics = self._no_packs()
         num_planners = max(1, workers // 4) if workers else 0
@@ -190,7 +190,7 @@ class PackSampler(Sampler[Pack]):
         return {
             "seed": self.seed,
             "max_length": self.max_length,
-            "max_tiles": self.max_tiles,
+            "max_units": self.max_units,
             "look_ahead": self.look_ahead,
             "packing": self.packing,
             "rows": [len(source) for source in self.mixture.sources],
@@ -247,7 +247,7 @@ class PackSampler(Sampler[Pack]):
         """
         if not self.packing:
             return [(key,) for key in keys], ()
-        plan = plan_packs([self._costs[key] for key in keys], self.max_length, self.max_tiles)
+        plan = plan_packs([self._costs[key] for key in keys], self.max_length, self.max_units)
         packs = [tuple(keys[index] for index in members) for members in plan]
         waited = set(start.carried)
         leaves = [is_last or not waited.isdisjoint(pack) or self._is_full(pack) for pack in packs]
@@ -257,8 +257,8 @@ class PackSampler(Sampler[Pack]):
         return [packs[number] for number in order], carried
 
     def _is_full(self, pack: Pack) -> bool:
-        tokens, tiles = (sum(costs) for costs in zip(*((self._costs[key].tokens, self._costs[key].tiles) for key in pack)))
-        return tokens >= FULL * self.max_length or (self.max_tiles is not None and tiles >= FULL * self.max_tiles)
+        tokens, units = (sum(costs) for costs in zip(*((self._costs[key].tokens, self._costs[key].units) for key in pack)))
+        return tokens >= FULL * self.max_length or (self.max_units is not None and units >= FULL * self.max_units)
 
     def _with(self, statistics: PackingStatistics, pack: Pack) -> PackingStatistics:
         return statistics.plus([(self.mixture.names[key.source], self._costs[key]) for key in pack])

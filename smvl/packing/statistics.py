@@ -13,15 +13,15 @@ class Tally(NamedTuple):
 
     samples: int = 0
     tokens: int = 0
-    tiles: int = 0
+    units: int = 0
     text_samples: int = 0
     """Samples without an image."""
     text_tokens: int = 0
 
     def plus(self, cost: RowCost) -> "Tally":
         """With one more sample."""
-        text = (0, 0) if cost.tiles else (1, cost.tokens)
-        return Tally(*map(sum, zip(self, (1, cost.tokens, cost.tiles, *text))))
+        text = (0, 0) if cost.units else (1, cost.tokens)
+        return Tally(*map(sum, zip(self, (1, cost.tokens, cost.units, *text))))
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ class PackingStatistics:
             shortened.update(cost.shortened)
         return replace(self, packs=self.packs + 1, by_source=by_source, shortened=dict(shortened))
 
-    def describe(self) -> str:
-        """One sentence."""
+    def describe(self, unit: str = "tiles") -> str:
+        """One sentence; `unit` is what pictures are cut into."""
         total = self.total
         shortened = ", ".join(f"{way} {count:,}" for way, count in sorted(self.shortened.items())) or "none"
         return (
             f"{self.packs:,} packs of {total.samples:,} samples, {self.fill_rate:.1%} filled ({total.tokens:,} tokens, "
-            f"{total.tiles:,} tiles; room for {self.max_length:,} tokens each); shortened: {shortened}."
+            f"{total.units:,} {unit}; room for {self.max_length:,} tokens each); shortened: {shortened}."
         )
 
     def describe_mixture(self) -> str:

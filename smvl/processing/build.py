@@ -1,45 +1,40 @@
 """Making a processor from two donor folders: the text model's tokenizer, with markers, and the vision encoder's image settings."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.image_processing_base import ImageProcessingMixin
-from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
+from smvl.layouts.find import pictures_of
+from smvl.layouts.image_processors import EncoderSides, make_image_processor
+from smvl.layouts.tokens import END_OF_TEXT, END_OF_TURN, add_missing_tokens
 from smvl.model_folder import refusing_code
 from smvl.processing.pixel_settings import PIXEL_SETTINGS, check_pixel_settings
 from smvl.processing.processing_smvl import SmVLMProcessor
-from smvl.processing.tokens import END_OF_TEXT, END_OF_TURN, add_missing_tokens
 from smvl.settings_files import PROCESSOR_FILES, check_objects, reading
 
 
 def build_processor(
-    text: str | Path, vision: str | Path, *, tile: int, longest_edge: int, image_seq_len: int
+    text: str | Path, vision: str | Path, encoder: EncoderSides, *, layout: str, image: Mapping[str, int | None]
 ) -> tuple[SmVLMProcessor, list[int]]:
-    """A processor for the two donors, and the ids of the tokens that the text donor's tokenizer did not have.
+    """A processor for two donors, and the ids of the tokens that the text donor's tokenizer did not have.
 
     Args:
         text: folder with the tokenizer.
         vision: folder with `preprocessor_config.json`; without one, SigLIP's own mean and deviation (0.5) are taken.
-        tile: side of a tile, the vision encoder's input size, in pixels.
-        longest_edge: what an image's longest edge is scaled to, in pixels.
-        image_seq_len: features of one tile after pixel shuffle.
+        layout, image: as `smvl.assemble.splice` takes them.
 
     Raises:
-        ValueError: the tokenizer is missing or unreadable, or the tile settings cannot be described by markers.
+        ValueError: the tokenizer is missing or unreadable, or pictures cannot be cut by the settings.
     """
     tokenizer = _load_tokenizer(text)
     with reading(f"no processor can be made of the tokenizer in {text} and the image settings in {vision}", ValueError):
-        missing = add_missing_tokens(tokenizer)
+        image_processor = make_image_processor(layout, encoder, _pixel_settings(vision), image)
+        missing = add_missing_tokens(tokenizer, pictures_of(image_processor, encoder.features).special_tokens)
         tokenizer.eos_token, tokenizer.pad_token = END_OF_TURN, END_OF_TEXT
-        image_processor = SmolVLMImageProcessorPil(
-            **_image_settings(vision),
-            do_image_splitting=True,
-            size={"longest_edge": longest_edge},
-            max_image_size={"longest_edge": tile},
-        )
-        processor = SmVLMProcessor(image_processor, tokenizer, image_seq_len=image_seq_len)
+        processor = SmVLMProcessor(image_processor, tokenizer, image_seq_len=encoder.features)
     return processor, tokenizer.convert_tokens_to_ids(missing)
 
 
@@ -55,8 +50,8 @@ def _load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _image_settings(folder: str | Path) -> dict[str, Any]:
-    """The vision donor's; empty where it says nothing.
+def _pixel_settings(folder: str | Path) -> dict[str, Any]:
+    """The vision donor's mean, deviation and filter, as far as its `preprocessor_config.json` says them.
 
     Raises:
         ValueError: a setting is none that pixels can be scaled with.

@@ -5,6 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from smvl.layouts.tokens import IMAGE_TOKEN, PICTURE_TEXTS
 from smvl.settings_files import SettingsFileError, object_in
 
 TEMPLATE_FILE = "chat_template.jinja"
@@ -12,10 +13,18 @@ TEMPLATE_FILE = "chat_template.jinja"
 _DEFAULTS = {thinks: f"{{%- set thinks_by_default = {str(thinks).lower()} -%}}" for thinks in (True, False)}
 
 
+_PICTURE = f"{{{{- '{IMAGE_TOKEN}' -}}}}"
+
+
 @cache
-def default_chat_template() -> str:
-    """The project's chat template: Qwen3's format, with images."""
-    return resources.files("smvl.processing").joinpath("chat_template.jinja").read_text(encoding="utf-8")
+def default_chat_template(picture_text: str = IMAGE_TOKEN) -> str:
+    """The project's chat template: Qwen3's format, with images.
+
+    Args:
+        picture_text: what is written for one; of it `<|image_pad|>` becomes the picture's tokens.
+    """
+    written = resources.files("smvl.processing").joinpath("chat_template.jinja").read_text(encoding="utf-8")
+    return written.replace(_PICTURE, _PICTURE.replace(IMAGE_TOKEN, picture_text))
 
 
 def folder_template(folder: str | Path, written: Any) -> Any:
@@ -67,7 +76,10 @@ def is_own_template(template: str) -> bool:
 @cache
 def is_unchanged_template(template: str) -> bool:
     """Whether it is this project's own, but for what a stage decides."""
-    return is_own_template(template) and with_thinking_default(serving_template(template), True) == default_chat_template()
+    if not is_own_template(template):
+        return False
+    written = with_thinking_default(serving_template(template), True)
+    return any(written == default_chat_template(text) for text in PICTURE_TEXTS)
 
 
 def training_template(template: str) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
+from smvl.layouts.tokens import END_OF_TURN, IMAGE_TOKEN, START_OF_TURN
 from smvl.processing.stand_ins import TokenBeginnings, any_of, choose_stand_ins
-from smvl.processing.tokens import END_OF_TURN, IMAGE_TOKEN, START_OF_TURN
 
 ANSWER_OPENING = f"{START_OF_TURN}assistant\n"
 ANSWER_OPENING_WITHOUT_THINKING = f"{ANSWER_OPENING}<think>\n\n</think>\n\n"

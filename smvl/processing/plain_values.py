@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from smvl.processing.layout import is_image_part
+from smvl.processing.laid_out import is_image_part
 
 ROLES = ("system", "user", "assistant", "tool")
 """Messages of others Qwen3's template passes over."""

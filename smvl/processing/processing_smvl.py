@@ -15,8 +15,13 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from PIL import Image
 from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
+from smvl.layouts.find import pictures_of
+from smvl.layouts.pictures import Pictures, Plan
+from smvl.layouts.smolvlm.image_limits import check_most_tiles
+from smvl.layouts.tokens import IMAGE_TOKEN, check_tokens
 from smvl.model_folder import refuse_other_models, refusing_code
 from smvl.processing.chat_template import (
     TRAINING_TEMPLATE_FILE,
@@ -30,13 +35,12 @@ from smvl.processing.chat_template import (
 )
 from smvl.processing.control_text import ControlText, GuardedText
 from smvl.processing.exported import has_smolvlm_names, with_own_names
-from smvl.processing.image_limits import check_longest_edge, check_most_tiles
 from smvl.processing.images import read_image
-from smvl.processing.layout import (
+from smvl.processing.laid_out import (
     EARLY_TURNS_DROPPED,
     FEWER_TILES,
     IGNORED_LABEL,
-    Layout,
+    LaidOut,
     TooLongError,
     count_characters,
     count_images,
@@ -46,20 +50,8 @@ from smvl.processing.layout import (
 )
 from smvl.processing.pixel_settings import check_pixel_scale
 from smvl.processing.plain_values import check_roles, plain_messages, plain_tools
-from smvl.processing.prompt_batch import nest_images, pad_tiles, replace_in_turn, replaced_spans
+from smvl.processing.prompt_batch import nest_images, replace_in_turn, replaced_spans
 from smvl.processing.rendering import ChatTemplateError, check_template, render
-from smvl.processing.tiles import (
-    TileGrid,
-    check_against_config,
-    check_features,
-    check_image_settings,
-    cut_byte_tiles,
-    cut_tiles,
-    longest_edges,
-    plan_grid,
-    scale_to_grid,
-)
-from smvl.processing.tokens import IMAGE_TOKEN, STOCK_ATTRIBUTES, check_tokens, marker_ids
 from smvl.settings_files import PROCESSOR_FILES, SettingsFileError, check_objects, object_in, reading
 
 
@@ -67,53 +59,61 @@ class SmVLMProcessor(ProcessorMixin):
     """A PIL image processor and a tokenizer that know each other.
 
     Args:
-        image_processor: SmolVLM's stock image processor (PIL backend).
-        tokenizer: the text model's tokenizer with the markers added (`smvl.processing.tokens.add_missing_tokens`).
-        image_seq_len: features of one tile after pixel shuffle, (image_size / patch_size / scale_factor) ** 2.
+        image_processor: a layout's stock image processor (PIL backend), which says how pictures are shown.
+        tokenizer: the text model's tokenizer with the markers added (`smvl.layouts.tokens.add_missing_tokens`).
+        image_seq_len: features of one tile after pixel shuffle, (image_size / patch_size / scale_factor) ** 2; unused where there are none.
         chat_template: Jinja text; by default the project's own.
 
     Raises:
-        ValueError: a marker is not one token of the tokenizer, or the tile settings cannot be described by markers.
+        ValueError: a marker is not one token of the tokenizer, or pictures cannot be cut by the settings.
     """
 
     def __init__(
         self,
-        image_processor: SmolVLMImageProcessorPil,
+        image_processor: SmolVLMImageProcessorPil | Qwen2VLImageProcessorPil,
         tokenizer: PreTrainedTokenizerBase,
         image_seq_len: int = 64,
         chat_template: str | None = None,
     ):
-        check_tokens(tokenizer)
-        check_image_settings(image_processor)
-        check_features(image_seq_len, image_processor)
+        pictures = pictures_of(image_processor, image_seq_len)
+        check_tokens(tokenizer, pictures.special_tokens)
+        pictures.check()
         check_pixel_scale(image_processor)
-        chat_template = chat_template or default_chat_template()
+        chat_template = chat_template or default_chat_template(pictures.picture_text)
         check_template(chat_template)
         self.image_seq_len = image_seq_len
         self.image_token = IMAGE_TOKEN
-        self.image_token_id = marker_ids(tokenizer).image
+        self.image_token_id = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
         super().__init__(image_processor, tokenizer, chat_template=chat_template)
         self._control_text = ControlText(tokenizer)
         self._longest_token = max(map(len, tokenizer.get_vocab()))  # in bytes or characters: no text has fewer tokens than it has of these
-        self._most_tiles: int | None = None
+        self._most_units: int | None = None
 
-    def limit_images(self, *, longest_edge: int | None = None, most_tiles: int | None = None) -> None:
-        """Show images with fewer tiles from now on than the model was trained with: less memory and time, less to be read in them.
+    @property
+    def pictures(self) -> Pictures:
+        """How pictures are shown."""
+        return pictures_of(self.image_processor, self.image_seq_len)
+
+    @property
+    def trained_ids(self) -> tuple[int, ...]:
+        """Ids of the markers whose rows of the embedding no donor has trained; those of other tokens that Qwen3 has stay as they are."""
+        return tuple(self.tokenizer.convert_tokens_to_ids(list(self.pictures.trained_tokens)))
+
+    def limit_images(self, *, longest_edge: int | None = None, max_pixels: int | None = None, most_units: int | None = None) -> None:
+        """Show pictures with less from now on than the model was trained with: less memory and time, less to be read in them.
 
         Args:
-            longest_edge: what an image's longest edge is scaled to, in pixels; whole tiles.
-            most_tiles: tiles of one image at most, the global view among them.
+            longest_edge: what a picture's longest edge is scaled to, in pixels, in whole tiles; for layouts with tiles.
+            max_pixels: the most pixels of a picture; for layouts with native resolution.
+            most_units: tiles of one picture at most, the global view among them, or patches.
 
         Raises:
-            ValueError: a value that no grid of tiles can have.
+            ValueError: a value that no picture can have, or one for the other kind of layout.
         """
-        if longest_edge is not None:
-            check_longest_edge(longest_edge, self.image_processor.max_image_size["longest_edge"])
-        if most_tiles is not None:
-            check_most_tiles(most_tiles)
-        if longest_edge is not None:
-            self.image_processor.size = {"longest_edge": longest_edge}
-        self._most_tiles = most_tiles
+        if most_units is not None:
+            check_most_tiles(most_units)
+        self.pictures.limit(longest_edge=longest_edge, max_pixels=max_pixels)
+        self._most_units = most_units
 
     def think_by_default(self, thinks: bool) -> None:
         """Let prompts that do not say whether to think be rendered so; what is saved from now on says it to every client."""
@@ -128,14 +128,14 @@ class SmVLMProcessor(ProcessorMixin):
         *,
         tools: Sequence[dict[str, Any]] | None = None,
         max_length: int | None = None,
-        max_tiles: int | None = None,
+        max_units: int | None = None,
         add_generation_prompt: bool = False,
         enable_thinking: bool | None = None,
         asks_empty_thinking: bool = False,
-    ) -> Layout:
-        """Ids, labels and tile grids of one conversation; no pixel is read.
+    ) -> LaidOut:
+        """Ids, labels and plans for the pictures of one conversation; no pixel is read.
 
-        Too long for `max_length`, or with more tiles than `max_tiles`, its images first get fewer tiles, then it loses whole early
+        Too long for `max_length`, or with more tiles (or patches) than `max_units`, its pictures first get fewer, then it loses whole early
         turns, finest resolution first for what is left. An image is never cut.
 
         Args:
@@ -147,7 +147,7 @@ class SmVLMProcessor(ProcessorMixin):
             asks_empty_thinking: whether the empty thinking block of an answer is among what the model is asked for.
 
         Raises:
-            TooLongError: even the last turn alone with one tile an image is longer than `max_length` or has more than `max_tiles` tiles.
+            TooLongError: even the last turn alone, its pictures at the coarsest level, is over `max_length` or `max_units`.
             ValueError: the number of image parts is not the number of images, or the messages hold what a template cannot be shown.
         """
         messages, tools = plain_messages(messages), plain_tools(tools)
@@ -156,18 +156,18 @@ class SmVLMProcessor(ProcessorMixin):
             raise ValueError(f"the messages hold {num_parts} image parts, but {len(image_sizes)} images were given; give one each.")
 
         options = {"add_generation_prompt": add_generation_prompt, "enable_thinking": enable_thinking}
-        num_turns, found = self._shorten(messages, image_sizes, tools, max_length, max_tiles, **options)
-        kept, first_image, rendered, originals, grids = found
+        num_turns, found = self._shorten(messages, image_sizes, tools, max_length, max_units, **options)
+        kept, first_image, rendered, originals, plans = found
         shortened = (EARLY_TURNS_DROPPED,) if num_turns else ()
-        image_texts = [grid.text(self.image_seq_len) for grid in grids]
+        pictures = self.pictures
+        image_texts = list(map(pictures.text, plans))
         ids, asked = self._control_text.encode(rendered, originals, image_texts, asks_empty_thinking=asks_empty_thinking)
-        finest = self.image_processor.size["longest_edge"]
-        if any(grid.longest_edge < finest for grid in grids):
+        if any(plan.level < pictures.levels[0] for plan in plans):
             shortened = (FEWER_TILES, *shortened)
-        return Layout(
+        return LaidOut(
             input_ids=ids,
             labels=[token if wanted else IGNORED_LABEL for token, wanted in zip(ids, _without_unlearned(asked, kept))],
-            grids=grids,
+            plans=plans,
             kept_images=list(range(first_image, len(image_sizes))),
             shortened=shortened,
         )
@@ -178,7 +178,7 @@ class SmVLMProcessor(ProcessorMixin):
         image_sizes: Sequence[tuple[int, int]],
         tools: list[Any] | None,
         max_length: int | None,
-        max_tiles: int | None,
+        max_units: int | None,
         **options: Any,
     ) -> tuple[int, "_Fit"]:
         """The fewest first turns that must go, and what is left without them; raises `TooLongError` when the last is too long alone.
@@ -196,34 +196,35 @@ class SmVLMProcessor(ProcessorMixin):
                 return _Fit(kept, first_image, "", {}, None)  # no need to tokenize it
             guarded = self._control_text.guard(kept, tools)
             rendered = self._render(guarded, **options)
-            grids = self._fit_grids(rendered, guarded.originals, sizes, max_length, max_tiles)
-            return _Fit(kept, first_image, rendered, guarded.originals, grids)
+            plans = self._fit_pictures(rendered, guarded.originals, sizes, max_length, max_units)
+            return _Fit(kept, first_image, rendered, guarded.originals, plans)
 
         num_turns = _first_that_fits(fit, count_turns(messages))
-        if fit(num_turns).grids is None:
-            raise _too_long(len(image_sizes) - fit(num_turns).first_image, max_length, max_tiles)
+        if fit(num_turns).plans is None:
+            sizes, pictures = image_sizes[fit(num_turns).first_image :], self.pictures
+            fewest = sum(pictures.plan(height, width, pictures.levels[-1], self._most_units).num_units for height, width in sizes)
+            raise _too_long(len(sizes), fewest, max_length, max_units, pictures.unit)
         return num_turns, fit(num_turns)
 
     def shrink(self, image: Image.Image) -> Image.Image:
-        """An RGB picture scaled to the grid that it is cut into: of it come the same tiles as of the picture itself."""
-        grid = plan_grid(image.height, image.width, self.image_processor, self.image_processor.size["longest_edge"], self._most_tiles)
-        tile = self.image_processor.max_image_size["longest_edge"]
-        if image.size == (max(grid.columns, 1) * tile, max(grid.rows, 1) * tile):
-            return image  # was shrunk before
-        return scale_to_grid(image, self.image_processor, grid)
+        """An RGB picture scaled to what is cut of it: of it come the same pixels as of the picture itself."""
+        return self.pictures.scale(image, self.pictures.plan(image.height, image.width, most_units=self._most_units))
 
-    def pixel_values(self, images: Sequence[Image.Image], layout: Layout) -> np.ndarray:
-        """The tiles of the images that `layout` kept: (num_tiles, 3, tile, tile) float32; (0, 3, tile, tile) without images."""
-        return self._cut(cut_tiles, np.float32, images, layout)
+    def pixel_values(self, images: Sequence[Image.Image], laid_out: LaidOut) -> np.ndarray:
+        """The pixels of the images that `laid_out` kept: (num_units, 3, side, side) float32."""
+        return self._cut(self.pictures.cut, np.float32, images, laid_out)
 
-    def byte_tiles(self, images: Sequence[Image.Image], layout: Layout) -> np.ndarray:
-        """The same before they are normalised: (num_tiles, 3, tile, tile) uint8."""
-        return self._cut(cut_byte_tiles, np.uint8, images, layout)
+    def byte_pixels(self, images: Sequence[Image.Image], laid_out: LaidOut) -> np.ndarray:
+        """The same before they are normalised: uint8."""
+        return self._cut(self.pictures.cut_bytes, np.uint8, images, laid_out)
 
-    def _cut(self, cut: Callable[..., np.ndarray], dtype: type[np.number], images: Sequence[Image.Image], layout: Layout) -> np.ndarray:
-        tile = self.image_processor.max_image_size["longest_edge"]
-        tiles = [cut(images[index], self.image_processor, grid) for index, grid in zip(layout.kept_images, layout.grids)]
-        return np.concatenate(tiles) if tiles else np.zeros((0, 3, tile, tile), dtype=dtype)
+    def positions(self, laid_out: LaidOut) -> np.ndarray:
+        """(axes, L) int64: as `Pictures.positions` has them."""
+        return self.pictures.positions(laid_out.input_ids, self.image_token_id, laid_out.plans)
+
+    def _cut(self, cut: Callable[..., np.ndarray], dtype: type[np.number], images: Sequence[Image.Image], laid_out: LaidOut) -> np.ndarray:
+        found = [cut(images[index], plan) for index, plan in zip(laid_out.kept_images, laid_out.plans)]
+        return np.concatenate(found) if found else self.pictures.no_pixels(dtype)
 
     def _render(self, guarded: GuardedText, add_generation_prompt: bool, enable_thinking: bool | None) -> str:
         options = {} if enable_thinking is None else {"enable_thinking": enable_thinking}
@@ -250,21 +251,21 @@ class SmVLMProcessor(ProcessorMixin):
             )
         return rendered
 
-    def _fit_grids(
-        self, rendered: str, originals: dict[int, str], sizes: Sequence[tuple[int, int]], max_length: int | None, max_tiles: int | None
-    ) -> list[TileGrid] | None:
-        """The finest grids with which the conversation fits, or None."""
-        num_words = None
-        for longest_edge in longest_edges(self.image_processor):
-            grids = [plan_grid(height, width, self.image_processor, longest_edge, self._most_tiles) for height, width in sizes]
-            if max_tiles is not None and sum(grid.num_tiles for grid in grids) > max_tiles:
+    def _fit_pictures(
+        self, rendered: str, originals: dict[int, str], sizes: Sequence[tuple[int, int]], max_length: int | None, max_units: int | None
+    ) -> list[Plan] | None:
+        """The finest plans with which the conversation fits, or None."""
+        num_words, pictures = None, self.pictures
+        for level in pictures.levels:
+            plans = [pictures.plan(height, width, level, self._most_units) for height, width in sizes]
+            if max_units is not None and sum(plan.num_units for plan in plans) > max_units:
                 continue
             if max_length is None:
-                return grids
+                return plans
             if num_words is None:
                 num_words = len(self._control_text.encode(rendered, originals, [""] * len(sizes))[0])
-            if num_words + sum(len(self._control_text.control_ids(grid.text(self.image_seq_len))) for grid in grids) <= max_length:
-                return grids
+            if num_words + sum(len(self._control_text.control_ids(pictures.text(plan))) for plan in plans) <= max_length:
+                return plans
             if not sizes:
                 return None
         return None
@@ -296,7 +297,8 @@ class SmVLMProcessor(ProcessorMixin):
             tokenizer_options: as the tokenizer takes them.
 
         Returns `input_ids` and `attention_mask` (batch, length) and, with images, `pixel_values` (batch, most tiles, 3, tile, tile) whose
-        missing tiles are zeros.
+        missing tiles are zeros; or with native resolution `pixel_values` (patches, numbers of a patch) and `image_grid_thw` (images, 3),
+        and always `mm_token_type_ids` (batch, length), 1 where a picture's token stands.
 
         Raises:
             ValueError: there is no text, or a video or sound, or not one image for each placeholder; or an image cannot be read.
@@ -308,18 +310,20 @@ class SmVLMProcessor(ProcessorMixin):
             raise ValueError("SmVLMProcessor was called without text; give a rendered prompt, or messages to apply_chat_template.")
         texts = [text] if isinstance(text, str) else list(text)
         nested = nest_images(images, texts)
-        pictures = [[read_image(image) for image in row] for row in nested]
-        expanded, replaced, tiles = [], [], []
-        for row, prompt in zip(pictures, texts):
-            finest = self.image_processor.size["longest_edge"]
-            grids = [plan_grid(image.height, image.width, self.image_processor, finest) for image in row]
-            image_texts = [grid.text(self.image_seq_len) for grid in grids]
+        opened = [[read_image(image) for image in row] for row in nested]
+        pictures = self.pictures
+        expanded, replaced, cut, plans = [], [], [], []
+        for row, prompt in zip(opened, texts):
+            plans.append([pictures.plan(image.height, image.width) for image in row])
+            image_texts = list(map(pictures.text, plans[-1]))
             expanded.append(replace_in_turn(prompt, image_texts))
             replaced.append(replaced_spans(prompt, image_texts))
-            tiles.append([cut_tiles(image, self.image_processor, grid) for image, grid in zip(row, grids)])
+            cut.append([pictures.cut(image, plan) for image, plan in zip(row, plans[-1])])
         options = dict(padding=padding, padding_side=padding_side, return_tensors=return_tensors, **tokenizer_options)
         encoded = self.tokenizer(expanded, add_special_tokens=False, **options)
-        features = BatchFeature({**encoded, **pad_tiles(tiles)}, tensor_type=return_tensors)
+        features = BatchFeature({**encoded, **pictures.batch(cut, plans)}, tensor_type=return_tensors)
+        if pictures.names_token_types:
+            features["mm_token_type_ids"] = _token_types(features["input_ids"], self.image_token_id)
         if return_text_replacement_offsets:
             features["text_replacement_offsets"] = replaced
         return features
@@ -337,14 +341,16 @@ class SmVLMProcessor(ProcessorMixin):
 
     def _save(self, folder: Path, push_to_hub: bool, **kwargs: Any) -> list[str]:
         files = super().save_pretrained(folder, push_to_hub=push_to_hub, **kwargs)
-        _edit_json(folder / "processor_config.json", processor_class="SmolVLMProcessor", image_seq_len=self.image_seq_len)
-        settings = json.loads(self.image_processor.to_json_string())
-        _edit_json(folder / "preprocessor_config.json", **settings, processor_class="SmolVLMProcessor")
+        stock_class, pictures = {"processor_class": self.pictures.processor_class}, self.pictures
+        _edit_json(folder / "processor_config.json", without=("image_seq_len",), **stock_class, **pictures.processor_settings)
+        _edit_json(folder / "preprocessor_config.json", **json.loads(self.image_processor.to_json_string()), **stock_class)
+        for name, settings in pictures.other_files.items():
+            _edit_json(folder / name, **settings, **stock_class)
         _edit_json(
             folder / "tokenizer_config.json",
-            **STOCK_ATTRIBUTES,
+            **pictures.stock_attributes,
+            **stock_class,
             chat_template=self.chat_template,
-            processor_class="SmolVLMProcessor",
             tokenizer_class="Qwen2Tokenizer" if _is_byte_level(self.tokenizer) else "PreTrainedTokenizerFast",
             add_bos_token=False,
         )
@@ -371,7 +377,7 @@ class SmVLMProcessor(ProcessorMixin):
             else:
                 processor = super().from_pretrained(folder, local_files_only=True, trust_remote_code=False, **kwargs)
             processor = processor._as_own()
-            check_against_config(processor.image_seq_len, processor.image_processor, object_in(Path(folder) / "config.json"))
+            processor.pictures.check_against_config(object_in(Path(folder) / "config.json"))
             _try_template(processor)
         return processor
 
@@ -384,7 +390,7 @@ class SmVLMProcessor(ProcessorMixin):
     def _as_own(self) -> Self:
         """What others have saved turned back: a trainer's template, and an idefics3 folder's class for the same settings and pixels."""
         self.chat_template = serving_template(self.chat_template)
-        if not isinstance(self.image_processor, SmolVLMImageProcessorPil):
+        if not isinstance(self.image_processor, SmolVLMImageProcessorPil | Qwen2VLImageProcessorPil):
             settings = json.loads(self.image_processor.to_json_string())
             settings.pop("image_processor_type")
             self.image_processor = SmolVLMImageProcessorPil(**settings)
@@ -400,15 +406,15 @@ class _Fit(NamedTuple):
     rendered: str
     originals: dict[int, str]
     """As `GuardedText` has them."""
-    grids: list[TileGrid] | None
+    plans: list[Plan] | None
     """None where it is too long with any."""
 
 
 def _first_that_fits(fit: Callable[[int], _Fit], num_turns: int) -> int:
     """The fewest first turns to drop; all but the last where that is not enough. The fewer turns are left, the shorter they are."""
-    if fit(0).grids is not None or num_turns < 2:
+    if fit(0).plans is not None or num_turns < 2:
         return 0
-    return bisect.bisect_left(range(num_turns - 1), True, key=lambda number: fit(number).grids is not None)
+    return bisect.bisect_left(range(num_turns - 1), True, key=lambda number: fit(number).plans is not None)
 
 
 def _without_unlearned(asked: list[bool], messages: Sequence[dict[str, Any]]) -> list[bool]:
@@ -423,9 +429,8 @@ def _without_unlearned(asked: list[bool], messages: Sequence[dict[str, Any]]) ->
 
 def _try_template(processor: SmVLMProcessor) -> None:
     """Raise `ValueError` unless the chat template shows a picture where it stands; a damaged one may leave it out."""
-    tile = processor.image_processor.max_image_size["longest_edge"]
     asked = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "?"}]}
-    processor.lay_out([asked], [(tile, tile)], add_generation_prompt=True)
+    processor.lay_out([asked], [processor.pictures.example_size], add_generation_prompt=True)
 
 
 def _check_files(folder: Path) -> None:
@@ -435,19 +440,31 @@ def _check_files(folder: Path) -> None:
             raise SettingsFileError(f"{folder} has no {name}; copy the folder whole.")
 
 
-def _too_long(num_images: int, max_length: int | None, max_tiles: int | None) -> TooLongError:
-    """Which limit the last turn alone is over."""
-    if max_tiles is not None and num_images > max_tiles:
-        return TooLongError(f"{num_images} images in the last turn, which is more than max_tiles {max_tiles} even with one tile an image")
-    return TooLongError(f"longer than max_length {max_length} even with one tile an image and no earlier turn")
+def _too_long(num_images: int, fewest_units: int, max_length: int | None, max_units: int | None, unit: str) -> TooLongError:
+    """Which limit the last turn alone is over.
+
+    Args:
+        fewest_units: that its pictures can be shown with.
+    """
+    least = "one tile an image" if unit == "tiles" else "every image at its smallest"
+    if max_units is not None and fewest_units > max_units:
+        return TooLongError(f"{num_images} images in the last turn, which is more than max_{unit} {max_units} even with {least}")
+    return TooLongError(f"longer than max_length {max_length} even with {least} and no earlier turn")
+
+
+def _token_types(input_ids: Any, image_token_id: int) -> Any:
+    """1 where a picture's token stands, else 0, in the kind that the ids are of."""
+    if isinstance(input_ids, list):
+        return [_token_types(entry, image_token_id) if isinstance(entry, list) else int(entry == image_token_id) for entry in input_ids]
+    return (input_ids == image_token_id) * 1
 
 
 def _is_byte_level(tokenizer: PreTrainedTokenizerBase) -> bool:
     return "ByteLevel" in str(tokenizer.backend_tokenizer.pre_tokenizer)
 
 
-def _edit_json(path: Path, **changes: Any) -> None:
+def _edit_json(path: Path, *, without: Sequence[str] = (), **changes: Any) -> None:
     content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    for leftover in ("is_local", "local_files_only"):  # how this machine loaded it
+    for leftover in ("is_local", "local_files_only", *without):  # the first two: how this machine loaded it
         content.pop(leftover, None)
     path.write_text(json.dumps({**content, **changes}, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from smvl.processing.tokens import IMAGE_TOKEN
+from smvl.layouts.tokens import IMAGE_TOKEN
 
 
 def nest_images(images: Any, texts: Sequence[str]) -> list[list[Any]]:
@@ -39,16 +37,3 @@ def replaced_spans(prompt: str, image_texts: Sequence[str]) -> list[dict[str, tu
         spans.append({"span": (start, end), "new_span": (start + gained, start + gained + len(image_text))})
         gained += len(image_text) - len(IMAGE_TOKEN)
     return spans
-
-
-def pad_tiles(tiles: Sequence[Sequence[np.ndarray]]) -> dict[str, np.ndarray]:
-    """(batch, most tiles, 3, tile, tile): the model passes over tiles that are zero throughout."""
-    rows = [np.concatenate(row) if row else None for row in tiles]
-    shapes = [row.shape for row in rows if row is not None]
-    if not shapes:
-        return {}
-    padded = np.zeros((len(rows), max(shape[0] for shape in shapes), *shapes[0][1:]), dtype=np.float32)
-    for target, row in zip(padded, rows):
-        if row is not None:
-            target[: len(row)] = row
-    return {"pixel_values": padded}

@@ -4,7 +4,7 @@ These runtimes have the names written into their code. So an export carries the 
 three tokens, and whoever loads it with this package puts the project's own names back.
 """
 
-from smvl.processing.tokens import AROUND_IMAGE_TOKEN, END_OF_TURN, GLOBAL_TOKEN, IMAGE_TOKEN, VIDEO_TOKEN
+from smvl.layouts.tokens import AROUND_IMAGE_TOKEN, END_OF_TURN, GLOBAL_TOKEN, IMAGE_TOKEN, VIDEO_TOKEN
 
 SMOLVLM_NAMES = {
     IMAGE_TOKEN: "<image>",

@@ -1,5 +1,6 @@
 """The model that a run begins with, as its configuration asks for it: with the weights of donors or of a checkpoint, or in its shapes."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -32,14 +33,8 @@ def outline_model(config: Config) -> tuple[SmolVLMForConditionalGeneration, SmVL
 
 def _donors(config: Config) -> dict[str, Any]:
     model, image = config.model, config.data.image
-    return {
-        "vision": model.vision,
-        "text": model.text,
-        "projector": model.projector,
-        "scale_factor": model.scale_factor,
-        "tile": image.tile,
-        "longest_edge": image.longest_edge,
-    }
+    shared = {"vision": model.vision, "text": model.text, "layout": model.layout, **dataclasses.asdict(image)}
+    return shared | {name: getattr(model, name) for name in ("projector", "scale_factor", "deepstack", "rotary_alignment")}
 
 
 def _kind(config: Config) -> dict[str, Any]:
@@ -49,15 +44,18 @@ def _kind(config: Config) -> dict[str, Any]:
 def _of_checkpoint(config: Config, load: Callable[..., Any]) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
     with at_key("model.checkpoint"):
         model, processor = load(config.model.checkpoint, **_kind(config))
+    config.data.check_limits(processor.pictures.layout)
     if config.data.image is not None:
         show_images_as(processor, config.data.image)
     return model, processor
 
 
 def show_images_as(processor: SmVLMProcessor, image: ImageConfig) -> None:
-    """Take another longest edge than the checkpoint's. Another tile, which its encoder cannot read, raises `ValueError`."""
-    tile = processor.image_processor.max_image_size["longest_edge"]
-    if image.tile != tile:
-        raise ValueError(f"data.image.tile: found {image.tile}, but the checkpoint's vision encoder reads {tile}. Set it to that.")
-    with at_key("data.image.longest_edge"):
-        processor.limit_images(longest_edge=image.longest_edge)
+    """Take another limit than the checkpoint's. What its layout has not, and another tile, raises `ValueError`."""
+    pictures = processor.pictures
+    found = image.of_layout(pictures.layout)
+    if found.tile is not None and found.tile != pictures.tile:
+        raise ValueError(f"data.image.tile: found {found.tile}, but the checkpoint's vision encoder reads {pictures.tile}. Set it to that.")
+    limit = next(name for name in ("longest_edge", "max_pixels") if getattr(found, name) is not None)
+    with at_key(f"data.image.{limit}"):
+        processor.limit_images(longest_edge=found.longest_edge, max_pixels=found.max_pixels)

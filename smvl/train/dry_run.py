@@ -20,11 +20,11 @@ from transformers import PreTrainedTokenizerBase, SmolVLMForConditionalGeneratio
 
 from smvl.config import Config, SourceConfig, StageConfig
 from smvl.data.quarantine import Quarantine
+from smvl.layouts.pixel_scale import PixelScale
+from smvl.layouts.tokens import IMAGE_TOKEN
 from smvl.packing.collator import PackCollator
 from smvl.packing.packs import Pack, PackedDataset
-from smvl.processing.layout import IGNORED_LABEL, Layout
-from smvl.processing.tiles import PixelScale
-from smvl.processing.tokens import IMAGE_TOKEN
+from smvl.processing.laid_out import IGNORED_LABEL, LaidOut
 from smvl.train.arguments import activation_checkpointing
 from smvl.train.beginning import load_model
 from smvl.train.memory_check import MemoryPlanError, check_memory, memory_budget
@@ -122,27 +122,28 @@ class StageForecast(PlannedStage):
         keys = list(chain.from_iterable(packs))
         costs = [self.sampler.cost(key) for key in keys]
         for has_image, name in ((True, "A sample with an image"), (False, "A sample without an image")):
-            if key := next((key for key, cost in zip(keys, costs) if (cost.tiles > 0) is has_image), None):
+            if key := next((key for key, cost in zip(keys, costs) if (cost.units > 0) is has_image), None):
                 sample = self.sampler.mixture[key]
-                layout = self.encoder.lay_out(sample)
+                laid_out, pictures = self.encoder.lay_out(sample), self.processor.pictures
+                shown = "".join(f", {pictures.describe(plan)}" for plan in laid_out.plans)
                 yield (
-                    f"{name}, {sample.source}/{sample.id}: {len(layout.input_ids)} ids, {layout.num_supervised} of them supervised "
-                    f"[[so]]; {layout.num_tiles} tiles{_describe_grids(layout)}\n{marked_text(layout, self.processor.tokenizer)}"
+                    f"{name}, {sample.source}/{sample.id}: {len(laid_out.input_ids)} ids, {laid_out.num_supervised} of them supervised "
+                    f"[[so]]; {laid_out.num_units} {pictures.unit}{shown}\n{marked_text(laid_out, self.processor.tokenizer)}"
                 )
 
     def _histograms(self, packs: Sequence[Pack]) -> Iterator[str]:
         keys = list(chain.from_iterable(packs))
         costs = [self.sampler.cost(key) for key in keys]
         yield histogram(f"Tokens of {len(costs)} samples", [cost.tokens for cost in costs])
-        yield histogram(f"Tiles of {len(costs)} samples", [cost.tiles for cost in costs])
-        layouts = [self.encoder.lay_out(self.sampler.mixture[key]) for key in keys[:NUM_READ]]
-        num_supervised, num_tokens = sum(layout.num_supervised for layout in layouts), sum(len(layout.input_ids) for layout in layouts)
-        yield f"Supervised: {num_supervised / num_tokens:.1%} of the tokens of {len(layouts)} samples."
+        yield histogram(f"{self.processor.pictures.unit.capitalize()} of {len(costs)} samples", [cost.units for cost in costs])
+        laid_out = [self.encoder.lay_out(self.sampler.mixture[key]) for key in keys[:NUM_READ]]
+        num_supervised, num_tokens = sum(row.num_supervised for row in laid_out), sum(len(row.input_ids) for row in laid_out)
+        yield f"Supervised: {num_supervised / num_tokens:.1%} of the tokens of {len(laid_out)} samples."
 
     def _packing(self, packs: Sequence[Pack]) -> str:
-        planned = self.sampler.statistics_of(packs)
+        planned = self.sampler.statistics_of(packs).describe(self.processor.pictures.unit)
         return (
-            f"Packing the first {self.quarantine.num_seen} rows: {planned.describe()} Left out: {self.quarantine.describe()}.\n"
+            f"Packing the first {self.quarantine.num_seen} rows: {planned} Left out: {self.quarantine.describe()}.\n"
             f"Mixed by {self.stage.mix_by}:\n{planned.describe_mixture()}"
         )
 
@@ -214,7 +215,7 @@ def _checkpointing(packed: PackedModel, arguments: TrainingArguments) -> Iterato
 # ---- text ----------------------------------------------------------------------------------------------------------------------------
 
 
-def marked_text(layout: Layout, tokenizer: PreTrainedTokenizerBase) -> str:
+def marked_text(laid_out: LaidOut, tokenizer: PreTrainedTokenizerBase) -> str:
     """The tokens as text: [[supervised]], and the run of one tile's image tokens as `<|image_pad|> x 64` with a line break."""
     image_id = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
 
@@ -222,17 +223,11 @@ def marked_text(layout: Layout, tokenizer: PreTrainedTokenizerBase) -> str:
         return pair[1] != IGNORED_LABEL, pair[0] == image_id
 
     pieces = []
-    for (is_supervised, is_image), pairs in groupby(zip(layout.input_ids, layout.labels), kind):
+    for (is_supervised, is_image), pairs in groupby(zip(laid_out.input_ids, laid_out.labels), kind):
         ids = [token for token, _ in pairs]
         text = f"{IMAGE_TOKEN} x {len(ids)}\n" if is_image else tokenizer.decode(ids, skip_special_tokens=False)
         pieces.append(f"[[{text}]]" if is_supervised else text)
     return "".join(pieces)
-
-
-def _describe_grids(layout: Layout) -> str:
-    return "".join(
-        f", an image of {grid.rows} x {grid.columns} and the whole" if grid.rows else ", an image of one" for grid in layout.grids
-    )
 
 
 def histogram(title: str, values: Sequence[int]) -> str:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
+from smvl.layouts.find_model import layout_of
 from smvl.model import chinese_adapter, marker_rows
 
 # Dense bfloat16 matrix products with float32 sums, operations a second, by what a card's name contains. From NVIDIA's data sheets.
@@ -39,7 +40,10 @@ class BatchSize:
     token_pairs: int
     """Sum over samples of their length squared."""
     loss_tokens: int
-    tiles: int
+    units: int
+    """Tiles or patches."""
+    shapes: tuple[tuple[int, int], ...]
+    """Of pictures."""
 
     @classmethod
     def of(cls, batch: dict[str, Any]) -> "BatchSize":
@@ -48,7 +52,8 @@ class BatchSize:
             tokens=batch["input_ids"].numel(),
             token_pairs=sum(length**2 for length in batch["sample_lengths"]),
             loss_tokens=len(batch["targets"]),
-            tiles=len(batch["tiles"]) if "tiles" in batch else 1,
+            units=len(batch["pixels"]) if "pixels" in batch else 1,
+            shapes=tuple(batch.get("shapes", [(1, 1)])),
         )
 
 
@@ -66,28 +71,32 @@ def training_flops(model: SmolVLMForConditionalGeneration, size: BatchSize) -> f
     A product costs its forward pass once, once more where its input's gradient is needed, and once more where its weight learns. What
     is computed again for activation checkpointing does not count. Causal attention counts half of its square.
     """
-    inner, vision = model.model, model.config.vision_config
-    side = vision.image_size // vision.patch_size
-    patches = size.tiles * side**2
-    embeddings = inner.vision_model.embeddings
-    total, reached = _products([embeddings.patch_embedding], patches, reached=False), _learns(embeddings)
-    for layer in inner.vision_model.encoder.layers:
+    layout, vision = layout_of(model), model.config.vision_config
+    windows = layout.windows(model, size.units, size.shapes)
+    patches, pairs = sum(windows), sum(window**2 for window in windows)
+    total = 2.0 * patches * layout.patch_weight(model).numel() * (1 + layout.patch_weight(model).requires_grad)
+    layers = layout.vision_layers(model)
+    within = {id(parameter) for layer in layers for parameter in layer.parameters()}
+    reached = any(each.requires_grad for part in layout.vision(model) for each in part.parameters() if id(each) not in within)
+    for layer in layers:
         reached = reached or _learns(layer)
-        total += _products(_linears(layer), patches, reached) + _attention(patches * side**2 * vision.hidden_size, reached)
-    for linear in _linears(inner.connector):
-        total += _products([linear], patches // model.config.scale_factor**2, reached)
-        reached = reached or _learns(linear)
+        total += _products(_linears(layer), patches, reached) + _attention(pairs * vision.hidden_size, reached)
+    tokens = size.units * layout.tokens_per_unit(model)
+    for part in layout.connector(model):
+        for linear in _linears(part):
+            total += _products([linear], tokens, reached)
+            reached = reached or _learns(linear)
     beside = [model._modules[name] for name in (marker_rows.ATTRIBUTE, chinese_adapter.ATTRIBUTE) if name in model._modules]
     reached = reached or any(map(_learns, [model.get_input_embeddings(), *beside]))
     text = model.config.text_config
     width = text.num_attention_heads * (getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads)
-    for layer in inner.text_model.layers:
+    for layer in model.get_decoder().layers:
         reached = reached or _learns(layer)
         total += _products(_linears(layer), size.tokens, reached) + _attention(size.token_pairs * width / 2, reached)
     return total + _products([model.lm_head], size.loss_tokens, reached)
 
 
-def _products(modules: Iterable[nn.Module], rows: int, reached: bool) -> float:
+def _products(modules: Iterable[nn.Module], rows: float, reached: bool) -> float:
     """Of linear maps over `rows` rows; `reached` says whether the gradient of their input is needed."""
     return sum(2.0 * rows * module.weight.numel() * (1 + reached + module.weight.requires_grad) for module in modules)
 

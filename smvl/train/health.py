@@ -54,7 +54,6 @@ class Health:
             tokens=size.tokens,
             supervised=size.loss_tokens,
             samples=len(batch["sample_lengths"]),
-            tiles=size.tiles,
             flops=training_flops(self.model, size),
         )
 

@@ -19,14 +19,11 @@ from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
 from smvl.config import LoraConfig
+from smvl.layouts.find_model import layout_of
 from smvl.model.marker_rows import ATTRIBUTE
 from smvl.model.saving import save_tensors
 from smvl.train.nf4 import is_quantized, quantize_text_layers
 from smvl.train.parts import part_parameters
-
-TEXT_LAYERS = "model.text_model.layers"
-CONNECTOR = "model.connector"
-EMBEDDING = "model.text_model.embed_tokens"
 
 ADAPTER = "default"
 """peft's name for the only adapter of a model."""
@@ -88,7 +85,7 @@ def _target_pattern(model: SmolVLMForConditionalGeneration, settings: LoraConfig
     A list of leaf names would not do: the vision encoder has a q_proj too, and peft takes a list for endings of names.
     """
     chosen = set(map(id, part_parameters(model, f"text.layers{settings.layers}")))
-    layers = model.get_submodule(TEXT_LAYERS)
+    layers = model.get_decoder().layers
     indices = [index for index, layer in enumerate(layers) if id(next(layer.parameters())) in chosen]
     for leaf in settings.modules:
         found = {name: module for name, module in layers[indices[0]].named_modules() if name and name.rpartition(".")[2] == leaf}
@@ -99,7 +96,11 @@ def _target_pattern(model: SmolVLMForConditionalGeneration, settings: LoraConfig
             if not isinstance(module, nn.Linear):
                 raise ValueError(f"lora: {name} is a {type(module).__name__}; only a Linear can have an adapter. Take {leaf} out.")
     leaves = "|".join(map(re.escape, settings.modules))
-    return rf"{re.escape(TEXT_LAYERS)}\.(?:{'|'.join(map(str, indices))})\.(?:\w+\.)*(?:{leaves})"
+    return rf"{re.escape(_name_of(layers, model))}\.(?:{'|'.join(map(str, indices))})\.(?:\w+\.)*(?:{leaves})"
+
+
+def _name_of(module: nn.Module, model: nn.Module) -> str:
+    return next(name for name, found in model.named_modules() if found is module)
 
 
 @contextmanager
@@ -145,13 +146,15 @@ def save_adapter(model: SmolVLMForConditionalGeneration, folder: str | Path) -> 
     if not is_lora_attached(model):
         raise ValueError("there is no LoRA to save in this model. Call attach_lora first, or save the whole model.")
     tensors: dict[str, torch.Tensor] = dict(lora_parameters(model))
-    tensors |= {f"{CONNECTOR}.{name}": tensor for name, tensor in model.get_submodule(CONNECTOR).state_dict().items()}
+    connectors = {_name_of(module, model): module for module in layout_of(model).connector(model) if len(module.state_dict())}
+    tensors |= {f"{place}.{name}": tensor for place, module in connectors.items() for name, tensor in module.state_dict().items()}
     config: Any = copy.deepcopy(model.peft_config[ADAPTER])
-    config.inference_mode, config.modules_to_save = True, [CONNECTOR]
+    config.inference_mode, config.modules_to_save = True, list(connectors)
     if ATTRIBUTE in model._modules:
         markers = model.get_submodule(ATTRIBUTE)
-        config.trainable_token_indices = {EMBEDDING: markers.ids.tolist()}
-        tensors[f"{EMBEDDING}.token_adapter.trainable_tokens_delta"] = markers.rows  # the rows themselves, for all that peft's name says
+        embedding = _name_of(model.get_input_embeddings(), model)
+        config.trainable_token_indices = {embedding: markers.ids.tolist()}
+        tensors[f"{embedding}.token_adapter.trainable_tokens_delta"] = markers.rows  # the rows themselves, for all that peft's name says
     _check_all_learned_is_in(model, tensors)
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 One optimizer step of the real model, loss and optimizer runs on fake tensors (memory_meter.py), so that what torch saves, casts and frees
 needs no formulas here: gradients, optimizer state, casts of autocast, activation checkpointing, the batches of an accumulated step, which
-the Trainer fetches all at once. The batch is the largest that the stage may meet: full packs, and the most tiles of the measured ones.
+the Trainer fetches all at once. The batch is the largest that the stage may meet: full packs, and the most pictures of the measured ones.
 
 On a card that is what torch allocates, and CONTEXT_BYTES for the driver. On CPU it is the resident memory of the training process, with
 what Python and its libraries take already and what glibc's heap holds of freed blocks (heap.py); worker processes come on top and are
@@ -19,8 +19,9 @@ import psutil
 import torch
 from transformers import SmolVLMForConditionalGeneration, Trainer, TrainingArguments
 
+from smvl.layouts.find_model import layout_of
+from smvl.layouts.pixel_scale import PixelScale
 from smvl.packing.packs import PackSampler
-from smvl.processing.tiles import PixelScale
 from smvl.train.arguments import activation_checkpointing
 from smvl.train.memory_meter import bytes_saved_by_quantizing, fake_copy, fake_run
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
@@ -46,18 +47,19 @@ class PackShape:
     """The largest pack that a stage may meet."""
 
     tokens: int
-    tiles: int
+    units: int
+    """Tiles or patches."""
     loss_tokens: int
     """Supervised ones."""
 
     def scaled(self, share: float) -> "PackShape":
-        """With fewer tokens and as many tiles."""
+        """With fewer tokens and as many pictures."""
         return replace(self, tokens=round(share * self.tokens), loss_tokens=round(share * self.loss_tokens))
 
-    def halved(self, tokens_per_tile: int) -> "PackShape":
-        """With half the tokens, which hold no more tiles than there is room for."""
+    def halved(self, tokens_per_unit: float) -> "PackShape":
+        """With half the tokens, which hold no more pictures than there is room for."""
         tokens = self.tokens // 2
-        return PackShape(tokens, min(self.tiles, tokens // tokens_per_tile), self.loss_tokens // 2)
+        return PackShape(tokens, min(self.units, int(tokens / tokens_per_unit)), self.loss_tokens // 2)
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,8 @@ class StageMemory:
         if activation_checkpointing(self.arguments) is None:
             yield "trainer.gradient_checkpointing: true", self._with_arguments(activation_checkpointing=True)
         if self.pack.tokens > 1:
-            yield f"data.max_length: {self.pack.tokens // 2}", replace(self, pack=self.pack.halved(tokens_per_tile(self.model)))
+            halved = self.pack.halved(layout_of(self.model).tokens_per_unit(self.model))
+            yield f"data.max_length: {self.pack.tokens // 2}", replace(self, pack=halved)
         if self.dtype is None and self.arguments.bf16 and self.model.get_input_embeddings().weight.dtype != torch.bfloat16:
             yield "model.dtype: bfloat16", replace(self, dtype=torch.bfloat16)
 
@@ -179,7 +182,7 @@ class StageMemory:
         return self.arguments.gradient_accumulation_steps + (self.device.type != "cuda")
 
     def _packed(self, model: SmolVLMForConditionalGeneration) -> PackedModel:
-        for config in (model.config.text_config, model.config.vision_config, model.model.text_model.config):
+        for config in (model.config.text_config, model.config.vision_config, model.get_decoder().config):
             if config._attn_implementation == "flash_attention_2":
                 config._attn_implementation = "sdpa"  # keeps as much, and takes fake tensors
         packed = _MaskedModel(model, PixelScale())  # fake tensors have no values
@@ -206,22 +209,21 @@ class StageMemory:
 
     def _batch(self) -> dict[str, Any]:
         size = self.arguments.per_device_train_batch_size
-        length, num_loss, tiles = size * self.pack.tokens, size * self.pack.loss_tokens, size * self.pack.tiles
+        length, num_loss, layout = size * self.pack.tokens, size * self.pack.loss_tokens, layout_of(self.model)
+        pixels, shapes = layout.no_pictures(self.model, size * self.pack.units)
         options = dict(dtype=torch.long, device=self.device)
         batch = {
             "input_ids": torch.empty(1, length, **options),
-            "position_ids": torch.empty(1, length, **options),
+            "position_ids": torch.empty(*layout.position_axes, 1, length, **options),
             "labels": torch.empty(1, length, **options),
-            "image_positions": torch.empty(tiles * tokens_per_tile(self.model), **options),
+            "image_positions": torch.empty(int(pixels[0] * layout.tokens_per_unit(self.model)), **options),
             "loss_positions": torch.empty(num_loss, **options),
             "targets": torch.empty(num_loss, **options),
             "sample_lengths": [length],
             "sample_bounds": torch.empty(2, dtype=torch.int32, device=self.device),
         }
-        if tiles:
-            vision = self.model.config.vision_config
-            shape = (tiles, vision.num_channels, vision.image_size, vision.image_size)
-            batch["tiles"] = torch.empty(shape, dtype=torch.uint8, device=self.device)
+        if shapes:
+            batch |= {"pixels": torch.empty(pixels, dtype=torch.uint8, device=self.device), "shapes": shapes}
         return batch
 
     def _step(self, model: PackedModel, optimizer: torch.optim.Optimizer | None, batch: dict[str, Any]) -> None:
@@ -241,13 +243,13 @@ class _MaskedModel(PackedModel):
     """With the mask that transformers would build for attention that is not packed: how it builds one depends on values."""
 
     def _read(
-        self, embeddings: torch.Tensor, position_ids: torch.Tensor, sample_lengths: list[int], sample_bounds: torch.Tensor
+        self, embeddings: torch.Tensor, position_ids: torch.Tensor, sample_lengths: list[int], sample_bounds: torch.Tensor, **options: Any
     ) -> torch.Tensor:
         if self._is_packed:
-            return super()._read(embeddings, position_ids, sample_lengths, sample_bounds)
+            return super()._read(embeddings, position_ids, sample_lengths, sample_bounds, **options)
         mask = embeddings.new_zeros(1, 1, embeddings.shape[1], embeddings.shape[1])
-        options = dict(position_ids=position_ids, attention_mask=mask, use_cache=False)
-        return self.model.model.text_model(inputs_embeds=embeddings, **options).last_hidden_state
+        options |= dict(position_ids=position_ids, attention_mask=mask, use_cache=False)
+        return self.model.get_decoder()(inputs_embeds=embeddings, **options).last_hidden_state
 
 
 def autocast(arguments: TrainingArguments, device: torch.device) -> torch.autocast:
@@ -255,13 +257,8 @@ def autocast(arguments: TrainingArguments, device: torch.device) -> torch.autoca
     return torch.autocast(device.type, torch.float16 if arguments.fp16 else torch.bfloat16, enabled=arguments.fp16 or arguments.bf16)
 
 
-def tokens_per_tile(model: SmolVLMForConditionalGeneration) -> int:
-    vision = model.config.vision_config
-    return (vision.image_size // vision.patch_size // model.config.scale_factor) ** 2
-
-
 def measure_pack(sampler: PackSampler, *, num_rows: int = NUM_MEASURED_ROWS) -> PackShape:
-    """A full pack, with the most tiles and the mean share of supervised tokens of the first rows that the seed draws.
+    """A full pack, with the most tiles or patches and the mean share of supervised tokens of the first rows that the seed draws.
 
     Raises:
         ValueError: none of these rows can be used.
@@ -272,7 +269,7 @@ def measure_pack(sampler: PackSampler, *, num_rows: int = NUM_MEASURED_ROWS) -> 
     share = sum(layout.num_supervised for layout in layouts) / sum(len(layout.input_ids) for layout in layouts)
     longest = max(sum(cost.tokens for cost in pack) for pack in costs)
     tokens = sampler.max_length if sampler.packing else longest
-    return PackShape(tokens, max(sum(cost.tiles for cost in pack) for pack in costs), round(share * tokens))
+    return PackShape(tokens, max(sum(cost.units for cost in pack) for pack in costs), round(share * tokens))
 
 
 def process_bytes(model: torch.nn.Module) -> int:

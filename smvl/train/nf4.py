@@ -24,7 +24,7 @@ def quantize_text_layers(model: SmolVLMForConditionalGeneration) -> None:
     _bitsandbytes()
     device = torch.device("cuda", torch.cuda.current_device())
     model.to(device)
-    quantize_linears(model.model.text_model.layers, device)
+    quantize_linears(model.get_decoder().layers, device)
 
 
 def quantize_linears(modules: nn.Module, device: torch.device) -> None:

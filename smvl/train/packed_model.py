@@ -12,40 +12,45 @@ import torch
 from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
+from smvl.layouts.find_model import layout_of
+from smvl.layouts.modules import Shapes, split_features
+from smvl.layouts.pixel_scale import PixelScale
 from smvl.model.chinese_adapter import head_table
 from smvl.model.fused_norms import fuse_norms
 from smvl.model.packed_attention import sample_options, use_packed_attention
-from smvl.model.vision_tower import encode_tiles
-from smvl.processing.tiles import PixelScale
 from smvl.train.loss import linear_cross_entropy, token_losses
 from smvl.train.step_clock import StepClock
 
-BATCH_KEYS = ("input_ids", "position_ids", "image_positions", "loss_positions", "targets", "sample_lengths", "sample_bounds", "tiles")
+BATCH_KEYS = (
+    *("input_ids", "position_ids", "image_positions", "loss_positions", "targets"),
+    *("sample_lengths", "sample_bounds", "pixels", "shapes"),
+)
 """What of a batch `PackedModel` takes; see `smvl.packing.collator`."""
 
 _COMPILED_VARIANTS = 64
 
 
 class PackedModel(nn.Module):
-    """A SmolVLM-like model with its loss. The model inside stays stock.
+    """A model of any layout with its loss. The model inside stays stock.
 
     Args:
         model: its text attention becomes packed where it is `sdpa`.
-        pixel_scale: how tiles are normalised.
+        pixel_scale: how pixels are normalised.
         clock: is told when vision, text and loss are done, forwards and backwards.
     """
 
     def __init__(self, model: SmolVLMForConditionalGeneration, pixel_scale: PixelScale, clock: StepClock | None = None):
         super().__init__()
-        self.model = model
+        self.model, self.layout = model, layout_of(model)
         self._white = pixel_scale.white
-        # Buffers, as they must be where the tiles are: to send them with every batch would make the processor wait for the card.
+        # Buffers, as they must be where the pixels are: to send them with every batch would make the processor wait for the card.
         for name in ("mean", "deviation"):
             values = torch.tensor(getattr(pixel_scale, name)).view(-1, 1, 1).to(model.device)
             self.register_buffer(f"_pixel_{name}", values, persistent=False)
         self.clock = clock or StepClock()
         self._is_packed = use_packed_attention(model)
-        fuse_norms(model.model.text_model)
+        fuse_norms(model.get_decoder())
+        self.layout.prepare(model)
 
     def forward(
         self,
@@ -56,29 +61,33 @@ class PackedModel(nn.Module):
         targets: torch.Tensor,
         sample_lengths: Sequence[int],
         sample_bounds: torch.Tensor,
-        tiles: torch.Tensor | None = None,
+        pixels: torch.Tensor | None = None,
+        shapes: Shapes = (),
         reduction: Literal["sum", "none"] = "sum",
     ) -> torch.Tensor:
         """Losses of one packed sequence of L tokens.
 
         Args:
-            input_ids, position_ids: (1, L) int64; positions start again at 0 with each sample.
+            input_ids: (1, L) int64.
+            position_ids: (1, L) or (axes, 1, L) int64; they start again at 0 with each sample.
             image_positions: (I,) int64, where the image tokens are.
             loss_positions, targets: (K,) int64, where the loss is asked, and the token that is to be predicted there.
             sample_lengths: tokens of each sample, which sum to L.
             sample_bounds: (samples + 1,) int32, where each sample begins, and L.
-            tiles: (T, 3, tile, tile) uint8, in the order of the image tokens; None without images.
+            pixels: (units, 3, side, side) uint8, in the order of the image tokens; None without images.
+            shapes: of each picture.
 
         Returns:
             The sum of the token losses, or with `none` each of them (K,); float32.
 
         Raises:
-            ValueError: tiles and image tokens do not match.
+            ValueError: pixels and image tokens do not match.
         """
-        embeddings = self._put_images(self.model.get_input_embeddings()(input_ids), image_positions, tiles)
+        embeddings, deep = self._put_images(self.model.get_input_embeddings()(input_ids), image_positions, pixels, shapes)
         self.clock.lap_backward(embeddings, "text")
         self.clock.lap("vision")
-        hidden = self._read(embeddings, position_ids, sample_lengths, sample_bounds)
+        deep_options = self.layout.text_options(image_positions, deep)
+        hidden = self._read(embeddings, position_ids, sample_lengths, sample_bounds, **deep_options)
         self.clock.lap_backward(hidden, "loss")
         self.clock.lap("text")
         asked = hidden.flatten(0, 1).index_select(0, loss_positions)  # (K, D)
@@ -86,51 +95,55 @@ class PackedModel(nn.Module):
         self.clock.lap("loss")
         return loss
 
-    def _put_images(self, embeddings: torch.Tensor, positions: torch.Tensor, tiles: torch.Tensor | None) -> torch.Tensor:
-        """The word embeddings (1, L, D) with image features where the image tokens are."""
-        vision = self.model.config.vision_config
-        if tiles is None:
+    def _put_images(
+        self, embeddings: torch.Tensor, positions: torch.Tensor, pixels: torch.Tensor | None, shapes: Shapes
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The word embeddings (1, L, D) with image features where the image tokens are, and those (I, D) that go deeper."""
+        if pixels is None:
             # A process whose packs have no image still runs the vision path, or the others wait for its gradients for ever.
-            blank = torch.zeros(1, vision.num_channels, vision.image_size, vision.image_size, dtype=torch.uint8, device=embeddings.device)
-            return embeddings + self.image_features(blank).sum().to(embeddings.dtype) * 0.0
-        features = self.image_features(tiles)
+            size, shapes = self.layout.no_pictures(self.model, 1)
+            blank = torch.zeros(size, dtype=torch.uint8, device=embeddings.device)
+            return embeddings + self.image_features(blank, shapes).sum().to(embeddings.dtype) * 0.0, []
+        features, *deep = split_features(self.image_features(pixels, shapes), embeddings.shape[-1])
         if len(features) != len(positions):
             raise ValueError(
-                f"the batch has {len(tiles)} tiles, which make {len(features)} image features, but {len(positions)} image "
+                f"the batch has {len(pixels)} tiles or patches, which make {len(features)} image features, but {len(positions)} image "
                 "tokens. Model and processor are not of one checkpoint."
             )
         merged = embeddings.flatten(0, 1).index_copy(0, positions, features.to(embeddings.dtype))
-        return merged.view_as(embeddings)
+        return merged.view_as(embeddings), deep
 
-    def image_features(self, tiles: torch.Tensor) -> torch.Tensor:
-        """Tiles (T, 3, tile, tile) uint8 to what the text model reads of them (T * tokens per tile, D)."""
-        inner, dtype = self.model.model, self.model.model.vision_model.embeddings.patch_embedding.weight.dtype
-        pixels = self.pixel_values(tiles).to(dtype)
-        learns = any(parameter.requires_grad for parameter in inner.vision_model.parameters())
+    def image_features(self, pixels: torch.Tensor, shapes: Shapes) -> torch.Tensor:
+        """Pixels (units, 3, side, side) uint8 to what the text model reads of them, as `ModelLayout.join` has it."""
+        dtype = self.layout.patch_weight(self.model).dtype
+        learns = any(parameter.requires_grad for part in self.layout.vision(self.model) for parameter in part.parameters())
         # A frozen tower in half precision has nothing for autocast to cast, which would take its norms to float32 and back.
-        casts = torch.is_autocast_enabled(tiles.device.type) and (learns or dtype == torch.float32)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and learns), torch.autocast(tiles.device.type, enabled=casts):
-            hidden = encode_tiles(inner.vision_model, pixels)
-        return inner.connector(hidden).flatten(0, 1)
+        casts = torch.is_autocast_enabled(pixels.device.type) and (learns or dtype == torch.float32)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and learns), torch.autocast(pixels.device.type, enabled=casts):
+            states = self.layout.see(self.model, self.pixel_values(pixels).to(dtype), shapes)
+        return self.layout.join(self.model, states)
 
-    def pixel_values(self, tiles: torch.Tensor) -> torch.Tensor:
-        """Tiles (T, 3, tile, tile) uint8 normalised: float32, to the bit what the processor's `pixel_values` are on a CPU."""
-        return tiles.float().div_(self._white).sub_(self._pixel_mean).div_(self._pixel_deviation)
+    def pixel_values(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels (units, 3, side, side) uint8 normalised: float32, to the bit what the processor's `pixel_values` are on a CPU."""
+        return pixels.float().div_(self._white).sub_(self._pixel_mean).div_(self._pixel_deviation)
 
     def _read(
-        self, embeddings: torch.Tensor, position_ids: torch.Tensor, sample_lengths: Sequence[int], sample_bounds: torch.Tensor
+        self,
+        embeddings: torch.Tensor,
+        position_ids: torch.Tensor,
+        sample_lengths: Sequence[int],
+        sample_bounds: torch.Tensor,
+        **options: Any,
     ) -> torch.Tensor:
         """The text model's last hidden states (1, L, D)."""
-        options: dict[str, Any] = {}
         if self._is_packed:
             # A mask that is given is taken as it is: transformers builds none, and packed attention looks at none.
-            options = sample_options(self.model, embeddings, sample_lengths, sample_bounds)
+            options |= sample_options(self.model, embeddings, sample_lengths, sample_bounds)
             options["attention_mask"] = embeddings.new_zeros(1, 1, 1, 1)
         elif self.model.config.text_config._attn_implementation == "flash_attention_2":  # what it would else work out in every layer
-            options = {"cu_seq_lens_q": sample_bounds, "cu_seq_lens_k": sample_bounds}
+            options |= {"cu_seq_lens_q": sample_bounds, "cu_seq_lens_k": sample_bounds}
             options |= {"max_length_q": max(sample_lengths), "max_length_k": max(sample_lengths)}
-        text_model = self.model.model.text_model
-        return text_model(inputs_embeds=embeddings, position_ids=position_ids, use_cache=False, **options).last_hidden_state
+        return self.model.get_decoder()(inputs_embeds=embeddings, position_ids=position_ids, use_cache=False, **options).last_hidden_state
 
     def compile_layers(self, backend: str = "inductor") -> None:
         """Compile each layer of both towers for any length; the layers of a tower share their code.
@@ -139,7 +152,7 @@ class PackedModel(nn.Module):
         """
         # Both towers' layers have one entry point, and it is compiled again for each set of weights that learn: eight is not enough.
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _COMPILED_VARIANTS)
-        for layer in [*self.model.model.vision_model.encoder.layers, *self.model.model.text_model.layers]:
+        for layer in [*self.layout.vision_layers(self.model), *self.model.get_decoder().layers]:
             layer.compile(dynamic=True, backend=backend)
 
     # ---- what the Trainer asks of a model ------------------------------------------------------------------------------------------

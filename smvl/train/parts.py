@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
+from smvl.layouts.find_model import layout_of
 from smvl.model import chinese_adapter, marker_rows
 
 MARKERS = "markers"
@@ -42,12 +43,12 @@ def part_parameters(model: SmolVLMForConditionalGeneration, part: str) -> list[n
         return [parameter for module in modules for parameter in module.parameters()]
     if part == LORA:
         return [parameter for name, parameter in model.named_parameters() if ".lora_" in name]
-    inner = model.model
+    layout, text_model = layout_of(model), model.get_decoder()
     wholes: dict[str, Sequence[nn.Module]] = {
-        "connector": [inner.connector],
-        "text": [inner.text_model.layers, inner.text_model.norm],
-        "vision": [inner.vision_model],
-        "embeddings": [inner.get_input_embeddings()],
+        "connector": layout.connector(model),
+        "text": [text_model.layers, text_model.norm],
+        "vision": layout.vision(model),
+        "embeddings": [model.get_input_embeddings()],
         "lm_head": [model.lm_head],
     }
     if part == MARKERS:
@@ -76,7 +77,7 @@ def check_parts(model: SmolVLMForConditionalGeneration, parts: Sequence[str]) ->
 
 
 def _layers(model: SmolVLMForConditionalGeneration, tower: str) -> nn.ModuleList:
-    return model.model.text_model.layers if tower == "text" else model.model.vision_model.encoder.layers
+    return model.get_decoder().layers if tower == "text" else layout_of(model).vision_layers(model)
 
 
 def _slice(found: re.Match) -> slice:

@@ -10,7 +10,6 @@ from smvl.data.quarantine import Quarantine
 from smvl.packing.encode import Encoder
 from smvl.packing.mixture import open_mixture
 from smvl.packing.packs import PackSampler
-from smvl.processing.tokens import marker_ids
 from smvl.train.arguments import count_steps, training_arguments
 from smvl.train.memory_forecast import NUM_MEASURED_ROWS, StageMemory, measure_pack
 from smvl.train.processes import process_state
@@ -34,7 +33,7 @@ class PlannedStage:
         self.config, self.stage, self.model, self.processor, self.quarantine = config, stage, model, processor, quarantine
         state = process_state()
         self.device, self.num_processes = state.device, state.num_processes
-        self.encoder = Encoder(processor, config.data.max_length, config.data.max_tiles)
+        self.encoder = Encoder(processor, config.data.max_length, config.data.max_units)
         self.sampler = self._open_sampler()
         max_steps = count_steps(stage, self.sampler, num_processes=self.num_processes)
         self.arguments = training_arguments(config, stage, Path(config.output_dir) / stage.name, max_steps=max_steps)
@@ -43,7 +42,7 @@ class PlannedStage:
         self.plan = plan_stage(
             stage,
             model,
-            marker_ids=marker_ids(processor.tokenizer).trained,
+            marker_ids=processor.trained_ids,
             max_steps=max_steps,
             default_learning_rate=self.arguments.learning_rate,
         )
@@ -57,7 +56,7 @@ class PlannedStage:
             packing=data.packing,
             seed=self.config.seed,
             quarantine=self.quarantine,
-            max_tiles=data.max_tiles,
+            max_units=data.max_units,
             look_ahead=data.look_ahead,
         )
 

@@ -13,6 +13,8 @@ from transformers import SmolVLMForConditionalGeneration
 from smvl.assemble import load_checkpoint
 from smvl.config import Config, StageConfig, dump_config
 from smvl.data.quarantine import Quarantine
+from smvl.layouts.find_model import layout_of
+from smvl.layouts.pixel_scale import PixelScale
 from smvl.model.chinese_adapter import detach_chinese_adapter, write_chinese_rows
 from smvl.model.marker_rows import detach_marker_rows, write_back_marker_rows
 from smvl.model.saving import save_model
@@ -21,8 +23,6 @@ from smvl.packing.encode import Encoded, Encoder
 from smvl.packing.mixture import open_mixture
 from smvl.packing.packs import PackedDataset, PackSampler
 from smvl.processing.processing_smvl import SmVLMProcessor
-from smvl.processing.tiles import PixelScale
-from smvl.processing.tokens import marker_ids
 from smvl.train.arguments import SAVE_TOTAL_LIMIT, count_steps, training_arguments
 from smvl.train.beginning import load_model
 from smvl.train.checkpoint import (
@@ -88,7 +88,7 @@ class Run:
         self.packed_model = PackedModel(self.model, pixel_scale, StepClock(process_state().device))
         if config.model.compile:
             self.packed_model.compile_layers()
-        self.encoder = Encoder(self.processor, config.data.max_length, config.data.max_tiles)
+        self.encoder = Encoder(self.processor, config.data.max_length, config.data.max_units)
         self.quarantine = Quarantine(folder / QUARANTINE_FILE if self.is_main else None, config.data.max_drop_share)
         self.fingerprints = fingerprints(config) if self.is_main else {}
         self.steps_done, self.mixed = self._what_finished_stages_did()
@@ -145,7 +145,7 @@ class Run:
         plan = plan_stage(
             stage,
             self.model,
-            marker_ids=marker_ids(self.processor.tokenizer).trained,
+            marker_ids=self.processor.trained_ids,
             max_steps=max_steps,
             default_learning_rate=arguments.learning_rate,
         )
@@ -185,7 +185,7 @@ class Run:
             packing=self.config.data.packing,
             seed=self.config.seed,
             quarantine=self.quarantine,
-            max_tiles=self.config.data.max_tiles,
+            max_units=self.config.data.max_units,
             look_ahead=self.config.data.look_ahead,
             workers=self.config.data.workers,
         )
@@ -228,7 +228,8 @@ class Run:
         mixed = sampler.statistics_at(trainer.packs_trained)
         self.mixed[stage.name] = mixed.to_json()
         if end == plan.max_steps:
-            logger.info("Stage %s: %s Mixed by %s:\n%s", stage.name, mixed.describe(), stage.mix_by, mixed.describe_mixture())
+            described = mixed.describe(self.processor.pictures.unit)
+            logger.info("Stage %s: %s Mixed by %s:\n%s", stage.name, described, stage.mix_by, mixed.describe_mixture())
 
     def _merge_lora(self, stage: StageConfig, sampler: PackSampler) -> None:
         """Write the adapter as peft reads it, then add it into the weights, which must leave the logits of a few samples as they are."""
@@ -243,9 +244,12 @@ class Run:
 
     def _stock_inputs(self, sample: Encoded) -> dict[str, torch.Tensor]:
         """One sample as transformers' own forward pass takes it."""
+        positions = sample.position_ids.to(self.model.device)
         inputs = {"input_ids": sample.input_ids.unsqueeze(0).to(self.model.device)}
-        if len(sample.tiles):
-            inputs["pixel_values"] = self.packed_model.pixel_values(sample.tiles.to(self.model.device)).unsqueeze(0)
+        inputs["position_ids"] = positions if len(positions) == 1 else positions.unsqueeze(1)
+        if sample.shapes:
+            pixels = self.packed_model.pixel_values(sample.pixels.to(self.model.device))
+            inputs |= layout_of(self.model).stock_pictures(self.model, pixels, sample.shapes)
         return inputs
 
     def _finish_stage(self, stage: StageConfig, max_steps: int) -> None:

@@ -1,7 +1,7 @@
 """Does the model see? The loss with the right images, with another sample's images, and with blank ones.
 
 A model can learn to answer from the question alone, its loss falls all the same, and nothing else on a dashboard shows it. The wrong images
-have the tiles of the right ones, so that the text around them says nothing: only pixels differ.
+have the shape of the right ones, so that the text around them says nothing: only pixels differ.
 """
 
 import logging
@@ -155,11 +155,11 @@ class SightCheck:
         return SightReport(_summarise(measured), by_source)
 
     def _chunks(self) -> Iterator[list[Encoded]]:
-        """Samples that can swap pixels: of the same source and the same task where there are two, and always with the same tiles."""
+        """Samples that can swap pixels: of the same source and the same task where there are two, and always of the same shape."""
         groups: dict[tuple, list[Encoded]] = defaultdict(list)
         for sample in self.samples:
             encoded = self.encoder.encode(sample)
-            groups[encoded.source, sample.task, encoded.grids].append(encoded)
+            groups[encoded.source, sample.task, encoded.shapes].append(encoded)
         alone: dict[tuple, list[Encoded]] = defaultdict(list)
         for key, group in groups.items():
             if len(group) == 1:
@@ -172,14 +172,14 @@ class SightCheck:
     def _measure(self, model: PackedModel, chunk: Sequence[Encoded]) -> list[_Measured]:
         counts = [int((sample.labels != -100).sum()) for sample in chunk]
         rows = [_Measured(sample.source, count, loss) for sample, count, loss in zip(chunk, counts, self._losses(model, chunk))]
-        if not chunk[0].grids:
+        if not chunk[0].shapes:
             return rows
-        blank = [replace(sample, tiles=torch.full_like(sample.tiles, _GREY)) for sample in chunk]
+        blank = [replace(sample, pixels=torch.full_like(sample.pixels, _GREY)) for sample in chunk]
         rows = [replace(row, blank=loss) for row, loss in zip(rows, self._losses(model, blank))]
         if len(chunk) == 1:
             return rows
         partners = [*chunk[1:], chunk[0]]
-        swapped = [replace(sample, tiles=partner.tiles) for sample, partner in zip(chunk, partners)]
+        swapped = [replace(sample, pixels=partner.pixels) for sample, partner in zip(chunk, partners)]
         return [replace(row, swapped=loss) for row, loss in zip(rows, self._losses(model, swapped))]
 
     def _losses(self, model: PackedModel, samples: Sequence[Encoded]) -> list[float]:

@@ -22,7 +22,7 @@ from smvl.data.sources.unused_keys import SYSTEM_COLUMNS, unused_keys
 from smvl.data.sources.values import id_text, is_empty, text_of_column
 from smvl.data.tool_calls import read_calls, read_tools
 from smvl.data.tool_results import results_in_order
-from smvl.processing.layout import count_images
+from smvl.processing.laid_out import count_images
 
 _NUM_LOOKED_AT = 32
 """Rows that are looked at when a source is opened: enough to tell data of another kind from data with broken rows."""

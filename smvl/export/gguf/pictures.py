@@ -13,8 +13,8 @@ from gguf import GGUFReader, Keys
 from PIL import Image
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
+from smvl.layouts.smolvlm.tiles import cut_tiles, plan_grid
 from smvl.processing.images import read_image
-from smvl.processing.tiles import cut_tiles, plan_grid
 
 RESAMPLE_KEY = "smvl.vision.resample"
 """In a projector's file: the filter by which pictures were scaled in training, as Pillow numbers it. llama.cpp does not read it."""

@@ -5,8 +5,8 @@ from typing import Any
 from gguf import GGUFWriter, TokenType
 
 from smvl.export.checkpoint import Checkpoint, ExportError
+from smvl.layouts.tokens import END_OF_TEXT, END_OF_TURN, TILE_TOKENS
 from smvl.processing.smolvlm_names import SMOLVLM_NAMES
-from smvl.processing.tokens import END_OF_TEXT, END_OF_TURN, TILE_TOKENS
 
 _QWEN_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 """Where Qwen2's and Qwen3's tokenizers cut a text into words; llama.cpp has the same rule under the name `qwen2`."""

@@ -12,7 +12,7 @@ from torch import nn
 from transformers import SmolVLMForConditionalGeneration
 
 from smvl.export.onnx.attention import GROUP_QUERY_ATTENTION, MULTI_HEAD_ATTENTION, GraphCache, check_text_model, fuse, head_width
-from smvl.model.vision_tower import patch_places
+from smvl.layouts.smolvlm.vision_tower import patch_places
 
 
 @dataclass(frozen=True)

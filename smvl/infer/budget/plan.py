@@ -16,7 +16,7 @@ from pathlib import Path
 from smvl.infer.budget.costs import Use
 from smvl.infer.budget.forms import Form, forms_of
 from smvl.infer.manifest import read_json
-from smvl.processing.image_limits import check_longest_edge, check_most_tiles
+from smvl.layouts.smolvlm.image_limits import check_longest_edge, check_most_tiles
 from smvl.settings_files import read_size, reading
 
 LEAST_WORDS = 256

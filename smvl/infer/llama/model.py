@@ -46,7 +46,7 @@ class LlamaModel:
         self._spare: LlamaContext | None = None
         self.facts = ModelFacts.of_export(self.folder.config, self.folder.generation_config, context)
 
-    def encode_images(self, tiles: np.ndarray) -> np.ndarray:
+    def encode_images(self, tiles: np.ndarray, shapes: Sequence[tuple[int, int]] = ()) -> np.ndarray:
         """As `backend.Model.encode_images`; one tile after another, so that memory does not grow with them."""
         if self._vision is None:
             self._spare = None  # the two are not needed together
@@ -63,8 +63,10 @@ class LlamaModel:
         self._vision = None
         return_freed_memory()
 
-    def read(self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int) -> "LlamaReading":
-        """As `backend.Model.read`, of one prompt.
+    def read(
+        self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int, positions: object = None
+    ) -> "LlamaReading":
+        """As `backend.Model.read`, of one prompt, whose tokens are counted from 0.
 
         Raises:
             ValueError: there are several prompts, or one has another number of placeholders than features.
@@ -106,7 +108,7 @@ class LlamaReading:
     def go_on(self, tokens: Sequence[int]) -> None:
         self._read(tokens, None)
 
-    def read_on(self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int) -> None:
+    def read_on(self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int, positions: object = None) -> None:
         self._context.forget(length)
         self._length = length
         self._context.grow(length + len(ids) + room)

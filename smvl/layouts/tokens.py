@@ -6,7 +6,7 @@ ids that Qwen3's embedding already has rows for. Ids are always looked up in the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a memory budget is planned before it is known whether transformers may import torch
@@ -19,6 +19,10 @@ GLOBAL_TOKEN = "<|vision_pad|>"
 VIDEO_TOKEN = "<|video_pad|>"
 AROUND_IMAGE_TOKEN = "<vision_start>"
 """Stands before each tile and after the last one: what SmolVLM calls `<fake_token_around_image>`."""
+VISION_START_TOKEN, VISION_END_TOKEN = "<|vision_start|>", "<|vision_end|>"
+"""Around a picture of native resolution; Qwen3's own tokens, whose rows it has never trained."""
+PICTURE_TEXTS = (IMAGE_TOKEN, VISION_START_TOKEN + IMAGE_TOKEN + VISION_END_TOKEN)
+"""What a chat template writes for a picture: of tiles, and of native resolution."""
 START_OF_TURN = "<|im_start|>"
 END_OF_TURN = "<|im_end|>"
 END_OF_TEXT = "<|endoftext|>"
@@ -42,40 +46,25 @@ def tile_token(row: int, column: int) -> str:
 
 
 TILE_TOKENS = tuple(tile_token(row, column) for row in range(1, MAX_GRID + 1) for column in range(1, MAX_GRID + 1))
-MARKERS = (IMAGE_TOKEN, GLOBAL_TOKEN, VIDEO_TOKEN, AROUND_IMAGE_TOKEN, *TILE_TOKENS)
+TILE_MARKERS = (IMAGE_TOKEN, GLOBAL_TOKEN, VIDEO_TOKEN, AROUND_IMAGE_TOKEN, *TILE_TOKENS)
+PATCH_MARKERS = (IMAGE_TOKEN, VIDEO_TOKEN, VISION_START_TOKEN, VISION_END_TOKEN)
 CHAT_TOKENS = (START_OF_TURN, END_OF_TURN, END_OF_TEXT)
 
 
-@dataclass(frozen=True)
-class MarkerIds:
-    """Where the markers stand in one tokenizer."""
-
-    image: int
-    """The id that `config.image_token_id` must carry."""
-    trained: tuple[int, ...]
-    """Ids of the new markers. Their rows are inputs that no donor has trained; rows of tokens that Qwen3 has itself stay as they are."""
-
-
-def add_missing_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+def add_missing_tokens(tokenizer: PreTrainedTokenizerBase, markers: Sequence[str]) -> list[str]:
     """Add the markers (and ChatML's control tokens) that `tokenizer` lacks; returns those added, in the order of their ids."""
     known = tokenizer.get_added_vocab()
-    missing = [token for token in (*CHAT_TOKENS, *MARKERS) if token not in known]
+    missing = [token for token in (*CHAT_TOKENS, *markers) if token not in known]
     tokenizer.add_special_tokens({"extra_special_tokens": missing}, replace_extra_special_tokens=False)
     return missing
 
 
-def check_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
+def check_tokens(tokenizer: PreTrainedTokenizerBase, markers: Sequence[str]) -> None:
     """Raise `ValueError` unless every marker and control token is exactly one token of `tokenizer`."""
-    for token in (*CHAT_TOKENS, *MARKERS):
+    for token in (*CHAT_TOKENS, *markers):
         ids = tokenizer.encode(token, add_special_tokens=False)
         if len(ids) != 1 or tokenizer.convert_ids_to_tokens(ids[0]) != token:
             raise ValueError(
                 f"the tokenizer in {tokenizer.name_or_path or 'memory'} does not know the marker {token} as one token: it becomes "
                 f"{len(ids)} pieces. Build the processor from the text model's folder with smvl.splice, or restore tokenizer.json."
             )
-
-
-def marker_ids(tokenizer: PreTrainedTokenizerBase) -> MarkerIds:
-    """Look the markers up in a tokenizer that `check_tokens` accepts."""
-    trained = tokenizer.convert_tokens_to_ids([AROUND_IMAGE_TOKEN, *TILE_TOKENS])
-    return MarkerIds(image=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN), trained=tuple(trained))

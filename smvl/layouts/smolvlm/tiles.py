@@ -5,6 +5,7 @@ are rounded up to whole tiles, the picture is cut row by row, and a squeezed vie
 the tile the picture is one squeezed tile and nothing else.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,17 @@ import numpy as np
 from PIL import Image
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil, get_resize_output_image_size
 
-from smvl.processing.image_limits import check_longest_edge
-from smvl.processing.tokens import AROUND_IMAGE_TOKEN, GLOBAL_TOKEN, IMAGE_TOKEN, tile_token
+from smvl.layouts.smolvlm.image_limits import check_longest_edge
+from smvl.layouts.tokens import (
+    AROUND_IMAGE_TOKEN,
+    GLOBAL_TOKEN,
+    IMAGE_TOKEN,
+    PICTURE_TEXTS,
+    STOCK_ATTRIBUTES,
+    TILE_MARKERS,
+    TILE_TOKENS,
+    tile_token,
+)
 
 MOST_TILE_PIXELS = 4096
 """Of a tile's side; encoders read some hundred."""
@@ -31,6 +41,16 @@ class TileGrid:
     @property
     def num_tiles(self) -> int:
         return self.rows * self.columns + 1
+
+    num_units = num_tiles
+
+    @property
+    def level(self) -> int:
+        return self.longest_edge
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows, self.columns
 
     def text(self, tokens_per_tile: int) -> str:
         """The image as marker text, the same string that the stock SmolVLM processor builds."""
@@ -103,20 +123,6 @@ def plan_grid(
     return grid  # the last is one tile
 
 
-@dataclass(frozen=True)
-class PixelScale:
-    """How the bytes of a tile become what the tower sees: (byte / white - mean) / deviation, in float32, channel by channel."""
-
-    white: float = 255.0
-    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    deviation: tuple[float, ...] = (0.5, 0.5, 0.5)
-
-    @classmethod
-    def of(cls, image_processor: SmolVLMImageProcessorPil) -> "PixelScale":
-        """The stock image processor's own scale."""
-        return cls(1 / image_processor.rescale_factor, tuple(image_processor.image_mean), tuple(image_processor.image_std))
-
-
 def cut_tiles(image: Image.Image, image_processor: SmolVLMImageProcessorPil, grid: TileGrid) -> np.ndarray:
     """Scale, cut and normalise one RGB picture: (num_tiles, 3, tile, tile) float32 in [-1, 1] for SigLIP's mean and deviation of 0.5."""
     return np.asarray(_cut(image, image_processor, grid), dtype=np.float32)
@@ -151,3 +157,107 @@ def _cut(image: Image.Image, image_processor: SmolVLMImageProcessorPil, grid: Ti
     if found != (grid.rows, grid.columns):
         raise RuntimeError(f"planned {grid.rows} x {grid.columns} tiles, but the image was cut into {found[0]} x {found[1]}")
     return np.asarray(batch["pixel_values"][0])
+
+
+def _pad_tiles(tiles: Sequence[Sequence[np.ndarray]]) -> dict[str, np.ndarray]:
+    """(batch, most tiles, 3, tile, tile): the model passes over tiles that are zero throughout."""
+    rows = [np.concatenate(row) if row else None for row in tiles]
+    shapes = [row.shape for row in rows if row is not None]
+    if not shapes:
+        return {}
+    padded = np.zeros((len(rows), max(shape[0] for shape in shapes), *shapes[0][1:]), dtype=np.float32)
+    for target, row in zip(padded, rows):
+        if row is not None:
+            target[: len(row)] = row
+    return {"pixel_values": padded}
+
+
+class TilePictures:
+    """SmolVLM's rule, as `smvl.layouts.pictures.Pictures` has it; a unit is a tile.
+
+    Args:
+        image_seq_len: features of one tile.
+    """
+
+    layout = "smolvlm"
+    unit = "tiles"
+    picture_text = PICTURE_TEXTS[0]
+    special_tokens = TILE_MARKERS
+    trained_tokens = (AROUND_IMAGE_TOKEN, *TILE_TOKENS)
+    config_tokens = {"image_token_id": IMAGE_TOKEN}
+    names_token_types = False
+    processor_class = "SmolVLMProcessor"
+    stock_attributes = STOCK_ATTRIBUTES
+    other_files: dict[str, dict[str, Any]] = {}
+
+    def __init__(self, image_processor: SmolVLMImageProcessorPil, image_seq_len: int):
+        self.image_processor, self.image_seq_len = image_processor, image_seq_len
+
+    def check(self) -> None:
+        check_image_settings(self.image_processor)
+        check_features(self.image_seq_len, self.image_processor)
+
+    def check_against_config(self, config: dict[str, Any]) -> None:
+        check_against_config(self.image_seq_len, self.image_processor, config)
+
+    @property
+    def levels(self) -> list[int]:
+        return longest_edges(self.image_processor)
+
+    def limit(self, *, longest_edge: int | None, max_pixels: int | None) -> None:
+        if max_pixels is not None:
+            raise ValueError(
+                f"at most {max_pixels!r} pixels were asked for, but this model cuts pictures into tiles. Set the longest edge."
+            )
+        if longest_edge is not None:
+            check_longest_edge(longest_edge, self.tile)
+            self.image_processor.size = {"longest_edge": longest_edge}
+
+    def plan(self, height: int, width: int, level: int | None = None, most_units: int | None = None) -> TileGrid:
+        return plan_grid(height, width, self.image_processor, level or self.levels[0], most_units)
+
+    def text(self, plan: TileGrid) -> str:
+        return plan.text(self.image_seq_len)
+
+    def describe(self, plan: TileGrid) -> str:
+        return f"an image of {plan.rows} x {plan.columns} and the whole" if plan.rows else "an image of one"
+
+    def num_tokens(self, plan: TileGrid) -> int:
+        return plan.num_tiles * self.image_seq_len
+
+    def cut(self, image: Image.Image, plan: TileGrid) -> np.ndarray:
+        return cut_tiles(image, self.image_processor, plan)
+
+    def cut_bytes(self, image: Image.Image, plan: TileGrid) -> np.ndarray:
+        return cut_byte_tiles(image, self.image_processor, plan)
+
+    def scale(self, image: Image.Image, plan: TileGrid) -> Image.Image:
+        if image.size == (max(plan.columns, 1) * self.tile, max(plan.rows, 1) * self.tile):
+            return image  # was scaled before
+        return scale_to_grid(image, self.image_processor, plan)
+
+    def no_pixels(self, dtype: Any) -> np.ndarray:
+        return np.zeros((0, 3, self.tile, self.tile), dtype=dtype)
+
+    def positions(self, input_ids: Sequence[int], image_token_id: int, plans: Sequence[TileGrid]) -> np.ndarray:
+        return np.arange(len(input_ids))[None]
+
+    def batch(self, cut: Sequence[Sequence[np.ndarray]], plans: Sequence[Sequence[TileGrid]]) -> dict[str, np.ndarray]:
+        return _pad_tiles(cut)
+
+    @property
+    def processor_settings(self) -> dict[str, Any]:
+        return {"image_seq_len": self.image_seq_len}
+
+    @property
+    def settings(self) -> dict[str, int]:
+        return {"tile": self.tile, "longest_edge": self.levels[0]}
+
+    @property
+    def example_size(self) -> tuple[int, int]:
+        return self.tile, self.tile
+
+    @property
+    def tile(self) -> int:
+        """Its side in pixels."""
+        return self.image_processor.max_image_size["longest_edge"]

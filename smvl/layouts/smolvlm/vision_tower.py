@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from smvl.model.position_table import read_places
+from smvl.layouts.smolvlm.position_table import read_places
 
 
 def encode_tiles(tower: nn.Module, tiles: torch.Tensor) -> torch.Tensor:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:  # tiles.py loads transformers, and who only counts images needs none of it
-    from smvl.processing.tiles import TileGrid
+from smvl.layouts.pictures import Plan
 
 IGNORED_LABEL = -100
 """The label of a position that the loss leaves out, as in torch and transformers."""
@@ -25,13 +24,13 @@ class TooLongError(ValueError):
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Ids, labels and tile grids of one conversation."""
+class LaidOut:
+    """Ids, labels and plans for the pictures of one conversation."""
 
     input_ids: list[int]
     labels: list[int]
     """The id itself where the model is asked for it, else `IGNORED_LABEL`; not shifted."""
-    grids: list[TileGrid]
+    plans: list[Plan]
     """One for each image that was kept."""
     kept_images: list[int]
     """Which of the conversation's images they are."""
@@ -39,8 +38,9 @@ class Layout:
     """What is not shown: `FEWER_TILES` or `EARLY_TURNS_DROPPED` to fit, `FIRST_FRAMES` where an animation has more."""
 
     @property
-    def num_tiles(self) -> int:
-        return sum(grid.num_tiles for grid in self.grids)
+    def num_units(self) -> int:
+        """Tiles, or patches, of all its pictures."""
+        return sum(plan.num_units for plan in self.plans)
 
     @property
     def num_supervised(self) -> int:

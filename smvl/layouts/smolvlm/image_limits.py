@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from smvl.processing.tokens import MAX_GRID
+from smvl.layouts.tokens import MAX_GRID
 
 
 def check_longest_edge(longest_edge: Any, tile: int, advice: str = "") -> None:

@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
-from smvl.layouts.settings import LAYOUT_KEYS, LayoutName
+from smvl.layouts.settings import ANSWERS, LAYOUT_KEYS, LayoutName, Objective
 from smvl.strict_yaml import ConfigError, apply_override, build, dump_yaml, kind_of, read_yaml, shorten, shown_key
 from smvl.trainer_keys import MAX_RATE, check_trainer
 
@@ -413,6 +413,8 @@ class StageConfig:
     """How prompts vary as clients vary them."""
     text_share: float | None = None
     """Share of the sources with `text: true` together; their weights then count among themselves. null: weights decide alone."""
+    objective: Objective = ANSWERS
+    """What is learned: `answers`, or before them `vision_features` (layout qwen3_vl): what the donor's encoder sees in the pictures."""
     train: list[str]
     """Parts that learn from the first step on."""
     unfreeze: list[UnfreezeConfig] = field(default_factory=list)
@@ -431,6 +433,7 @@ class StageConfig:
         check(bool(self.mixture), "mixture", self.mixture, "at least one source")
         check(bool(self.train), "train", self.train, "at least one part, for example [connector, markers]")
         self._check_parts()
+        self._check_objective()
         self._check_text_share()
         check_trainer(self.trainer)
 
@@ -438,6 +441,11 @@ class StageConfig:
     def parts(self) -> list[str]:
         """All parts that learn at some time, in the order in which they are named."""
         return [*self.train, *(part for step in self.unfreeze for part in step.add)]
+
+    def _check_objective(self) -> None:
+        others = [part for part in self.parts if not part.startswith("vision")]
+        fits = self.objective == ANSWERS or not others
+        check(fits, "train", others, f"vision or its layers alone, as the objective is {self.objective}")
 
     def _check_text_share(self) -> None:
         if self.text_share is None:
@@ -544,7 +552,9 @@ class Config:
         for name in names:
             check(folders.count(name.lower()) == 1, "stages", name, "each stage's `name` once")
         check(bool(self.output_dir), "output_dir", self.output_dir, "a folder")
-        for stage in self.stages:
+        for number, stage in enumerate(self.stages):
+            known = LAYOUT_KEYS[self.model.layout].objectives if self.model.checkpoint is None else (ANSWERS,)
+            check(stage.objective in known, f"stages.{number}.objective", stage.objective, f"{' or '.join(known)} for this model")
             mixed = self.model.dtype == "float32" or stage.trainer.get("bf16") is True
             check(mixed, "model.dtype", self.model.dtype, f"float32, or trainer.bf16: true in stage {stage.name} (what learns is float32)")
         check(0 <= self.seed < 2**32, "seed", self.seed, "0 or more, below 4,294,967,296")

@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, Qwen3VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 import smvl
+import train
 from smvl.config import ConfigError, load_config
 from smvl.data.sample import Sample
 from smvl.demo_scenes.draw import write_demo_data
@@ -19,6 +22,7 @@ from smvl.layouts.pixel_scale import PixelScale
 from smvl.layouts.qwen3_vl.alignment import rotation_error
 from smvl.layouts.qwen3_vl.patches import PatchPictures
 from smvl.layouts.qwen3_vl.splice import vision_tensors
+from smvl.layouts.qwen3_vl.teacher import VisionTeacher
 from smvl.layouts.qwen3_vl.tower import encode_patches
 from smvl.layouts.smolvlm.vision_tower import encode_tiles
 from smvl.model.donors import DonorError, load_tower, read_vision_donor
@@ -26,11 +30,12 @@ from smvl.model.saving import save_model
 from smvl.packing.collator import PackCollator
 from smvl.packing.encode import Encoder
 from smvl.processing.processing_smvl import SmVLMProcessor
+from smvl.train.beginning import load_model
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
 from tests.donors import save_text_donor, save_vision_donor
 from tests.qwen3 import SPECIAL_TOKENS
 from tests.tiny_data import noise
-from tests.tiny_run import write_run
+from tests.tiny_run import TRAINER, broken_off, write_run
 
 ROOT = Path(__file__).parent.parent
 SIZES = [(64, 96), (16, 16), (48, 40), (200, 30), (30, 300)]
@@ -318,3 +323,98 @@ def test_keys_of_another_layout_are_refused(tmp_path, override, complaint):
     with pytest.raises(ConfigError) as refusal:
         load_config(write_run(tmp_path, layout="qwen3_vl"), [override])
     assert str(refusal.value).startswith(complaint)
+
+
+# ---- what the donor's encoder saw ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tower(donors):
+    return load_tower(read_vision_donor(donors[0]), dtype=torch.float32, attention="sdpa")
+
+
+def in_merge_order(features: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+    """(rows, columns, width), row by row, to (patches, width) as a `qwen3_vl` encoder counts them."""
+    return features.view(rows // 2, 2, columns // 2, 2, -1).permute(0, 2, 1, 3, 4).flatten(0, 3)
+
+
+def picture_and_patches(processor: SmVLMProcessor, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """(1, 3, height, width) normalised, and its patches."""
+    image, rule = noise(7, (width, height)), processor.pictures
+    plan = rule.plan(height, width)
+    assert plan.shape == (height // 8, width // 8)
+    pixels = torch.tensor(np.asarray(image)).permute(2, 0, 1).unsqueeze(0).float().div(255).sub(0.5).div(0.5)
+    return pixels, torch.from_numpy(rule.cut(image, plan))
+
+
+def test_the_teacher_sees_whole_tiles_as_the_old_encoder_did(spliced, tower):
+    pixels, patches = picture_and_patches(spliced[1], 32, 64)
+    with torch.no_grad():
+        left, right = (encode_tiles(tower, pixels[..., start : start + 32]).view(4, 4, -1) for start in (0, 32))
+    found = VisionTeacher(tower, 2).features(patches, [(4, 8)])
+    torch.testing.assert_close(found, in_merge_order(torch.cat([left, right], dim=1), 4, 8), atol=1e-5, rtol=1e-5)
+
+
+def test_the_last_window_lies_against_the_edge_and_a_short_side_is_filled_up(spliced, tower):
+    tall, patches = picture_and_patches(spliced[1], 48, 16)
+    filled = torch.nn.functional.pad(tall, (0, 16))
+    with torch.no_grad():
+        above, below = (encode_tiles(tower, filled[..., start : start + 32, :]).view(4, 4, -1)[:, :2] for start in (0, 16))
+    found = VisionTeacher(tower, 2).features(patches, [(6, 2)])
+    torch.testing.assert_close(found, in_merge_order(torch.cat([above, below[2:]]), 6, 2), atol=1e-5, rtol=1e-5)
+
+
+def features_stage(folder: Path, **changes) -> dict:
+    mixture = [{"source": "cauldron", "path": str(folder / "cauldron"), "subsets": ["tiny"]}]
+    trainer = {**TRAINER, "max_steps": 12, "learning_rate": 2e-4, "lr_scheduler_type": "constant"}
+    return {"name": "features", "objective": "vision_features", "mixture": mixture, "train": ["vision"], "trainer": trainer, **changes}
+
+
+def with_features(folder: Path, **changes) -> Path:
+    path = write_run(folder, layout="qwen3_vl")
+    recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    recipe["stages"].insert(0, features_stage(folder, **changes))
+    path.write_text(yaml.safe_dump(recipe, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def test_a_stage_teaches_the_encoder_what_its_donor_saw_and_resumes_to_the_same_weights(tmp_path):
+    """It needs no answer: nothing but the encoder moves, and its error falls."""
+    recipe = with_features(tmp_path)
+    assert train.main([str(recipe), "evaluation.generate=false"]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    errors = [row["loss"] for row in rows if row.get("stage") == "features" and "loss" in row]
+    assert len(errors) == 12 and sum(errors[-4:]) < 0.7 * sum(errors[:4])
+    before = splice_of(recipe)
+    after = load_file(tmp_path / "out/features/model/model.safetensors")
+    moved = {name for name, tensor in before.items() if name in after and not torch.equal(tensor, after[name])}
+    assert moved and all(name.startswith("model.visual.") and "merger" not in name for name in moved)
+    broken = [str(recipe), "evaluation.generate=false", f"output_dir={tmp_path}/broken"]
+    with broken_off(1):
+        assert train.main(broken) == 130
+    assert train.main([*broken, "--resume"]) == 0
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("out", "broken"))
+    assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def splice_of(recipe: Path) -> dict[str, torch.Tensor]:
+    return load_model(load_config(recipe))[0].state_dict()
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"train": ["vision", "connector"]}, "stages.0.train: found ['connector'], expected vision or its layers alone, as the objective"),
+        ({"objective": "features"}, "stages.0.objective: found 'features' (text), expected one of answers, vision_features"),
+    ],
+)
+def test_what_such_a_stage_cannot_be_is_refused(tmp_path, changes, complaint):
+    with pytest.raises(ConfigError) as refusal:
+        load_config(with_features(tmp_path, **changes))
+    assert str(refusal.value).startswith(complaint)
+
+
+def test_the_other_layout_has_no_such_stage(tmp_path):
+    path = with_features(tmp_path)
+    with pytest.raises(ConfigError, match="stages.0.objective: found 'vision_features', expected answers for this model"):
+        load_config(path, ["model.layout=smolvlm", "model.deepstack=[]", "data.image={tile: 32, longest_edge: 64}"])

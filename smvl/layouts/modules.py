@@ -83,6 +83,14 @@ class ModelLayout(Protocol):
         """Patches of each group that attends within itself."""
         ...
 
+    def last_features(self, model: PreTrainedModel, states: Sequence[torch.Tensor]) -> torch.Tensor:
+        """(patches, width): the last states as the encoder's last norm leaves them."""
+        ...
+
+    def teacher(self, model: PreTrainedModel, vision: str) -> Any:
+        """The encoder of a donor folder, as `smvl.train.feature_model.Teacher`. Raises `ValueError` where it has nothing to teach."""
+        ...
+
     def stock_pictures(self, model: PreTrainedModel, pixels: torch.Tensor, shapes: Shapes) -> dict[str, torch.Tensor]:
         """The pictures of one prompt as the stock `forward` takes them."""
         ...

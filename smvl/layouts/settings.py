@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+ANSWERS, VISION_FEATURES = "answers", "vision_features"
+Objective = Literal["answers", "vision_features"]
 LayoutName = Literal["smolvlm", "qwen3_vl"]
 
 
@@ -17,6 +19,8 @@ class LayoutKeys:
     """Of `data.image`, with their defaults."""
     limit: str
     """Of `data`: how much of pictures one sequence may hold."""
+    objectives: tuple[str, ...]
+    """Of a stage."""
 
 
 def layout_with(image_keys: Iterable[str]) -> str:
@@ -25,6 +29,8 @@ def layout_with(image_keys: Iterable[str]) -> str:
 
 
 LAYOUT_KEYS: dict[str, LayoutKeys] = {
-    "smolvlm": LayoutKeys(("projector", "projector_from", "scale_factor"), {"tile": 512, "longest_edge": 1024}, "max_tiles"),
-    "qwen3_vl": LayoutKeys(("deepstack", "rotary_alignment"), {"min_pixels": 4096, "max_pixels": 786_432}, "max_patches"),
+    "smolvlm": LayoutKeys(("projector", "projector_from", "scale_factor"), {"tile": 512, "longest_edge": 1024}, "max_tiles", (ANSWERS,)),
+    "qwen3_vl": LayoutKeys(
+        ("deepstack", "rotary_alignment"), {"min_pixels": 4096, "max_pixels": 786_432}, "max_patches", (ANSWERS, VISION_FEATURES)
+    ),
 }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smvl.layouts.settings import ANSWERS
 from smvl.train.processes import has_card, shards_model, uses_deepspeed
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def check_launch(config: Config) -> None:
     if config.model.compile:
         raise ValueError("model.compile is not supported together with FSDP2. Set model.compile: false.")
     for stage in config.stages:
+        if stage.objective != ANSWERS:
+            raise ValueError(f"stage {stage.name}: objective {stage.objective} is not supported together with FSDP2. Use ddp.yaml.")
         if stage.lora is not None and stage.lora.quantize is not None:
             raise ValueError(f"stage {stage.name}: lora.quantize is not supported together with FSDP2. Set it to null, or use ddp.yaml.")
 

@@ -15,6 +15,7 @@ from smvl.config import Config, StageConfig, dump_config
 from smvl.data.quarantine import Quarantine
 from smvl.layouts.find_model import layout_of
 from smvl.layouts.pixel_scale import PixelScale
+from smvl.layouts.settings import ANSWERS
 from smvl.model.chinese_adapter import detach_chinese_adapter, write_chinese_rows
 from smvl.model.marker_rows import detach_marker_rows, write_back_marker_rows
 from smvl.model.saving import save_model
@@ -43,6 +44,7 @@ from smvl.train.checkpoint import (
     write_json,
 )
 from smvl.train.evaluation import Evaluation
+from smvl.train.feature_model import FeatureModel
 from smvl.train.interruption import Interruption
 from smvl.train.learning_file import load_learning, save_learning
 from smvl.train.lora import is_lora_attached, save_adapter
@@ -199,12 +201,12 @@ class Run:
         is one way to go on, and what learns is fixed while a Trainer lives, which FSDP and torch.compile want.
         """
         plan.freeze(self.model, step)
-        is_first = stage is self.config.stages[0]
+        is_first = stage is next((each for each in self.config.stages if each.objective == ANSWERS), None)
         sight_step = self.evaluation.sight_step(plan.max_steps) if is_first else None
         arguments.eval_on_start = step == 0 and bool(self.evaluation.sight.samples)
         bar = ProgressBar(stage.name)
         trainer = (ShardedTrainer if shards_model() else SmVLMTrainer)(
-            self.packed_model,
+            self._model_of(stage),
             arguments,
             plan=plan,
             sampler=sampler,
@@ -230,6 +232,12 @@ class Run:
         if end == plan.max_steps:
             described = mixed.describe(self.processor.pictures.unit)
             logger.info("Stage %s: %s Mixed by %s:\n%s", stage.name, described, stage.mix_by, mixed.describe_mixture())
+
+    def _model_of(self, stage: StageConfig) -> PackedModel:
+        """With the loss that the stage's objective has."""
+        if stage.objective == ANSWERS:
+            return self.packed_model
+        return FeatureModel(self.packed_model, layout_of(self.model).teacher(self.model, self.config.model.vision))
 
     def _merge_lora(self, stage: StageConfig, sampler: PackSampler) -> None:
         """Write the adapter as peft reads it, then add it into the weights, which must leave the logits of a few samples as they are."""

@@ -13,7 +13,9 @@ from transformers import PreTrainedModel
 
 from smvl.layouts.modules import Shapes
 from smvl.layouts.qwen3_vl.patches import NUM_AXES
+from smvl.layouts.qwen3_vl.teacher import VisionTeacher
 from smvl.layouts.qwen3_vl.tower import encode_patches, shapes_of, use_packed_vision
+from smvl.model.donors import load_tower, read_vision_donor
 
 
 class Qwen3VLLayout:
@@ -67,6 +69,13 @@ class Qwen3VLLayout:
 
     def windows(self, model: PreTrainedModel, num_units: int, shapes: Shapes) -> list[int]:
         return [rows * columns for rows, columns in shapes]
+
+    def last_features(self, model: PreTrainedModel, states: Sequence[torch.Tensor]) -> torch.Tensor:
+        return model.model.visual.merger.norm(states[0])
+
+    def teacher(self, model: PreTrainedModel, vision: str) -> VisionTeacher:
+        tower = load_tower(read_vision_donor(vision), dtype=torch.float32, attention="sdpa")
+        return VisionTeacher(tower, model.config.vision_config.spatial_merge_size)
 
     def stock_pictures(self, model: PreTrainedModel, pixels: torch.Tensor, shapes: Shapes) -> dict[str, torch.Tensor]:
         frames = model.config.vision_config.temporal_patch_size

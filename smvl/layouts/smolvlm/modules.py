@@ -62,6 +62,12 @@ class SmolVLMLayout:
     def windows(self, model: PreTrainedModel, num_units: int, shapes: Shapes) -> list[int]:
         return [_patches_per_side(model) ** 2] * num_units
 
+    def last_features(self, model: PreTrainedModel, states: Sequence[torch.Tensor]) -> torch.Tensor:
+        return states[0].flatten(0, 1)
+
+    def teacher(self, model: PreTrainedModel, vision: str) -> Any:
+        raise ValueError("objective vision_features: the encoder of layout smolvlm is its donor's own. Take the stage out.")
+
     def stock_pictures(self, model: PreTrainedModel, pixels: torch.Tensor, shapes: Shapes) -> dict[str, torch.Tensor]:
         return {"pixel_values": pixels.unsqueeze(0)}
 

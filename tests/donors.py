@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -10,6 +11,7 @@ from transformers import (
     Idefics3ForConditionalGeneration,
     LlamaConfig,
     LlamaForCausalLM,
+    PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3ForCausalLM,
@@ -94,6 +96,19 @@ def save_vision_donor(
     settings |= dict(do_image_splitting=True, size={"longest_edge": 2 * tile}, max_image_size={"longest_edge": tile})
     (folder / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
     return folder
+
+
+SPLICE: dict[str, dict[str, Any]] = {
+    "smolvlm": {"longest_edge": 2 * TILE},
+    "qwen3_vl": {"layout": "qwen3_vl", "deepstack": [0], "min_pixels": 256, "max_pixels": 4 * TILE**2},
+}
+"""What `smvl.splice` is given for a small model of each layout."""
+
+
+def let_taps_speak(model: PreTrainedModel) -> None:
+    """Give DeepStack's mergers, where there are any, what they have once they have learned."""
+    for merger in getattr(model.get_encoder("image"), "deepstack_merger_list", []):
+        torch.nn.init.normal_(merger.linear_fc2.weight, std=0.3, generator=torch.Generator().manual_seed(5))
 
 
 def build_processor(text: Path, vision: Path, *, tile: int, longest_edge: int, image_seq_len: int) -> tuple[SmVLMProcessor, list[int]]:

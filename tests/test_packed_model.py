@@ -13,6 +13,7 @@ from transformers.image_transforms import normalize, rescale
 import smvl
 from smvl.data.quarantine import Failure
 from smvl.data.sample import Sample
+from smvl.layouts.find_model import layout_of
 from smvl.layouts.pixel_scale import PixelScale
 from smvl.layouts.smolvlm.tiles import cut_byte_tiles, cut_tiles, plan_grid
 from smvl.model.packed_attention import PACKED, packed_sdpa_attention, sample_options, use_plain_attention
@@ -21,18 +22,27 @@ from smvl.packing.encode import Encoder
 from smvl.train import loss as loss_module
 from smvl.train.loss import linear_cross_entropy, token_losses
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
-from tests.donors import save_text_donor, save_vision_donor
+from smvl.train.parts import part_parameters
+from tests.donors import SPLICE, let_taps_speak, save_text_donor, save_vision_donor
 from tests.tiny_data import noise
 from tests.varlen import varlen_attn
 
 
-def splice_tiny(folder, **options):
-    return smvl.splice(save_vision_donor(folder / "v"), save_text_donor(folder / "t"), **options)
+def splice_tiny(folder, layout="smolvlm", **options):
+    model, processor = smvl.splice(save_vision_donor(folder / "v"), save_text_donor(folder / "t"), **SPLICE[layout], **options)
+    let_taps_speak(model)
+    return model, processor
 
 
 @pytest.fixture(scope="module", params=["sdpa", "eager"])
-def spliced(request, tmp_path_factory):
-    model, processor = splice_tiny(tmp_path_factory.mktemp("donors"), attention=request.param)
+def spliced(request, layout, tmp_path_factory):
+    model, processor = splice_tiny(tmp_path_factory.mktemp("donors"), layout, attention=request.param)
+    return PackedModel(model, PixelScale()), Encoder(processor, max_length=10_000)
+
+
+@pytest.fixture(scope="module")
+def tiled(tmp_path_factory):
+    model, processor = splice_tiny(tmp_path_factory.mktemp("donors"))
     return PackedModel(model, PixelScale()), Encoder(processor, max_length=10_000)
 
 
@@ -55,12 +65,13 @@ def inputs(encoder: Encoder, packs: list[list[Sample]]) -> dict:
     return {key: batch[key] for key in BATCH_KEYS if key in batch}
 
 
-def stock_inputs(encoder: Encoder, batch: dict) -> dict:
+def stock_inputs(model, encoder: Encoder, batch: dict) -> dict:
     """Ids and pixels of a batch as transformers' own forward pass takes them, normalised by transformers' own code."""
     processor = encoder.processor.image_processor
     rescaled = rescale(batch["pixels"].numpy(), processor.rescale_factor)
     pixels = np.stack([normalize(tile, processor.image_mean, processor.image_std, input_data_format="channels_first") for tile in rescaled])
-    return {"input_ids": batch["input_ids"], "pixel_values": torch.from_numpy(pixels).unsqueeze(0)}
+    pictures = layout_of(model).stock_pictures(model, torch.from_numpy(pixels), batch["shapes"])
+    return {"input_ids": batch["input_ids"], "position_ids": batch["position_ids"], **pictures}
 
 
 def losses(packed: PackedModel, encoder: Encoder, packs: list[list[Sample]]) -> list[float]:
@@ -81,7 +92,10 @@ def test_a_batch_is_the_samples_end_to_end(spliced):
     encoded = [encoder.encode(entry) for entry in FIVE]
     batch = collate(encoder, [FIVE[:2], FIVE[2:]])
     assert batch["input_ids"].tolist() == [[token for entry in encoded for token in entry.input_ids.tolist()]]
-    assert batch["position_ids"].tolist() == [[position for entry in encoded for position in range(len(entry.input_ids))]]
+    assert batch["position_ids"].view(-1, batch["input_ids"].numel())[0].tolist() == [
+        position for entry in encoded for position in range(len(entry.input_ids))
+    ]
+    assert torch.equal(batch["position_ids"].flatten(0, -2), torch.cat([entry.position_ids for entry in encoded], dim=1))
     assert batch["sample_lengths"] == [len(entry.input_ids) for entry in encoded]
     assert batch["input_ids"][0, batch["image_positions"]].unique().tolist() == [encoder.processor.image_token_id]
     assert batch["input_ids"][0, batch["loss_positions"] + 1].tolist() == batch["targets"].tolist()
@@ -98,8 +112,8 @@ def test_a_batch_of_nothing_but_bad_rows_asks_for_nothing(spliced):
 
 
 @pytest.mark.parametrize("mean, deviation", [([0.5] * 3, [0.5] * 3), ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])])
-def test_bytes_are_normalised_to_the_bit_as_the_processor_does(spliced, mean, deviation):
-    packed, encoder = spliced
+def test_bytes_are_normalised_to_the_bit_as_the_processor_does(tiled, mean, deviation):
+    packed, encoder = tiled
     settings = copy.copy(encoder.processor.image_processor)
     settings.image_mean, settings.image_std = mean, deviation
     every_byte = noise(0, (64, 64)), Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).convert("RGB").resize((64, 64), 0)
@@ -113,11 +127,11 @@ def test_bytes_are_normalised_to_the_bit_as_the_processor_does(spliced, mean, de
 # ---- the same loss ---------------------------------------------------------------------------------------------------------------
 
 
-def test_loss_and_gradients_are_the_stock_models_own(tmp_path):
-    model, processor = splice_tiny(tmp_path)
+def test_loss_and_gradients_are_the_stock_models_own(tmp_path, layout):
+    model, processor = splice_tiny(tmp_path, layout)
     encoder = Encoder(processor, 10_000)
     batch = collate(encoder, [[FIVE[2]]])
-    stock = model(**stock_inputs(encoder, batch), labels=batch["labels"]).loss * len(batch["targets"])
+    stock = model(**stock_inputs(model, encoder, batch), labels=batch["labels"]).loss * len(batch["targets"])
     stock.backward()
     expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
     model.zero_grad()
@@ -129,11 +143,11 @@ def test_loss_and_gradients_are_the_stock_models_own(tmp_path):
             torch.testing.assert_close(parameter.grad, expected[name], atol=1e-4, rtol=1e-4)
 
 
-def test_image_features_are_the_stock_models_own(spliced):
-    packed, encoder = spliced
+def test_image_features_are_the_stock_models_own(tiled):
+    packed, encoder = tiled
     batch = collate(encoder, [[FIVE[2]]])
     with torch.no_grad():
-        stock = packed.model.get_image_features(stock_inputs(encoder, batch)["pixel_values"], return_dict=True).pooler_output
+        stock = packed.model.get_image_features(stock_inputs(packed.model, encoder, batch)["pixel_values"], return_dict=True).pooler_output
         torch.testing.assert_close(packed.image_features(batch["pixels"], batch["shapes"]), torch.cat(tuple(stock)), atol=1e-6, rtol=0)
 
 
@@ -158,33 +172,33 @@ def test_an_attention_mask_would_leak(spliced):
     """Why none is made: with one, transformers lets packed samples see each other."""
     packed, encoder = spliced
     batch = collate(encoder, [FIVE])
-    stock = {**stock_inputs(encoder, batch), "position_ids": batch["position_ids"]}
+    stock = stock_inputs(packed.model, encoder, batch)
     with torch.no_grad():
         right = packed.model(**stock, use_cache=False).logits
         leaking = packed.model(**stock, use_cache=False, attention_mask=torch.ones_like(batch["input_ids"])).logits
     assert (right - leaking).abs().max() > 1e-2
 
 
-def test_packed_attention_is_used_for_training_only_and_never_saved(tmp_path):
-    model, _ = splice_tiny(tmp_path)
+def test_packed_attention_is_used_for_training_only_and_never_saved(tmp_path, layout):
+    model, _ = splice_tiny(tmp_path, layout)
     PackedModel(model, PixelScale())
-    assert model.model.text_model.config._attn_implementation == PACKED
+    assert model.get_decoder().config._attn_implementation == PACKED
     model.save_pretrained(tmp_path / "saved")
     assert PACKED not in (tmp_path / "saved/config.json").read_text(encoding="utf-8")
     use_plain_attention(model)
-    assert model.model.text_model.config._attn_implementation == "sdpa"
+    assert model.get_decoder().config._attn_implementation == "sdpa"
 
 
-def test_generation_with_a_model_in_training_is_generation(tmp_path):
-    model, processor = splice_tiny(tmp_path)
+def test_generation_with_a_model_in_training_is_generation(tmp_path, layout):
+    model, processor = splice_tiny(tmp_path, layout)
     ids = torch.tensor([processor.lay_out(FIVE[1].messages[:1], add_generation_prompt=True).input_ids])
     before = model.generate(ids, max_new_tokens=8)
     PackedModel(model, PixelScale())
     assert torch.equal(model.generate(ids, max_new_tokens=8), before)
 
 
-def test_activation_checkpointing_changes_memory_and_nothing_else(tmp_path):
-    model, processor = splice_tiny(tmp_path)
+def test_activation_checkpointing_changes_memory_and_nothing_else(tmp_path, layout):
+    model, processor = splice_tiny(tmp_path, layout)
     packed, batch = PackedModel(model, PixelScale()), inputs(Encoder(processor, 10_000), [FIVE])
     packed(**batch).backward()
     expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
@@ -195,9 +209,9 @@ def test_activation_checkpointing_changes_memory_and_nothing_else(tmp_path):
     assert all(torch.equal(parameter.grad, expected[name]) for name, parameter in model.named_parameters() if name in expected)
 
 
-def test_compiled_layers_give_the_same_loss_and_gradients_for_any_pack(tmp_path):
+def test_compiled_layers_give_the_same_loss_and_gradients_for_any_pack(tmp_path, layout):
     """Through the compiler's front end and its backward graph; benchmarks/gpu/sweep.py does it with its code generator."""
-    model, processor = splice_tiny(tmp_path)
+    model, processor = splice_tiny(tmp_path, layout)
     packed, encoder = PackedModel(model, PixelScale()), Encoder(processor, 10_000)
     batches = [inputs(encoder, [FIVE]), inputs(encoder, [FIVE[:2]])]
     plain = [loss_and_gradients(packed, batch) for batch in batches]
@@ -231,15 +245,17 @@ def at_once(monkeypatch):
 
     monkeypatch.setattr("smvl.train.packed_model.sample_options", options)
     monkeypatch.setattr("smvl.model.packed_attention.varlen_attn", varlen_attn)
+    monkeypatch.setattr("smvl.layouts.qwen3_vl.tower.pictures_at_once", lambda hidden: True)
 
 
 @pytest.mark.parametrize("is_compiled", [False, True])
-def test_samples_that_attend_at_once_give_the_same_loss_and_gradients(tmp_path, at_once, monkeypatch, is_compiled):
-    model, processor = splice_tiny(tmp_path)
+def test_samples_that_attend_at_once_give_the_same_loss_and_gradients(tmp_path, layout, at_once, monkeypatch, is_compiled):
+    model, processor = splice_tiny(tmp_path, layout)
     packed, encoder = PackedModel(model, PixelScale()), Encoder(processor, 10_000)
     batches = [inputs(encoder, [FIVE[first:last]]) for first, last in ((0, 5), (0, 2), (1, 5), (2, 4))]
     with monkeypatch.context() as one_after_another:
         one_after_another.setattr("smvl.train.packed_model.sample_options", sample_options)
+        one_after_another.setattr("smvl.layouts.qwen3_vl.tower.pictures_at_once", lambda hidden: False)
         expected = [loss_and_gradients(packed, batch) for batch in batches]
     if is_compiled:
         torch._dynamo.utils.counters.clear()
@@ -283,20 +299,20 @@ def test_on_a_card_samples_at_once_are_samples_one_after_another():
 # ---- images ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_tiles_that_are_not_as_many_as_image_tokens_are_refused(spliced):
-    packed, encoder = spliced
+def test_tiles_that_are_not_as_many_as_image_tokens_are_refused(tiled):
+    packed, encoder = tiled
     batch = inputs(encoder, [[FIVE[3]]])
     batch["pixels"] = batch["pixels"][:-1]
     with pytest.raises(ValueError, match="the batch has 2 tiles or patches, which make 8 image features, but 12 image tokens"):
         packed(**batch)
 
 
-def test_without_images_the_loss_reaches_every_weight_between_pixels_and_text_with_nothing(tmp_path):
-    model, processor = splice_tiny(tmp_path)
+def test_without_images_the_loss_reaches_every_weight_between_pixels_and_text_with_nothing(tmp_path, layout):
+    model, processor = splice_tiny(tmp_path, layout)
     packed = PackedModel(model, PixelScale())
     batch = inputs(Encoder(processor, 10_000), [[FIVE[1]]])
     packed(**batch).backward()
-    between = [*model.model.connector.parameters(), *model.model.vision_model.parameters()]
+    between = [each for part in ("connector", "vision") for each in part_parameters(model, part)]
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in between)
 
 

@@ -20,28 +20,41 @@ def varlen_attn(
     window_size: tuple[int, int] = (-1, -1),
     enable_gqa: bool = True,
 ) -> torch.Tensor:
-    """(L, heads, head size) each, as `torch.nn.attention.varlen.varlen_attn` takes them."""
-    assert window_size == (-1, 0) and cu_seq_q is cu_seq_k and cu_seq_q.dtype == torch.int32 and enable_gqa
-    return _forwards(query, key, value, cu_seq_q, max_q, max_k, scale)
+    """(L, heads, head size) each, as `torch.nn.attention.varlen.varlen_attn` takes them. Causal within samples, not within pictures."""
+    assert window_size in ((-1, 0), (-1, -1)) and cu_seq_q is cu_seq_k and cu_seq_q.dtype == torch.int32 and enable_gqa
+    return _forwards(query, key, value, cu_seq_q, max_q, max_k, scale, window_size == (-1, 0))
 
 
 @torch.library.custom_op("smvl_tests::varlen", mutates_args={})
 def _forwards(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bounds: torch.Tensor, max_q: int, max_k: int, scale: float | None
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    bounds: torch.Tensor,
+    max_q: int,
+    max_k: int,
+    scale: float | None,
+    is_causal: bool,
 ) -> torch.Tensor:
     assert max_q == max_k == bounds.diff().max()
-    pieces = [_weights(q, k, scale) @ v for q, k, v in _samples(bounds, query, key, value)]
+    pieces = [_weights(q, k, scale, is_causal) @ v for q, k, v in _samples(bounds, query, key, value)]
     return torch.cat(pieces, dim=1).transpose(0, 1).contiguous()
 
 
 @torch.library.custom_op("smvl_tests::varlen_backward", mutates_args={})
 def _backwards(
-    gradient: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bounds: torch.Tensor, scale: float | None
+    gradient: torch.Tensor,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    bounds: torch.Tensor,
+    scale: float | None,
+    is_causal: bool,
 ) -> Three:
     factor = _scale(query, scale)
     found = []
     for wanted, q, k, v in _samples(bounds, gradient, query, key, value):
-        weights = _weights(q, k, scale)
+        weights = _weights(q, k, scale, is_causal)
         of_weights = wanted @ v.mT
         of_scores = weights * (of_weights - (of_weights * weights).sum(-1, keepdim=True))
         found.append((of_scores @ k * factor, of_scores.mT @ q * factor, weights.mT @ wanted))
@@ -51,22 +64,22 @@ def _backwards(
 
 
 @_forwards.register_fake
-def _(query, key, value, bounds, max_q, max_k, scale):
+def _(query, key, value, bounds, max_q, max_k, scale, is_causal):
     return torch.empty(query.shape, dtype=query.dtype)
 
 
 @_backwards.register_fake
-def _(gradient, query, key, value, bounds, scale):
+def _(gradient, query, key, value, bounds, scale, is_causal):
     return tuple(torch.empty(tensor.shape, dtype=tensor.dtype) for tensor in (query, key, value))
 
 
 def _keep(ctx, inputs, output):
-    query, key, value, bounds, _, _, ctx.scale = inputs
+    query, key, value, bounds, _, _, ctx.scale, ctx.is_causal = inputs
     ctx.save_for_backward(query, key, value, bounds)
 
 
 def _go_back(ctx, gradient):
-    return (*_backwards(gradient, *ctx.saved_tensors, ctx.scale), None, None, None, None)
+    return (*_backwards(gradient, *ctx.saved_tensors, ctx.scale, ctx.is_causal), None, None, None, None, None)
 
 
 _forwards.register_autograd(_go_back, setup_context=_keep)
@@ -80,9 +93,9 @@ def _samples(bounds: torch.Tensor, *tensors: torch.Tensor) -> Iterator[list[torc
         yield [tensor[:, first:last] for tensor in spread]
 
 
-def _weights(query: torch.Tensor, key: torch.Tensor, scale: float | None) -> torch.Tensor:
+def _weights(query: torch.Tensor, key: torch.Tensor, scale: float | None, is_causal: bool) -> torch.Tensor:
     scores = query @ key.mT * _scale(query, scale)
-    return scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1), -torch.inf).softmax(-1)
+    return scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1) & is_causal, -torch.inf).softmax(-1)
 
 
 def _scale(query: torch.Tensor, scale: float | None) -> float:

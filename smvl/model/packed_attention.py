@@ -94,27 +94,37 @@ def _attend_by_sample(
     return torch.cat(attended, dim=2).transpose(1, 2)
 
 
-def attend_within(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: Sequence[int], bounds: torch.Tensor, *, scaling: float
+def pictures_at_once(hidden: torch.Tensor) -> bool:
+    """Whether pictures attend all in one call of the kernel: on a card in half precision."""
+    device = hidden.device.type
+    compute = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
+    return device == "cuda" and compute in _HALF
+
+
+def attend_in_pictures_at_once(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bounds: torch.Tensor, longest: int, scaling: float
 ) -> torch.Tensor:
     """Attention of everything to everything within each of several pictures that lie end to end.
 
     Args:
         query, key, value: (P, heads, head size).
-        lengths, bounds: patches of each picture, which sum to P, and where each begins, with P, (pictures + 1,) int32 on the device.
+        bounds, longest: where each picture begins, with P, (pictures + 1,) int32 on the device, and the patches of the largest.
 
     Returns:
         (P, heads, head size)
     """
-    if query.device.type == "cuda" and value.dtype in _HALF:
-        rows = (tensor.to(value.dtype) for tensor in (query, key, value))
-        return varlen_attn(*rows, bounds, bounds, max(lengths), max(lengths), scale=scaling)
+    rows = (tensor.to(value.dtype) for tensor in (query, key, value))
+    return varlen_attn(*rows, bounds, bounds, longest, longest, scale=scaling)
+
+
+@torch.compiler.disable(recursive=False)  # as samples: the number of pictures changes with every pack
+def attend_in_pictures(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: Sequence[int], scaling: float) -> torch.Tensor:
+    """The same, one picture after another, or pictures of one length together; `lengths` are the patches of each, which sum to P."""
     alike = len(set(lengths)) == 1
     cut = _together if alike else _one_by_one
-    pieces = zip(*(cut(tensor, lengths) for tensor in (query, key, value)))
     attended = [
         functional.scaled_dot_product_attention(*(tensor.transpose(1, 2) for tensor in piece), scale=scaling).transpose(1, 2).flatten(0, 1)
-        for piece in pieces
+        for piece in zip(*(cut(tensor, lengths) for tensor in (query, key, value)))
     ]
     return attended[0] if alike else torch.cat(attended)
 

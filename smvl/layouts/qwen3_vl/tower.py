@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from smvl.layouts.modules import Shapes
-from smvl.model.packed_attention import attend_within
+from smvl.model.packed_attention import attend_in_pictures, attend_in_pictures_at_once, pictures_at_once
 
 _KEPT_SHAPES = 512
 
@@ -28,6 +28,8 @@ class PictureBounds:
     lengths: list[int]
     bounds: torch.Tensor
     """(pictures + 1,) int32, on the device."""
+    longest: int
+    at_once: bool
 
 
 def encode_patches(tower: nn.Module, pixels: torch.Tensor, shapes: Shapes) -> list[torch.Tensor]:
@@ -39,7 +41,8 @@ def encode_patches(tower: nn.Module, pixels: torch.Tensor, shapes: Shapes) -> li
     hidden = hidden + (tower.pos_embed(indices) * weights.unsqueeze(-1)).sum(1).to(hidden.dtype)
     rotation = tower.rotary_pos_emb(hidden, places)
     lengths = [rows * columns for rows, columns in shapes]
-    bounds = PictureBounds(lengths, torch.tensor([0, *lengths]).cumsum(0).to(device, torch.int32))
+    starts = torch.tensor([0, *lengths]).cumsum(0).to(device, torch.int32)
+    bounds = PictureBounds(lengths, starts, max(lengths), pictures_at_once(hidden))
     tapped = []
     for number, block in enumerate(tower.blocks):
         hidden = block(hidden, cu_seqlens=bounds, position_embeddings=rotation)
@@ -88,7 +91,10 @@ def _attend(
         return type(attention).forward(attention, hidden_states, cu_seqlens=cu_seqlens, position_embeddings=position_embeddings, **options)
     query, key, value = attention.qkv(hidden_states).unflatten(-1, (3, attention.num_heads, -1)).unbind(1)  # (P, heads, head size)
     query, key = _rotate(query, *position_embeddings), _rotate(key, *position_embeddings)
-    attended = attend_within(query, key, value, cu_seqlens.lengths, cu_seqlens.bounds, scaling=attention.scaling)
+    if cu_seqlens.at_once:
+        attended = attend_in_pictures_at_once(query, key, value, cu_seqlens.bounds, cu_seqlens.longest, attention.scaling)
+    else:
+        attended = attend_in_pictures(query, key, value, cu_seqlens.lengths, attention.scaling)
     return attention.proj(attended.flatten(1))
 
 

@@ -16,8 +16,8 @@ def files(folder) -> set:
     return {(path, path.stat().st_mtime_ns) for path in folder.rglob("*")}
 
 
-def test_a_dry_run_reports_every_stage_and_leaves_no_files(tmp_path, caplog):
-    path = write_run(tmp_path)
+def test_a_dry_run_reports_every_stage_and_leaves_no_files(tmp_path, layout, caplog):
+    path = write_run(tmp_path, layout=layout)
     before = files(tmp_path)
     caplog.set_level("INFO", logger="smvl")
     assert train.main([str(path), "--dry-run"]) == 0
@@ -28,8 +28,8 @@ def test_a_dry_run_reports_every_stage_and_leaves_no_files(tmp_path, caplog):
         "/cauldron[tiny]/tiny/train-00000-of-00001.parquet:",
         "A sample without an image, data/text.jsonl/text-",
         "Tokens of 16 samples",
-        "Tiles of 16 samples",
-        "Packing the first 16 rows: 12 packs of 16 samples",
+        {"smolvlm": "Tiles of 16 samples"}.get(layout, "Patches of 16 samples"),
+        f"Packing the first 16 rows: { {'smolvlm': 12}.get(layout, 7)} packs of 16 samples",
         "text.layers[-1:]",
         "Stage finetune: 5 steps, about ",
     ):

@@ -448,8 +448,8 @@ LORA_STAGE = [
 ]
 
 
-def test_a_stage_with_lora_leaves_a_stock_checkpoint_and_an_adapter(tmp_path, caplog):
-    path = write_run(tmp_path)
+def test_a_stage_with_lora_leaves_a_stock_checkpoint_and_an_adapter(tmp_path, layout, caplog):
+    path = write_run(tmp_path, layout=layout)
     with caplog.at_level(logging.INFO, logger="smvl"):
         assert main([str(path), *LORA_STAGE]) == 0
     assert any("LoRA is merged into the text layers; the logits of 4 samples changed by at most" in line for line in caplog.messages)
@@ -461,9 +461,9 @@ def test_a_stage_with_lora_leaves_a_stock_checkpoint_and_an_adapter(tmp_path, ca
     assert (tmp_path / "out/finetune/adapter/adapter_config.json").exists()
 
 
-def test_a_killed_lora_stage_resumes_to_the_same_weights(tmp_path):
+def test_a_killed_lora_stage_resumes_to_the_same_weights(tmp_path, layout):
     """From a checkpoint within the stage, which holds merged weights for others and the adapters for itself."""
-    path = write_run(tmp_path)
+    path = write_run(tmp_path, layout=layout)
     assert main([str(path), *LORA_STAGE]) == 0
     command = [sys.executable, "train.py", str(path), *LORA_STAGE, f"output_dir={tmp_path}/killed"]
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL)

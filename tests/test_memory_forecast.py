@@ -16,6 +16,7 @@ from smvl.train.memory_check import MemoryPlanError, check_memory
 from smvl.train.memory_forecast import PackShape, StageMemory, process_bytes
 from smvl.train.memory_meter import fake_copy, fake_run
 from smvl.train.stages import plan_stage
+from tests.donors import SPLICE
 from tests.tiny_run import write_run
 
 CPU = torch.device("cpu")
@@ -23,11 +24,11 @@ FLOAT = 4
 PACK = PackShape(tokens=192, units=20, loss_tokens=20)
 
 
-def stage_memory(folder, number: int = 1, *, attention: str = "sdpa", **trainer) -> StageMemory:
+def stage_memory(folder, number: int = 1, *, attention: str = "sdpa", layout: str = "smolvlm", **trainer) -> StageMemory:
     """Of a stage of the tiny run."""
-    config = load_config(write_run(folder))
+    config = load_config(write_run(folder, layout=layout))
     stage = replace(config.stages[number], trainer={**config.stages[number].trainer, **trainer})
-    model, processor = splice(config.model.vision, config.model.text, attention=attention)
+    model, processor = splice(config.model.vision, config.model.text, attention=attention, **SPLICE[layout])
     trained = processor.trained_ids
     plan = plan_stage(stage, model, marker_ids=trained, max_steps=5, default_learning_rate=1e-3)
     arguments = training_arguments(config, stage, folder / "out", max_steps=5)
@@ -54,8 +55,8 @@ def test_a_linear_layer_with_adam_takes_four_times_its_weights_and_its_activatio
     assert linear.weight.grad is None and linear.weight.device == CPU
 
 
-def test_weights_gradients_and_optimizer_of_a_stage_are_what_its_parameters_need(tmp_path):
-    memory = stage_memory(tmp_path)
+def test_weights_gradients_and_optimizer_of_a_stage_are_what_its_parameters_need(tmp_path, layout):
+    memory = stage_memory(tmp_path, layout=layout)
     forecast = memory.forecast()
     learning = [parameter for part in memory.plan.parts for parameter in part.parameters]
     count = sum(parameter.numel() for parameter in learning)
@@ -64,8 +65,9 @@ def test_weights_gradients_and_optimizer_of_a_stage_are_what_its_parameters_need
     assert forecast.weights == sum(tensor.nbytes for tensor in stored) + scale
     assert forecast.gradients == FLOAT * count
     assert forecast.optimizer == 2 * FLOAT * count + FLOAT * len(learning)  # two moments, and a counter for each parameter
-    pixels = 3 * 32 * 32 * PACK.units
-    ids = 8 * (3 * PACK.tokens + 4 * PACK.units + 2 * PACK.loss_tokens) + 4 * 2  # and where the sample begins and ends
+    pixels, axes, tokens_per_unit = {"smolvlm": (3 * 32 * 32, 1, 4)}.get(layout, (3 * 8 * 8, 4, 1 / 4))
+    pixels *= PACK.units
+    ids = 8 * ((2 + axes) * PACK.tokens + tokens_per_unit * PACK.units + 2 * PACK.loss_tokens) + 8  # and where the sample begins and ends
     batches = memory.arguments.gradient_accumulation_steps + 1  # accelerate's loader is one ahead
     assert forecast.batches == batches * (pixels + ids)
 
@@ -86,15 +88,15 @@ def test_a_heap_replay_holds_blocks_as_long_as_their_owners_live_and_takes_no_me
     assert heap.growth < 4.01 * size
 
 
-def test_a_later_phase_takes_more(tmp_path):
-    memory = stage_memory(tmp_path)
+def test_a_later_phase_takes_more(tmp_path, layout):
+    memory = stage_memory(tmp_path, layout=layout)
     first, last = memory.forecast_at(0).tensors, memory.forecast().tensors
     assert memory.forecast_at(4).tensors == last > first
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-def test_the_peak_grows_with_the_batch_and_falls_with_checkpointing(tmp_path, attention):
-    memory = stage_memory(tmp_path, attention=attention)
+def test_the_peak_grows_with_the_batch_and_falls_with_checkpointing(tmp_path, layout, attention):
+    memory = stage_memory(tmp_path, attention=attention, layout=layout)
     twice = replace(memory, arguments=stage_memory(tmp_path, per_device_train_batch_size=2).arguments)
     checkpointed = replace(memory, arguments=stage_memory(tmp_path, gradient_checkpointing=True).arguments)
     assert checkpointed.forecast().tensors < memory.forecast().tensors < twice.forecast().tensors
@@ -108,8 +110,8 @@ def test_bfloat16_halves_what_does_not_learn(tmp_path):
     assert memory.forecast().weights - halved.weights == frozen / 2
 
 
-def test_a_forecast_leaves_the_model_as_it_was(tmp_path):
-    memory = stage_memory(tmp_path)
+def test_a_forecast_leaves_the_model_as_it_was(tmp_path, layout):
+    memory = stage_memory(tmp_path, layout=layout)
     before = {name: (parameter.clone(), parameter.requires_grad) for name, parameter in memory.model.named_parameters()}
     memory.forecast()
     for name, parameter in memory.model.named_parameters():

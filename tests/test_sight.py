@@ -13,17 +13,18 @@ from smvl.layouts.pixel_scale import PixelScale
 from smvl.packing.collator import PackCollator
 from smvl.packing.encode import Encoder
 from smvl.train.packed_model import BATCH_KEYS, PackedModel
+from smvl.train.parts import part_parameters
 from smvl.train.sight import Sight, SightCheck, SightReport
-from tests.donors import save_text_donor, save_vision_donor
+from tests.donors import SPLICE, save_text_donor, save_vision_donor
 from tests.tiny_data import image_row, open_json_lines, write_images, write_json_lines, write_rows
 from tests.tiny_run import write_run
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory):
+def setting(layout, tmp_path_factory):
     """A model of two small donors that was trained to name colours, with its encoder and samples."""
     folder = tmp_path_factory.mktemp("sight")
-    model, processor = smvl.splice(save_vision_donor(folder / "v"), save_text_donor(folder / "t"))
+    model, processor = smvl.splice(save_vision_donor(folder / "v"), save_text_donor(folder / "t"), **SPLICE[layout])
     write_json_lines(folder)
     source = open_json_lines(folder / "colours.jsonl")
     encoder, samples = Encoder(processor, 512), [source[row] for row in range(8)]
@@ -31,7 +32,7 @@ def setting(tmp_path_factory):
     packed = PackedModel(model, PixelScale())
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for _ in range(40):
-        (packed(**{key: batch[key] for key in BATCH_KEYS}) / len(batch["targets"])).backward()
+        (packed(**{key: batch[key] for key in BATCH_KEYS if key in batch}) / len(batch["targets"])).backward()
         optimizer.step()
         optimizer.zero_grad()
     return packed, encoder, samples
@@ -53,29 +54,31 @@ def test_losses_are_those_of_each_sample_alone(setting):
     total = tokens = 0
     for sample in samples:
         batch = PackCollator(encoder.processor.image_token_id)([[encoder.encode(sample)]])
-        total += packed(**{key: batch[key] for key in BATCH_KEYS}).item()
+        total += packed(**{key: batch[key] for key in BATCH_KEYS if key in batch}).item()
         tokens += len(batch["targets"])
     assert report.all.loss == pytest.approx(total / tokens, abs=1e-5)
 
 
 def test_a_model_whose_projector_is_dead_is_called_blind(setting):
     packed, encoder, samples = setting
-    projector = packed.model.model.connector.modality_projection.proj
-    kept = projector.weight.detach().clone()
+    connector = part_parameters(packed.model, "connector")
+    kept = [parameter.detach().clone() for parameter in connector]
     try:
         with torch.no_grad():
-            projector.weight.zero_()
+            for parameter in connector:
+                parameter.zero_()
         report = SightCheck(encoder, samples).measure(packed)
     finally:
         with torch.no_grad():
-            projector.weight.copy_(kept)
+            for parameter, before in zip(connector, kept):
+                parameter.copy_(before)
     assert report.all.is_cut_off and report.all.is_nil and report.all.gap == 0
     assert report.verdict.startswith("The model is blind: its answers do not depend on a single pixel (loss ")
 
 
-def test_a_new_splice_is_not_called_blind(tmp_path, setting):
+def test_a_new_splice_is_not_called_blind(tmp_path, layout, setting):
     _, encoder, samples = setting
-    model, _ = smvl.splice(save_vision_donor(tmp_path / "v"), save_text_donor(tmp_path / "t", seed=3))
+    model, _ = smvl.splice(save_vision_donor(tmp_path / "v"), save_text_donor(tmp_path / "t", seed=3), **SPLICE[layout])
     report = SightCheck(encoder, samples).measure(PackedModel(model, PixelScale()))
     assert not report.all.is_cut_off and "blind" not in report.verdict
 
@@ -160,7 +163,8 @@ def test_the_stock_modules_refuse_the_historic_fault_today(setting):
     model.config.image_token_id = right + 1
     try:
         with pytest.raises(ValueError, match="Image features and image tokens do not match"):
-            model(input_ids=batch["input_ids"], pixel_values=packed.pixel_values(batch["pixels"]).unsqueeze(0))
+            pictures = packed.layout.stock_pictures(model, packed.pixel_values(batch["pixels"]), batch["shapes"])
+            model(input_ids=batch["input_ids"], position_ids=batch["position_ids"], **pictures)
     finally:
         model.config.image_token_id = right
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,9 @@ from benchmarks.packing_fill import draw_costs, make_sampler
 from smvl.assemble import load_checkpoint, splice
 from smvl.config import load_config
 from smvl.packing.mixture import open_mixture
+from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.train.arguments import count_steps
+from smvl.train.beginning import load_model
 from smvl.train.parts import part_parameters
 from smvl.train.stages import plan_stage
 from tests.tiny_data import image_row, noise, text_row, write_rows
@@ -27,18 +30,36 @@ from tests.tiny_run import write_run
 
 ROOT = Path(__file__).parent.parent
 LAUNCH_TWO = ("-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu", "train.py")
-CONNECTOR = "model.connector.modality_projection.proj.weight"
-EMBEDDING = "model.text_model.embed_tokens.weight"
 LAST_TEXT_LAYER = "model.text_model.layers.1."
 LAST_VISION_LAYER = "model.vision_model.encoder.layers.1."
 
 
+def finished_run(folder: Path, **options) -> Path:
+    """A folder in which a run went through, unbroken."""
+    assert train.main([str(write_run(folder, **options))]) == 0
+    return folder
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    """A folder in which a run went through, unbroken."""
-    folder = tmp_path_factory.mktemp("run")
-    assert train.main([str(write_run(folder))]) == 0
-    return folder
+    return finished_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def either(finished, layout, tmp_path_factory) -> Path:
+    """The same in each layout."""
+    return finished if layout == "smolvlm" else finished_run(tmp_path_factory.mktemp("run"), layout=layout)
+
+
+def begun_with(folder: Path) -> tuple[Any, SmVLMProcessor]:
+    """The model and the processor that a run began with."""
+    return load_model(load_config(folder / "run.yaml"))
+
+
+def names_of(model: Any, *parts: str) -> set[str]:
+    """Parameters of parts, but for a head that shares the embedding's."""
+    wanted = {id(parameter) for part in parts for parameter in part_parameters(model, part)}
+    return {name for name, parameter in model.named_parameters() if id(parameter) in wanted}
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -64,42 +85,43 @@ def run_in_process(*arguments: str, **environment: str) -> subprocess.Popen:
 # ---- what learns -----------------------------------------------------------------------------------------------------------------
 
 
-def test_align_moves_the_projector_and_the_marker_rows_and_nothing_else(finished):
-    model, _ = splice(finished / "vision", finished / "text")
+def test_align_moves_the_connector_and_the_marker_rows_and_nothing_else(either):
+    model, processor = begun_with(either)
     before = {name: tensor for name, tensor in model.state_dict().items() if name != "lm_head.weight"}
-    after = weights(finished / "out/align/model")
-    assert changed(before, after) == {CONNECTOR, EMBEDDING}
-    rows = (before[EMBEDDING] != after[EMBEDDING]).any(dim=1).nonzero().flatten().tolist()
-    tokens = json.loads((finished / "out/tokenizer.json").read_text(encoding="utf-8"))["added_tokens"]
-    names = {token["id"]: token["content"] for token in tokens}
-    assert {names[row] for row in rows} == {"<vision_start>", *(f"<row_{r}_col_{c}>" for r in (1, 2) for c in (1, 2))}
+    after = weights(either / "out/align/model")
+    [embedding] = names_of(model, "embeddings")
+    assert changed(before, after) == {embedding, *names_of(model, "connector")}
+    rows = (before[embedding] != after[embedding]).any(dim=1).nonzero().flatten().tolist()
+    shown = {"smolvlm": {"<vision_start>", *(f"<row_{r}_col_{c}>" for r in (1, 2) for c in (1, 2))}}
+    expected = shown.get(processor.pictures.layout, {"<|vision_start|>", "<|vision_end|>"})
+    assert set(processor.tokenizer.convert_ids_to_tokens(rows)) == expected
 
 
-def test_after_align_a_text_only_prompt_equals_the_text_donor_alone_logit_for_logit(finished):
-    """For every token that the donor's tokenizer has; what the new markers' rows were before, nobody ever read."""
-    model, processor = load_checkpoint(finished / "out/align/model")
-    donor = AutoModelForCausalLM.from_pretrained(finished / "text")
-    words = len(AutoTokenizer.from_pretrained(finished / "text"))
+def test_after_align_a_text_only_prompt_equals_the_text_donor_alone_logit_for_logit(either):
+    """For every token that the donor's tokenizer has and that is no marker; what markers' rows were before, nobody ever read."""
+    model, processor = load_checkpoint(either / "out/align/model")
+    donor = AutoModelForCausalLM.from_pretrained(either / "text")
+    words = [token for token in range(len(AutoTokenizer.from_pretrained(either / "text"))) if token not in processor.trained_ids]
     inputs = torch.tensor([processor.lay_out([{"role": "user", "content": "一加一?"}], add_generation_prompt=True).input_ids])
     with torch.no_grad():
-        assert torch.equal(model(inputs).logits[..., :words], donor(inputs).logits[..., :words])
+        assert torch.equal(model(inputs).logits[..., words], donor(inputs).logits[..., words])
 
 
-def test_finetune_moves_just_what_it_unfreezes(finished):
-    moved = changed(weights(finished / "out/align/model"), weights(finished / "out/finetune/model"))
-    assert {CONNECTOR, EMBEDDING} <= moved
-    unfrozen = {name for name in moved if name.startswith((LAST_TEXT_LAYER, LAST_VISION_LAYER))}
-    assert moved == {CONNECTOR, EMBEDDING} | unfrozen
-    all_of_them = {name for name in weights(finished / "out") if name.startswith((LAST_TEXT_LAYER, LAST_VISION_LAYER))}
+def test_finetune_moves_just_what_it_unfreezes(either):
+    model, _ = begun_with(either)
+    moved = changed(weights(either / "out/align/model"), weights(either / "out/finetune/model"))
+    always = names_of(model, "connector", "embeddings")
+    unfrozen = names_of(model, "text.layers[-1:]", "vision.layers[-1:]")
+    assert always <= moved <= always | unfrozen
     # A bias of the keys shifts all scores of a query alike, so that softmax gives it no gradient but rounding.
-    assert all_of_them - unfrozen <= {f"{LAST_VISION_LAYER}self_attn.k_proj.bias"}
+    assert unfrozen - moved <= {name for name in unfrozen if name.endswith("self_attn.k_proj.bias")}
 
 
-def test_the_top_of_the_run_folder_is_the_last_stages_model(finished):
-    assert not changed(weights(finished / "out"), weights(finished / "out/finetune/model"))
-    names = {path.name for path in (finished / "out").iterdir()}
+def test_the_top_of_the_run_folder_is_the_last_stages_model(either):
+    assert not changed(weights(either / "out"), weights(either / "out/finetune/model"))
+    names = {path.name for path in (either / "out").iterdir()}
     assert {"config.json", "config.yaml", "generation_config.json", "tokenizer.json", "preprocessor_config.json"} <= names
-    assert not list((finished / "out").glob("*/checkpoint-*"))
+    assert not list((either / "out").glob("*/checkpoint-*"))
 
 
 def test_the_checkpoint_says_what_made_it(finished):
@@ -112,25 +134,25 @@ def test_the_checkpoint_says_what_made_it(finished):
     assert set(made_by["data"]) == {str(finished / path) for path in ("cauldron", "data/colours.jsonl", "data/text.jsonl")}
 
 
-def test_a_client_that_says_nothing_of_thinking_gets_the_prompt_that_was_trained(finished):
-    _, processor = load_checkpoint(finished / "out")
+def test_a_client_that_says_nothing_of_thinking_gets_the_prompt_that_was_trained(either):
+    _, processor = load_checkpoint(either / "out")
     question = [{"role": "user", "content": "一加一?"}]
     assert processor.apply_chat_template(question, add_generation_prompt=True).endswith("<think>\n\n</think>\n\n")
     assert processor.apply_chat_template(question, add_generation_prompt=True, enable_thinking=True).endswith("<|im_start|>assistant\n")
 
 
-def test_results_hold_both_scores_by_task(finished):
-    results = json.loads((finished / "out/results.json").read_text(encoding="utf-8"))
+def test_results_hold_both_scores_by_task(either):
+    results = json.loads((either / "out/results.json").read_text(encoding="utf-8"))
     assert results["scores"].keys() == {"all", "colour"}
     assert results["scores"]["all"].keys() == {"num_questions", "exact_match", "exact_match_swapped"}
     assert results["scores"]["all"]["num_questions"] == 24
-    answers = [json.loads(line) for line in (finished / "out/answers.jsonl").read_text(encoding="utf-8").splitlines()]
+    answers = [json.loads(line) for line in (either / "out/answers.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(answers) == 48 and answers[0]["question"] == "什么颜色?"
-    assert answers[0]["pictures"] == [str(finished / "data/images/0.png")] and answers[0]["images"] == "right"
+    assert answers[0]["pictures"] == [str(either / "data/images/0.png")] and answers[0]["images"] == "right"
 
 
-def test_the_resolved_configuration_is_in_the_folder_and_loads_as_the_same(finished):
-    assert load_config(finished / "out/config.yaml") == load_config(finished / "run.yaml")
+def test_the_resolved_configuration_is_in_the_folder_and_loads_as_the_same(either):
+    assert load_config(either / "out/config.yaml") == load_config(either / "run.yaml")
 
 
 def test_a_used_run_folder_is_refused(finished, capsys):
@@ -236,8 +258,8 @@ def test_the_shares_of_the_stage_are_those_of_its_mixture(finished):
 @pytest.mark.parametrize(
     "kill_when", ["align/checkpoint-2", "align/model", "finetune/checkpoint-2", "finetune/checkpoint-4", "finetune/model.partial"]
 )
-def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(finished, tmp_path, kill_when):
-    arguments = ["train.py", str(finished / "run.yaml"), f"output_dir={tmp_path}/out", "evaluation.generate=false"]
+def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(either, tmp_path, kill_when):
+    arguments = ["train.py", str(either / "run.yaml"), f"output_dir={tmp_path}/out", "evaluation.generate=false"]
     process = run_in_process(*arguments)
     while process.poll() is None and not (tmp_path / "out" / kill_when).exists():
         time.sleep(0.002)
@@ -246,7 +268,7 @@ def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(finished, tmp_path
     resumed = run_in_process(*arguments, "--resume")
     output, _ = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, output
-    assert not changed(weights(finished / "out"), weights(tmp_path / "out"))
+    assert not changed(weights(either / "out"), weights(tmp_path / "out"))
 
 
 def test_a_checkpoint_that_was_cut_short_is_passed_over(finished, tmp_path):
@@ -263,9 +285,9 @@ def test_a_checkpoint_that_was_cut_short_is_passed_over(finished, tmp_path):
     assert not changed(weights(finished / "out"), weights(tmp_path / "out"))
 
 
-def test_in_bfloat16_what_learns_is_float32_and_resumes_to_the_bit(tmp_path):
+def test_in_bfloat16_what_learns_is_float32_and_resumes_to_the_bit(tmp_path, layout):
     """The checkpoint's model file is bfloat16; learning.safetensors holds what learns as it was."""
-    path = write_run(tmp_path)
+    path = write_run(tmp_path, layout=layout)
     mixed = ["model.dtype=bfloat16", "stages.0.trainer.bf16=true", "stages.1.trainer.bf16=true", "evaluation.generate=false"]
     assert train.main([str(path), *mixed]) == 0
     assert {tensor.dtype for tensor in weights(tmp_path / "out").values()} == {torch.bfloat16}
@@ -277,7 +299,9 @@ def test_in_bfloat16_what_learns_is_float32_and_resumes_to_the_bit(tmp_path):
     process.communicate()
     learning = load_file(tmp_path / "killed/finetune/checkpoint-4/learning.safetensors")
     assert {tensor.dtype for tensor in learning.values()} == {torch.float32}
-    assert {name for name in learning if "layers" not in name} == {CONNECTOR, "marker_rows.rows"}
+    model, _ = begun_with(tmp_path)
+    layers = names_of(model, "text.layers[:]", "vision.layers[:]")
+    assert {name for name in learning if name not in layers} == {"marker_rows.rows", *names_of(model, "connector")}
     resumed = run_in_process(*arguments, "--resume")
     output, _ = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, output

@@ -141,9 +141,9 @@ class StageForecast(PlannedStage):
         yield f"Supervised: {num_supervised / num_tokens:.1%} of the tokens of {len(laid_out)} samples."
 
     def _packing(self, packs: Sequence[Pack]) -> str:
-        planned = self.sampler.statistics_of(packs).describe(self.processor.pictures.unit)
+        planned, unit = self.sampler.statistics_of(packs), self.processor.pictures.unit
         return (
-            f"Packing the first {self.quarantine.num_seen} rows: {planned} Left out: {self.quarantine.describe()}.\n"
+            f"Packing the first {self.quarantine.num_seen} rows: {planned.describe(unit)} Left out: {self.quarantine.describe()}.\n"
             f"Mixed by {self.stage.mix_by}:\n{planned.describe_mixture()}"
         )
 

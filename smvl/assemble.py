@@ -10,7 +10,7 @@ from transformers import AutoModelForImageTextToText, PreTrainedModel, SmolVLMCo
 import smvl.model.modeling_smvl  # noqa: F401  (makes the `smvl` model type known to the Auto classes)
 from smvl.layouts.find_model import layout_of
 from smvl.layouts.image_processors import EncoderSides
-from smvl.layouts.settings import LayoutName
+from smvl.layouts.settings import DEFAULT_LAYOUT, LayoutName
 from smvl.layouts.smolvlm.position_table import narrow_positions
 from smvl.layouts.smolvlm.splice import take_projector
 from smvl.layouts.splice import outline_model, splice_model
@@ -37,7 +37,7 @@ def splice(
     vision: str | Path,
     text: str | Path,
     *,
-    layout: LayoutName = "smolvlm",
+    layout: LayoutName = DEFAULT_LAYOUT,
     projector: Projector = "linear",
     scale_factor: int | None = None,
     deepstack: Sequence[int] = (),
@@ -94,7 +94,7 @@ def outline(
     vision: str | Path,
     text: str | Path,
     *,
-    layout: LayoutName = "smolvlm",
+    layout: LayoutName = DEFAULT_LAYOUT,
     projector: Projector = "linear",
     scale_factor: int | None = None,
     deepstack: Sequence[int] = (),

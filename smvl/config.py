@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
-from smvl.layouts.settings import ANSWERS, LAYOUT_KEYS, LayoutName, Objective
+from smvl.layouts.settings import ANSWERS, DEFAULT_LAYOUT, LAYOUT_KEYS, LayoutName, Objective
 from smvl.strict_yaml import ConfigError, apply_override, build, dump_yaml, kind_of, read_yaml, shorten, shown_key
 from smvl.trainer_keys import MAX_RATE, check_trainer
 
@@ -54,7 +54,7 @@ class ModelConfig:
     """Folder of the text donor (Qwen3 or another decoder-only model with its tokenizer)."""
     checkpoint: str | None = None
     """Folder of a checkpoint to go on from, in the place of both donors; its projector, tokenizer and image settings are kept."""
-    layout: LayoutName = "smolvlm"
+    layout: LayoutName = DEFAULT_LAYOUT
     """What the result is: `smolvlm`, tiles and markers before any text model; or `qwen3_vl`, native resolution before Qwen3."""
     projector: Literal["linear", "mlp"] = "linear"
     """`linear` gives a stock smolvlm checkpoint; `mlp` is a two-layer projector whose checkpoint carries its code."""

@@ -92,6 +92,24 @@ def test_no_module_imports_itself_by_way_of_others():
     assert not [module for module in graph if module in reaches(module, set())]
 
 
+LAYOUT_NAMES = {"smolvlm", "qwen3_vl"}
+
+
+def compared(tree: ast.Module) -> set[str]:
+    """Strings that something is compared with, by an operator or a `match`."""
+    operands = [value for node in ast.walk(tree) if isinstance(node, ast.Compare) for value in (node.left, *node.comparators)]
+    operands += [node.value for node in ast.walk(tree) if isinstance(node, ast.MatchValue)]
+    nested = [part for value in operands for part in ast.walk(value)]
+    return {part.value for part in nested if isinstance(part, ast.Constant) and isinstance(part.value, str)}
+
+
+def test_nobody_but_the_layouts_asks_for_a_layouts_name():
+    """A target of an export may be called so too, and a donor's folder."""
+    others = {name: tree for name, tree in modules().items() if room(name) not in ("layouts", "export") and name != "smvl.model.donors"}
+    assert not [name for name, tree in others.items() if LAYOUT_NAMES & compared(tree)]
+    assert compared(ast.parse("if a == 'qwen3_vl' or b in ('x', 'smolvlm'): pass")) > LAYOUT_NAMES
+
+
 def test_the_package_prints_nothing():
     calls = [
         f"{module}:{node.lineno}"

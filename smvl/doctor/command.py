@@ -28,6 +28,7 @@ from smvl.doctor.page import page_of
 from smvl.doctor.picture import draw_histograms
 from smvl.doctor.report import histograms_of, report_of, write_json, write_overlaps
 from smvl.doctor.targets import Target, evaluation_targets, is_configuration, targets_of_config, targets_of_path
+from smvl.layouts.settings import DEFAULT_LAYOUT
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +159,7 @@ def _settings(options: argparse.Namespace, data: DataConfig, processor: Any) -> 
 
 
 def _image_settings(data: DataConfig) -> dict[str, int]:
-    image = asdict(data.image or ImageConfig().of_layout("smolvlm"))
+    image = asdict(data.image or ImageConfig().of_layout(DEFAULT_LAYOUT))
     return {name: value for name, value in image.items() if value is not None}
 
 

@@ -7,7 +7,7 @@ from smvl.doctor.examination import Examination, Opened
 from smvl.doctor.findings import Finding
 from smvl.doctor.language import SAMPLE_LANGUAGES
 from smvl.doctor.report import histograms_of
-from smvl.layouts.settings import layout_with
+from smvl.layouts.settings import LAYOUT_KEYS, layout_with
 from smvl.processing.laid_out import EARLY_TURNS_DROPPED, FEWER_TILES
 
 _NUM_KEYS = 20
@@ -18,11 +18,6 @@ _UNITS = {
     "turns": "Turns a sample",
     "images": "Images a sample",
 }
-_PICTURES = {
-    "smolvlm": "Tiles a sample, {tile} pixels each, the longest edge scaled to {longest_edge}",
-    "qwen3_vl": "Patches a sample, an image scaled to {min_pixels:,} to {max_pixels:,} pixels",
-}
-
 
 def page_of(examination: Examination, report: dict[str, Any], found: Sequence[Finding]) -> str:
     """The whole page."""
@@ -54,7 +49,7 @@ def _source(entry: Opened, source: dict[str, Any], settings: dict[str, Any]) -> 
         yield f"  Not read: {_counts(source['not_read'])}"
     has_tokens = settings["lengths"] == "tokens"
     for name, histogram in histograms_of(entry, has_tokens=has_tokens).items():
-        title = _UNITS[name] if name != "tiles" else _PICTURES[layout_with(settings["image"])].format(**settings["image"])
+        title = _UNITS[name] if name != "tiles" else LAYOUT_KEYS[layout_with(settings["image"])].counted.format(**settings["image"])
         yield histogram.bars(title)
     if tally.usable:
         yield from _shares(source, settings, tally.usable, tally.checked)

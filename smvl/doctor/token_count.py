@@ -8,6 +8,7 @@ from smvl.config import DataConfig, ImageConfig, ModelConfig
 from smvl.data.message_checks import text_of
 from smvl.data.sample import Sample
 from smvl.layouts.image_processors import ASSUMED_PATCH, EncoderSides
+from smvl.layouts.settings import DEFAULT_LAYOUT
 from smvl.model_folder import read_config
 from smvl.packing.encode import Encoder
 from smvl.processing.build import build_processor
@@ -15,7 +16,6 @@ from smvl.processing.processing_smvl import SmVLMProcessor
 
 MOST_COUNTED = 200_000
 """Characters of a sample that are tokenized to count its tokens; each takes the tokenizer up to 600 bytes."""
-DEFAULT_LAYOUT = "smolvlm"
 DEFAULT_FEATURES = 64
 """Features of a tile where no vision donor says it: SmolVLM2's 512-pixel tile."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from smvl.assemble import load_checkpoint
 from smvl.export.checkpoint import ExportError
+from smvl.layouts.settings import layout_of_type
 from smvl.model.flavours import is_idefics3
 from smvl.model.saving import save_model
 from smvl.settings_files import SettingsFileError, read_object
@@ -66,4 +67,5 @@ def _is_stock_saved(folder: Path) -> bool:
     if not (folder / "tokenizer.json").is_file():
         return False
     kind = config.get("model_type")
-    return is_idefics3(config) or (kind == "smolvlm" and any(not (folder / name).is_file() for name in _NEEDED))
+    lacks_files = any(not (folder / name).is_file() for name in _NEEDED)
+    return is_idefics3(config) or (layout_of_type(kind) is not None and "auto_map" not in config and lacks_files)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from smvl.export.own_checkpoint import as_own_checkpoint, write_own_checkpoint
 from smvl.export.parity import Limits
+from smvl.layouts.settings import LAYOUT_KEYS, layout_of_type
+from smvl.settings_files import object_in
 
 DEFAULT_BITS = {"onnx": 4, "gguf": 8, "torchao": 8, "idefics3": None, "smolvlm": None}
 """By target; None where a target has one form only."""
@@ -54,10 +56,21 @@ class Target:
 
     def write(self, checkpoint: Path, out: Path) -> None:
         """Export a checkpoint, or what transformers or TRL saved of one; raises `ValueError` where it cannot be."""
+        _check_layout(checkpoint, self)
         if self.name == "smolvlm":
             return write_own_checkpoint(checkpoint, out)
         with as_own_checkpoint(checkpoint) as own:
             _WRITERS[self.name](own, out, self)
+
+
+def _check_layout(checkpoint: Path, target: Target) -> None:
+    """Raise `ValueError` for a target that a model of this layout has not; what is no model is left for others to refuse."""
+    layout = layout_of_type(object_in(checkpoint / "config.json").get("model_type"))
+    if layout is not None and target.name not in LAYOUT_KEYS[layout].exports:
+        keys = LAYOUT_KEYS[layout]
+        raise ValueError(
+            f"{checkpoint} is of layout {layout}, which is exported to {', '.join(keys.exports)} here, not to {target.name}. {keys.served}"
+        )
 
 
 def find_target(name: str, bits: int | None, kind: str | None = None) -> Target:

@@ -4,9 +4,10 @@ from typing import Any
 
 from smvl.layouts.modules import ModelLayout
 from smvl.layouts.qwen3_vl.modules import Qwen3VLLayout
+from smvl.layouts.settings import LAYOUT_KEYS, layout_of_type
 from smvl.layouts.smolvlm.modules import SmolVLMLayout
 
-LAYOUTS: tuple[ModelLayout, ...] = (SmolVLMLayout(), Qwen3VLLayout())
+LAYOUTS: dict[str, ModelLayout] = {layout.name: layout for layout in (SmolVLMLayout(), Qwen3VLLayout())}
 
 
 def layout_of(model: Any) -> ModelLayout:
@@ -15,9 +16,8 @@ def layout_of(model: Any) -> ModelLayout:
     Raises:
         ValueError: it is of none.
     """
-    found = model.config.model_type
-    for layout in LAYOUTS:
-        if found in layout.model_types:
-            return layout
-    known = ", ".join(layout.name for layout in LAYOUTS)
-    raise ValueError(f"a model of the type {found} has none of the layouts that are known here ({known}).")
+    name = layout_of_type(model.config.model_type)
+    if name is None:
+        known = ", ".join(LAYOUT_KEYS)
+        raise ValueError(f"a model of the type {model.config.model_type} has none of the layouts that are known here ({known}).")
+    return LAYOUTS[name]

@@ -16,8 +16,6 @@ class ModelLayout(Protocol):
 
     name: str
     """As `model.layout` in a recipe has it."""
-    model_types: tuple[str, ...]
-    """As config.json has them."""
 
     position_axes: tuple[int, ...]
     """What stands before (1, L) in the shape of position ids: nothing, or the number of axes."""

@@ -9,18 +9,53 @@ Objective = Literal["answers", "vision_features"]
 LayoutName = Literal["smolvlm", "qwen3_vl"]
 
 
+DEFAULT_LAYOUT: LayoutName = "smolvlm"
+
+
 @dataclass(frozen=True)
 class LayoutKeys:
-    """Keys that one layout has and another has not."""
+    """What a recipe and a command may ask of one layout, and what they say of it."""
 
+    model_types: tuple[str, ...]
+    """As config.json has them."""
     model: tuple[str, ...]
-    """Of `model`."""
+    """Keys of `model` that other layouts have not."""
     image: dict[str, Any]
-    """Of `data.image`, with their defaults."""
+    """Keys of `data.image` that it has, with their defaults."""
     limit: str
-    """Of `data`: how much of pictures one sequence may hold."""
+    """Key of `data`: how much of pictures one sequence may hold."""
     objectives: tuple[str, ...]
     """Of a stage."""
+    counted: str
+    """What is counted of pictures, to be formatted with the values of `image`."""
+    exports: tuple[str, ...]
+    """Targets that a model can be exported to."""
+    served: str
+    """What other runtimes do without an export."""
+
+
+LAYOUT_KEYS: dict[str, LayoutKeys] = {
+    "smolvlm": LayoutKeys(
+        model_types=("smolvlm", "smvl", "idefics3"),
+        model=("projector", "projector_from", "scale_factor"),
+        image={"tile": 512, "longest_edge": 1024},
+        limit="max_tiles",
+        objectives=(ANSWERS,),
+        counted="Tiles a sample, {tile} pixels each, the longest edge scaled to {longest_edge}",
+        exports=("onnx", "gguf", "torchao", "idefics3", "smolvlm"),
+        served="transformers reads it as it is.",
+    ),
+    "qwen3_vl": LayoutKeys(
+        model_types=("qwen3_vl",),
+        model=("deepstack", "rotary_alignment"),
+        image={"min_pixels": 4096, "max_pixels": 786_432},
+        limit="max_patches",
+        objectives=(ANSWERS, VISION_FEATURES),
+        counted="Patches a sample, an image scaled to {min_pixels:,} to {max_pixels:,} pixels",
+        exports=("torchao",),
+        served="transformers and vLLM serve it as it is, and llama.cpp's own convert_hf_to_gguf.py reads it.",
+    ),
+}
 
 
 def layout_with(image_keys: Iterable[str]) -> str:
@@ -28,9 +63,6 @@ def layout_with(image_keys: Iterable[str]) -> str:
     return next(name for name, keys in LAYOUT_KEYS.items() if keys.image.keys() >= set(image_keys))
 
 
-LAYOUT_KEYS: dict[str, LayoutKeys] = {
-    "smolvlm": LayoutKeys(("projector", "projector_from", "scale_factor"), {"tile": 512, "longest_edge": 1024}, "max_tiles", (ANSWERS,)),
-    "qwen3_vl": LayoutKeys(
-        ("deepstack", "rotary_alignment"), {"min_pixels": 4096, "max_pixels": 786_432}, "max_patches", (ANSWERS, VISION_FEATURES)
-    ),
-}
+def layout_of_type(model_type: Any) -> str | None:
+    """The layout of a config.json with this `model_type`; None where it has none."""
+    return next((name for name, keys in LAYOUT_KEYS.items() if model_type in keys.model_types), None)

@@ -13,6 +13,9 @@ from smvl.model.donors import VisionDonor
 
 logger = logging.getLogger(__name__)
 
+REPORT = "splice_report"
+"""Under this name hangs on a module what there is to say of its splice: JSON, for the provenance."""
+
 Projector = Literal["linear", "mlp"]
 
 
@@ -87,6 +90,11 @@ def start_linears(module: nn.Module, *, word_size: float, generator: torch.Gener
         linear.weight.copy_(drawn.normal_(0.0, size / linear.in_features**0.5, generator=generator))
         if linear.bias is not None:
             linear.bias.zero_()
+
+
+def splice_report(model: PreTrainedModel) -> dict[str, Any]:
+    """What there is to say of how this model was spliced; empty for one that was loaded."""
+    return {key: value for module in model.modules() for key, value in vars(module).get(REPORT, {}).items()}
 
 
 def size_of_words(model: PreTrainedModel) -> float:

@@ -19,7 +19,8 @@ alone are quantized and the arithmetic is that of the activations' type.
 On a CPU `int4` is computed with four-bit values that lie in eight bits each, in memory and in the file: it shows what four bits do to the
 answers and saves no more than `int8`. On a card it is packed (torchao needs its `mslk` package for that)."""
 
-_KEPT = ["model.vision_model", "model.connector", "lm_head"]
+_KEPT = ["model.vision_model", "model.connector", "model.visual", "lm_head"]
+"""By the names of either layout; one that a model has not says nothing."""
 _MOST_IN_GROUP = 32
 
 

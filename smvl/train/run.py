@@ -16,6 +16,7 @@ from smvl.data.quarantine import Quarantine
 from smvl.layouts.find_model import layout_of
 from smvl.layouts.pixel_scale import PixelScale
 from smvl.layouts.settings import ANSWERS
+from smvl.layouts.splicing import splice_report
 from smvl.model.chinese_adapter import detach_chinese_adapter, write_chinese_rows
 from smvl.model.marker_rows import detach_marker_rows, write_back_marker_rows
 from smvl.model.saving import save_model
@@ -94,6 +95,7 @@ class Run:
         self.quarantine = Quarantine(folder / QUARANTINE_FILE if self.is_main else None, config.data.max_drop_share)
         self.fingerprints = fingerprints(config) if self.is_main else {}
         self.steps_done, self.mixed = self._what_finished_stages_did()
+        self.spliced = self._how_it_was_spliced()
         self.tracker = open_tracker(
             config.tracking,
             run_name=folder.name,
@@ -123,6 +125,12 @@ class Run:
             return 0, {}
         made_by = read_provenance(self.folder / self.done[-1] / MODEL_FOLDER)
         return made_by["steps_done"], made_by["mixed"]
+
+    def _how_it_was_spliced(self) -> dict[str, Any]:
+        """What the splice says of itself, or said when the finished stages began."""
+        if self.done:
+            return read_provenance(self.folder / self.done[-1] / MODEL_FOLDER).get("spliced", {})
+        return splice_report(self.model)
 
     # ---- training --------------------------------------------------------------------------------------------------------------
 
@@ -304,6 +312,7 @@ class Run:
             "mixed": self.mixed,
             "num_processes": process_state().num_processes,
             "seed": self.config.seed,
+            **({"spliced": self.spliced} if self.spliced else {}),
             **({} if self.began_with is None else {"began_with": self.began_with}),
         }
         write_json(folder / PROVENANCE_FILE, made_by)

@@ -23,7 +23,6 @@ class Qwen3VLLayout:
 
     name = "qwen3_vl"
     position_axes = (NUM_AXES,)
-    model_types = ("qwen3_vl",)
 
     def vision(self, model: PreTrainedModel) -> list[nn.Module]:
         tower = model.model.visual

@@ -14,7 +14,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, Qwen3VLConfig, Qwen3
 
 from smvl.layouts.qwen3_vl.alignment import align_to_rotation, rotation_error
 from smvl.layouts.qwen3_vl.patches import FRAMES, MERGE
-from smvl.layouts.splicing import SpliceOptions, describe_text, size_of_words, start_linears
+from smvl.layouts.splicing import REPORT, SpliceOptions, describe_text, size_of_words, start_linears
 from smvl.model.donors import DonorError, VisionDonor
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Qwen3VLSplicer:
         logger.info(
             "Rotary positions change the vision encoder's features by %.1f%%, and before alignment by %.1f%%.", 100 * after, 100 * before
         )
-        vars(visual)["splice_report"] = {"rotation_error": before, "rotation_error_aligned": after}
+        vars(visual)[REPORT] = {"rotation_error": after, "rotation_error_before_alignment": before}
 
     def start_connector(self, model: PreTrainedModel, generator: torch.Generator) -> None:
         visual, word_size = model.model.visual, size_of_words(model)

@@ -16,7 +16,6 @@ class SmolVLMLayout:
 
     name = "smolvlm"
     position_axes = ()
-    model_types = ("smolvlm", "smvl", "idefics3")
 
     def vision(self, model: PreTrainedModel) -> list[nn.Module]:
         return [model.model.vision_model]

@@ -63,7 +63,7 @@ def splice(
         rotary_alignment: of `qwen3_vl`: turn the encoder's heads so that rotary positions disturb them least.
         tile: of `smolvlm`: side of a tile in pixels; it can only be the vision encoder's input size, which is the default.
         longest_edge: of `smolvlm`: what an image's longest edge is scaled to, in pixels; by default two tiles.
-        min_pixels, max_pixels: of `qwen3_vl`: between which an image is shown; by default 4,096 and 786,432.
+        min_pixels, max_pixels: of `qwen3_vl`: between which an image is shown; by default 8,192 and 786,432.
         seed: of what is newly made, the connector and the marker rows.
         projector_from: of `smolvlm`: a checkpoint's folder whose projector is taken in the place of a new one.
 

@@ -101,7 +101,7 @@ class ImageConfig:
     longest_edge: int | None = None
     """Layout smolvlm: longest side in pixels to which an image is resized before it is cut into tiles. null is 1024."""
     min_pixels: int | None = None
-    """Layout qwen3_vl: an image with fewer pixels is enlarged to these. null is 4,096."""
+    """Layout qwen3_vl: an image with fewer pixels is enlarged to these. null is 8,192."""
     max_pixels: int | None = None
     """Layout qwen3_vl: an image with more pixels is scaled down to these. null is 786,432."""
 

@@ -318,7 +318,7 @@ def test_a_pack_of_five_sizes_gives_the_losses_of_its_samples_alone(donors, atte
             "data.image.tile: found 32, expected min_pixels and max_pixels, which are what layout qwen3_vl has",
         ),
         ("data.image={min_pixels: 900, max_pixels: 800}", "data.image.max_pixels: found 800, expected at least min_pixels (900)"),
-        ("data.image={max_pixels: 800}", "data.image.max_pixels: found 800, expected at least min_pixels (4096)"),
+        ("data.image={max_pixels: 800}", "data.image.max_pixels: found 800, expected at least min_pixels (8192)"),
         ("model.layout=qwen4_vl", "model.layout: found 'qwen4_vl' (text), expected one of smolvlm, qwen3_vl"),
     ],
 )

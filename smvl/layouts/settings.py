@@ -48,7 +48,7 @@ LAYOUT_KEYS: dict[str, LayoutKeys] = {
     "qwen3_vl": LayoutKeys(
         model_types=("qwen3_vl",),
         model=("deepstack", "rotary_alignment"),
-        image={"min_pixels": 4096, "max_pixels": 786_432},
+        image={"min_pixels": 8192, "max_pixels": 786_432},  # 8 tokens of SigLIP's patches at least, as llama.cpp has it
         limit="max_patches",
         objectives=(ANSWERS, VISION_FEATURES),
         counted="Patches a sample, an image scaled to {min_pixels:,} to {max_pixels:,} pixels",

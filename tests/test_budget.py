@@ -228,7 +228,7 @@ def test_pictures_are_kept_scaled_and_give_the_same_answer(export: Path, tmp_pat
 @pytest.mark.parametrize("size", [(300, 200), (90, 333), (64, 64), (10, 10), (65, 31), (200, 3)])
 def test_a_scaled_picture_is_cut_into_the_same_tiles(checkpoint: Path, size: tuple[int, int], most_tiles: int | None) -> None:
     processor = SmVLMProcessor.from_pretrained(checkpoint)
-    processor.limit_images(most_units=most_tiles)
+    processor.limit_images(most_tiles=most_tiles)
     image = noise(*size)
     shrunk = processor.shrink(image)
     grids = [plan_grid(each.height, each.width, processor.image_processor, 64, most_tiles) for each in (image, shrunk)]

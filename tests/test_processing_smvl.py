@@ -254,7 +254,7 @@ def test_images_can_be_limited_to_fewer_tiles_than_in_training(tmp_path):
     sizes = [(128, 128), (32, 128)]
     found = {}
     for longest_edge, most_tiles in [(None, None), (64, None), (128, 6), (128, 1)]:
-        limited.limit_images(longest_edge=longest_edge, most_units=most_tiles)
+        limited.limit_images(longest_edge=longest_edge, most_tiles=most_tiles)
         layout = limited.lay_out([question(None, None, "?"), answer("!")], sizes)
         found[longest_edge, most_tiles] = [grid.num_tiles for grid in layout.plans]
         assert limited.pixel_values([picture(width, height) for height, width in sizes], layout).shape[0] == layout.num_units
@@ -264,10 +264,10 @@ def test_images_can_be_limited_to_fewer_tiles_than_in_training(tmp_path):
 LIMITS = [
     ({"longest_edge": 100}, r"^longest_edge is 100 and the tile is 32 pixels; longest_edge must be 1 to 6 whole tiles \(32 to 192\).$"),
     ({"longest_edge": "64"}, "^longest_edge is '64' and the tile is 32 pixels;"),
-    ({"longest_edge": 32, "most_units": 0}, "^at most 0 tiles for an image; expected a whole number of at least 1.$"),
-    ({"most_units": 1.5}, "^at most 1.5 tiles"),
-    ({"most_units": True}, "^at most True tiles"),
-    ({"most_units": "a"}, "^at most 'a' tiles"),
+    ({"longest_edge": 32, "most_tiles": 0}, "^at most 0 tiles for an image; expected a whole number of at least 1.$"),
+    ({"most_tiles": 1.5}, "^at most 1.5 tiles"),
+    ({"most_tiles": True}, "^at most True tiles"),
+    ({"most_tiles": "a"}, "^at most 'a' tiles"),
 ]
 
 

@@ -1,6 +1,7 @@
 """smvl/layouts/qwen3_vl: what is spliced is a stock Qwen3-VL, its text half Qwen3 and its vision half nearly SigLIP."""
 
 import json
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,9 +16,12 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 import smvl
 import train
+from smvl.assemble import CheckpointError, load_checkpoint
 from smvl.config import ConfigError, load_config
 from smvl.data.sample import Sample
 from smvl.demo_scenes.draw import write_demo_data
+from smvl.export.targets import find_target
+from smvl.infer.budget.plan import plan_budget
 from smvl.layouts.find_model import layout_of
 from smvl.layouts.pixel_scale import PixelScale
 from smvl.layouts.qwen3_vl.alignment import rotation_error
@@ -241,6 +245,17 @@ def test_gradients_are_the_stock_models_own(donors):
             torch.testing.assert_close(parameter.grad, expected[name], atol=2e-4, rtol=2e-4, msg=name)
 
 
+@pytest.mark.parametrize("section", [None, [], [4, 2], [4, 2, 3], [2, 3, 3], "x", 8, [4.0, 2, 2]], ids=str)
+def test_a_rotation_that_is_shared_out_wrongly_is_refused(saved, tmp_path, section):
+    """transformers would meet it in the midst of an answer, or rotate by other numbers."""
+    shutil.copytree(saved, tmp_path / "copy")
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
+    config["text_config"]["rope_parameters"]["mrope_section"] = section
+    (tmp_path / "copy/config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(CheckpointError, match="config.json shares the rotation out as mrope_section .* that sum to half of head_dim, 8."):
+        load_checkpoint(tmp_path / "copy")
+
+
 # ---- pictures ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -284,6 +299,23 @@ def test_budgets_that_no_picture_can_have_are_refused(spliced, sizes):
     settings = json.loads(spliced[1].image_processor.to_json_string()) | {"size": {"shortest_edge": sizes[0], "longest_edge": sizes[1]}}
     with pytest.raises(ValueError, match="pictures are shown with .* expected whole numbers from 256"):
         PatchPictures(Qwen2VLImageProcessorPil(**settings)).check()
+
+
+def test_limits_are_of_pixels_and_not_of_tiles(saved):
+    processor = SmVLMProcessor.from_pretrained(saved)
+    processor.limit_images(max_pixels=1024)
+    assert processor.lay_out(sample((64, 64)).messages, [(64, 64)]).num_units == 16
+    for limit in ({"longest_edge": 64}, {"most_tiles": 2}):
+        with pytest.raises(ValueError, match="found .*, but this model sees pictures at their own resolution"):
+            processor.limit_images(**limit)
+
+
+def test_what_it_cannot_do_is_refused_by_the_layouts_name(saved, tmp_path):
+    with pytest.raises(ValueError, match="is of layout qwen3_vl, for which no memory budget can be planned yet"):
+        plan_budget(saved, "1GB")
+    for name in ("onnx", "gguf", "idefics3"):
+        with pytest.raises(ValueError, match=f"is of layout qwen3_vl, which is exported to torchao here, not to {name}. .*llama.cpp's own"):
+            find_target(name, None).write(saved, tmp_path / "out")
 
 
 # ---- packs -------------------------------------------------------------------------------------------------------------------------

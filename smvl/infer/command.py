@@ -98,6 +98,7 @@ def parse_arguments(given: Sequence[str], name: str = "smvl ask") -> argparse.Na
     parser.add_argument("--quantize", choices=("int8", "int4", "fp8"), help="quantize a checkpoint's text layers while loading (torchao)")
     parser.add_argument("--budget", metavar="SIZE", help="memory that the process may take, such as 1GB: chooses form, tiles and context")
     parser.add_argument("--longest-edge", type=int, metavar="PIXELS", help="show images at most so large; whole tiles")
+    parser.add_argument("--max-pixels", type=int, metavar="N", help="show an image with at most so many pixels; for layout qwen3_vl")
     parser.add_argument("--max-tiles", type=int, metavar="N", help="show an image as at most so many tiles")
     parser.add_argument("--json", action="store_true", help="print one JSON object: answer, reasoning, token counts, seconds")
     parser.set_defaults(**dataclasses.asdict(settings))
@@ -114,6 +115,10 @@ def parse_arguments(given: Sequence[str], name: str = "smvl ask") -> argparse.Na
     return arguments
 
 
+LIMITS = {"--longest-edge": "longest_edge", "--max-pixels": "max_pixels", "--max-tiles": "most_tiles"}
+"""How images are shown: options, and what `SmVLMProcessor.limit_images` calls them."""
+
+
 def check_options(arguments: argparse.Namespace) -> None:
     """Raise `ConfigError` for an option that would be refused under another name once the model is loaded, or not at all."""
     for option, path in [("--model", arguments.model), *(("--image", image) for image in arguments.image)]:
@@ -128,6 +133,8 @@ def grant(arguments: argparse.Namespace) -> Plan | None:
     """What the memory budget allows, shown to the user; None without one."""
     if arguments.budget is None:
         return None
+    if arguments.max_pixels is not None:
+        raise ValueError("--budget is for layouts with tiles. Leave --max-pixels out.")
     if arguments.device not in ("auto", "cpu") or arguments.dtype != "auto" or arguments.quantize:
         raise ValueError("--budget is for the CPU and chooses the form of the model itself. Leave --device, --dtype and --quantize out.")
     plan = plan_budget(arguments.model, arguments.budget, longest_edge=arguments.longest_edge, most_tiles=arguments.max_tiles)
@@ -153,8 +160,10 @@ def converse(arguments: argparse.Namespace, plan: Plan | None) -> None:
     images = [read_image(path) for path in arguments.image] if plan is None else arguments.image
     if plan is None:
         engine = Engine.from_folder(arguments.model, device=arguments.device, dtype=arguments.dtype, quantize=arguments.quantize)
-        with at_key("--longest-edge"):
-            engine.processor.limit_images(longest_edge=arguments.longest_edge, most_units=arguments.max_tiles)
+        limits = {"longest_edge": arguments.longest_edge, "max_pixels": arguments.max_pixels, "most_tiles": arguments.max_tiles}
+        given = [option for option, name in LIMITS.items() if limits[name] is not None]
+        with at_key(" and ".join(given)):
+            engine.processor.limit_images(**limits)
     else:
         for path in arguments.image:
             image_size(path)

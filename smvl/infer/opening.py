@@ -25,7 +25,7 @@ def open_plan(plan: Plan) -> tuple[Model, SmVLMProcessor]:
         model, processor = _open_gguf(form.folder, context=use.context, keep_vision=False)
     else:
         model, processor = _open_onnx(form.folder, context=use.context, keep_vision=False, one_at_a_time=use.one_at_a_time)
-    processor.limit_images(most_units=use.tiles)
+    processor.limit_images(most_tiles=use.tiles)
     return model, processor
 
 

@@ -24,6 +24,7 @@ class Settings:
     budget: str | None = None
     """Memory of the process, such as `1GB`; see `smvl.infer.budget.plan`."""
     longest_edge: int | None = None
+    max_pixels: int | None = None
     max_tiles: int | None = None
 
 

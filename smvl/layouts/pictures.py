@@ -64,8 +64,8 @@ class Pictures(Protocol):
         """Raise `ValueError` unless they are as the model's config.json says, so far as it does."""
         ...
 
-    def limit(self, *, longest_edge: int | None, max_pixels: int | None) -> None:
-        """Take another finest level, by the limit that the layout has. Raises `ValueError` for one that cannot be."""
+    def limit(self, *, longest_edge: int | None, max_pixels: int | None, most_tiles: int | None) -> None:
+        """Take another finest level, by the limit that the layout has. Raises `ValueError` for one that cannot be, or is another's."""
         ...
 
     @property

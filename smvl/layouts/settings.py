@@ -30,6 +30,8 @@ class LayoutKeys:
     """What is counted of pictures, to be formatted with the values of `image`."""
     exports: tuple[str, ...]
     """Targets that a model can be exported to."""
+    has_budgets: bool
+    """Whether a memory budget can be planned for a model."""
     served: str
     """What other runtimes do without an export."""
 
@@ -43,6 +45,7 @@ LAYOUT_KEYS: dict[str, LayoutKeys] = {
         objectives=(ANSWERS,),
         counted="Tiles a sample, {tile} pixels each, the longest edge scaled to {longest_edge}",
         exports=("onnx", "gguf", "torchao", "idefics3", "smolvlm"),
+        has_budgets=True,
         served="transformers reads it as it is.",
     ),
     "qwen3_vl": LayoutKeys(
@@ -53,6 +56,7 @@ LAYOUT_KEYS: dict[str, LayoutKeys] = {
         objectives=(ANSWERS, VISION_FEATURES),
         counted="Patches a sample, an image scaled to {min_pixels:,} to {max_pixels:,} pixels",
         exports=("torchao",),
+        has_budgets=False,
         served="transformers and vLLM serve it as it is, and llama.cpp's own convert_hf_to_gguf.py reads it.",
     ),
 }

@@ -39,7 +39,16 @@ class Qwen3VLLayout:
         return []
 
     def misfit(self, model: PreTrainedModel, image_processor: Any, image_seq_len: int) -> str | None:
-        return None  # what can be wrong, `Pictures.check_against_config` has seen
+        """How patches are cut, `Pictures.check_against_config` has looked at already."""
+        text = model.config.text_config
+        section, pairs = model.get_decoder().rotary_emb.mrope_section, text.head_dim // 2
+        is_right = isinstance(section, list | tuple) and len(section) == 3 and all(type(each) is int and each >= 0 for each in section)
+        if is_right and sum(section) == pairs and 3 * max(section[1:]) <= pairs:
+            return None
+        return (
+            f"config.json shares the rotation out as mrope_section {section!r}; expected three whole numbers, for time, height and width, "
+            f"that sum to half of head_dim, {pairs}. Restore config.json."
+        )
 
     def prepare(self, model: PreTrainedModel) -> None:
         use_packed_vision(model.model.visual)

@@ -103,12 +103,10 @@ class PatchPictures:
             levels.append(levels[-1] // 2)
         return levels if levels[-1] == coarsest else [*levels, coarsest]
 
-    def limit(self, *, longest_edge: int | None, max_pixels: int | None) -> None:
-        if longest_edge is not None:
-            raise ValueError(
-                f"a longest edge of {longest_edge!r} was asked for, but this model sees pictures at their own resolution. Set the most "
-                "pixels."
-            )
+    def limit(self, *, longest_edge: int | None, max_pixels: int | None, most_tiles: int | None) -> None:
+        for name, value in (("longest edge", longest_edge), ("most tiles", most_tiles)):
+            if value is not None:
+                raise ValueError(f"found {name} {value!r}, but this model sees pictures at their own resolution. Set the most pixels.")
         if max_pixels is None:
             return
         least = self.image_processor.size["shortest_edge"]

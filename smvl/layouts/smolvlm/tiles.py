@@ -204,7 +204,7 @@ class TilePictures:
     def levels(self) -> list[int]:
         return longest_edges(self.image_processor)
 
-    def limit(self, *, longest_edge: int | None, max_pixels: int | None) -> None:
+    def limit(self, *, longest_edge: int | None, max_pixels: int | None, most_tiles: int | None) -> None:
         if max_pixels is not None:
             raise ValueError(
                 f"at most {max_pixels!r} pixels were asked for, but this model cuts pictures into tiles. Set the longest edge."

@@ -4,7 +4,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -121,18 +121,20 @@ class Side(ABC):
 
     attention: str | None = None
     """None leaves it to the preset."""
+    layout = "smolvlm"
 
     def __init__(self, preset: Preset, stage: str, folder: Path):
         self.preset, self.folder = preset, folder
         self.device = torch.device("cuda" if has_card() else "cpu")
-        self.config = make_config(preset, stage, folder, attention=self.attention or preset.attention)
+        self.config = make_config(preset, stage, folder, attention=self.attention or preset.attention, layout=self.layout)
         self.stage = self.config.stages[0]
         data, model = self.config.data, self.config.model
         self.model, processor = splice(
             model.vision,
             model.text,
+            layout=model.layout,
             scale_factor=model.scale_factor,
-            longest_edge=data.image.longest_edge,
+            **asdict(data.image),
             attention=model.attention,
             dtype=preset.weight_dtype,
             seed=self.config.seed,
@@ -320,7 +322,13 @@ class OurSide(Side):
         return plan, training_arguments(self.config, self.stage, self.folder / "output", max_steps=max_steps)
 
 
-SIDES = {"plain": PlainSide, "ours": OurSide}
+class NativeSide(OurSide):
+    """The same with the donors spliced into a Qwen3-VL, whose pictures have as many pixels as the other sides' before they are cut."""
+
+    layout = "qwen3_vl"
+
+
+SIDES = {"plain": PlainSide, "ours": OurSide, "native": NativeSide}
 
 
 def run_side(side: str, preset: Preset, stage: str, folder: Path) -> None:
@@ -341,7 +349,15 @@ def let_learn(model: SmolVLMForConditionalGeneration, parts: Sequence[str]) -> N
             parameter.requires_grad_(True)
 
 
-def make_config(preset: Preset, stage: str, folder: Path, *, attention: str) -> Config:
+def image_of(preset: Preset, layout: str) -> ImageConfig:
+    """Both layouts at one resolution: that of the longest edge."""
+    width, height = preset.picture
+    pixels = round(width * height * (preset.longest_edge / max(width, height)) ** 2)
+    native = ImageConfig(min_pixels=pixels, max_pixels=pixels + preset.vision.patch**2 * 4)
+    return {"qwen3_vl": native}.get(layout, ImageConfig(tile=preset.vision.tile, longest_edge=preset.longest_edge))
+
+
+def make_config(preset: Preset, stage: str, folder: Path, *, attention: str, layout: str) -> Config:
     """The configuration that our side would be started with."""
     trainer = {
         "per_device_train_batch_size": preset.packs_per_batch,
@@ -358,14 +374,15 @@ def make_config(preset: Preset, stage: str, folder: Path, *, attention: str) -> 
         model=ModelConfig(
             vision=str(folder / "vision"),
             text=str(folder / "text"),
-            scale_factor=preset.vision.scale_factor,
+            layout=layout,
+            scale_factor={"smolvlm": preset.vision.scale_factor}.get(layout),
             attention=attention,
             dtype=str(preset.weight_dtype).removeprefix("torch."),
             compile=preset.compile,
         ),
         data=DataConfig(
             max_length=preset.max_length,
-            image=ImageConfig(tile=preset.vision.tile, longest_edge=preset.longest_edge),
+            image=image_of(preset, layout),
             workers=preset.workers,
         ),
         stages=[

@@ -2,6 +2,7 @@
 
     python -m benchmarks.train_throughput --preset cpu                    # two cores, minutes
     python -m benchmarks.train_throughput --preset full                   # a card: the full-size model's shapes, random weights
+    python -m benchmarks.train_throughput --preset cpu --sides layouts    # ours in both layouts, at one resolution
     python -m benchmarks.train_throughput --preset full --stage finetune --sides ours --longest-edge 1024 --workers 14
 
 The plain recipe (benchmarks/plain_recipe.py) pads to max_length, collates in the training process, makes logits at all positions, and
@@ -48,6 +49,8 @@ MEMORY_SHARE_AIMS = {"cpu": 0.5}
 """At most this share of the plain recipe's peak."""
 MEMORY_AIMS = {("full", "align"): 16e9, ("full", "finetune"): 22e9}
 """At most so many bytes on the card."""
+GROUPS = {"both": ["plain", "ours"], "layouts": ["ours", "native"]}
+"""Of sides that are set beside each other."""
 KILLED = (-9, 137)
 """How a process ends that took more memory than the machine has."""
 
@@ -74,7 +77,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", choices=PRESETS, default="cpu")
     parser.add_argument("--stage", choices=[*STAGES, "both"], help="align: the projector learns; finetune: the last text layers too")
-    parser.add_argument("--sides", choices=[*SIDES, "both"], default="both")
+    parser.add_argument("--sides", choices=[*SIDES, *GROUPS], default="both")
     parser.add_argument("--samples", type=int, help="samples that each side trains on while it is timed")
     parser.add_argument("--repeats", type=int, help="runs of each side, in turn; medians are shown")
     parser.add_argument("--workers", type=int, help="data.workers of our side; the plain recipe has none")
@@ -96,7 +99,7 @@ def adapt(preset: Preset, options: argparse.Namespace) -> Preset:
 
 def compare(preset: Preset, stage: str, folder: Path, options: argparse.Namespace) -> int:
     """Measure both sides of one stage and print them; the exit status."""
-    sides = list(SIDES) if options.sides == "both" else [options.sides]
+    sides = GROUPS.get(options.sides, [options.sides])
     runs: dict[str, list[Figures]] = {side: [] for side in sides}
     for _ in range(preset.repeats):
         for side in sides:
@@ -109,7 +112,9 @@ def compare(preset: Preset, stage: str, folder: Path, options: argparse.Namespac
     measured = {side: figures for side, figures in found.items() if "out_of_memory" not in figures}
     print_time(measured)
     print_aims(measured, options.preset, stage)
-    return check_losses(measured["plain"], measured["ours"], TOLERANCE[preset.dtype]) if len(measured) == 2 else 0
+    if measured.keys() != {"plain", "ours"}:
+        return 0  # one side alone, or two layouts, whose models are not the same
+    return check_losses(measured["plain"], measured["ours"], TOLERANCE[preset.dtype])
 
 
 def measure(side: str, preset: Preset, stage: str, folder: Path, options: argparse.Namespace) -> Figures:
@@ -192,10 +197,10 @@ def print_time(found: dict[str, Figures]) -> None:
 
 def print_aims(found: dict[str, Figures], preset: str, stage: str) -> None:
     """Whether speed and memory are what this project sets out to reach."""
-    if len(found) == 2 and preset in SPEED_AIMS:
+    if found.keys() == {"plain", "ours"} and preset in SPEED_AIMS:
         ratio, aim = found["ours"]["samples_per_second"] / found["plain"]["samples_per_second"], SPEED_AIMS[preset]
         print(f"samples a second: {ratio:.1f} times the plain recipe's; the aim is at least {aim}: {verdict(ratio >= aim)}")
-    if len(found) == 2 and preset in MEMORY_SHARE_AIMS:
+    if found.keys() == {"plain", "ours"} and preset in MEMORY_SHARE_AIMS:
         ratio, aim = found["ours"]["peak"] / found["plain"]["peak"], MEMORY_SHARE_AIMS[preset]
         print(f"peak memory: {ratio:.2f} of the plain recipe's; the aim is at most {aim}: {verdict(ratio <= aim)}")
     if "ours" in found and (preset, stage) in MEMORY_AIMS:

@@ -7,7 +7,8 @@
 
 The plain recipe (benchmarks/plain_recipe.py) pads to max_length, collates in the training process, makes logits at all positions, and
 attends eagerly. Ours is smvl's own training loop. Before they train, both measure the loss of the same samples with the same weights; where
-these differ, the figures are not of the same work, and the exit status is 1.
+these differ, the figures are not of the same work, and the exit status is 1. `--sides layouts` sets our
+loop in layout smolvlm beside the same donors spliced into qwen3_vl, with pictures of as many pixels.
 
 Rows of the table
     samples a second       and real tokens: those of samples, without padding

@@ -10,7 +10,7 @@ trainer_keys.py says which keys and values do.
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -113,13 +113,16 @@ class ImageConfig:
         if self.min_pixels and self.max_pixels:
             check(self.max_pixels >= self.min_pixels, "max_pixels", self.max_pixels, f"at least min_pixels ({self.min_pixels})")
 
-    def of_layout(self, layout: str) -> "ImageConfig":
-        """The keys of this layout alone, with its own values where they say nothing; a recipe may have those of several.
+    def of_layout(self, layout: str, defaults: Mapping[str, int] | None = None) -> "ImageConfig":
+        """The keys of this layout alone; a recipe may have those of several.
+
+        Args:
+            defaults: where they say nothing; None takes the layout's own.
 
         Raises:
             ConfigError: only keys of another layout are given.
         """
-        defaults = LAYOUT_KEYS[layout].image
+        defaults = defaults or LAYOUT_KEYS[layout].image
         given = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
         if given and not defaults.keys() & given.keys():
             name, value = next(iter(given.items()))
@@ -446,6 +449,8 @@ class StageConfig:
         others = [part for part in self.parts if not part.startswith("vision")]
         fits = self.objective == ANSWERS or not others
         check(fits, "train", others, f"vision or its layers alone, as the objective is {self.objective}")
+        texts = [source.path for source in self.mixture if source.text and self.objective != ANSWERS]
+        check(not texts, "mixture", texts, f"sources with pictures alone, as the objective is {self.objective}")
 
     def _check_text_share(self) -> None:
         if self.text_share is None:

@@ -31,8 +31,9 @@ ALLOWED = {
     "scenes": {"augment", "config", "data"},
     "demo_scenes": set(),
     "source_registry": {"config", "data", "scenes"},
+    "image_settings": {"config", "processing", "strict_yaml"},
     "packing": {"augment", "config", "data", "processing", "source_registry"},
-    "doctor": {"config", "data", "layouts", "model_folder", "packing", "processing", "source_registry"},
+    "doctor": {"config", "data", "image_settings", "layouts", "model_folder", "packing", "processing", "source_registry"},
     "infer": {"assemble", "environment", "layouts", "model", "processing", "program", "settings_files", "strict_yaml"},
     "eval": {"data", "infer", "processing"},
     "export": {
@@ -40,7 +41,8 @@ ALLOWED = {
         *("progress", "source_registry"),
     },
     "train": {
-        *("assemble", "augment", "config", "data", "demo_scenes", "environment", "eval", "infer", "layouts", "model", "model_card"),
+        *("assemble", "augment", "config", "data", "demo_scenes", "environment", "eval", "image_settings", "infer", "layouts", "model"),
+        *("model_card",),
         *("packing", "processing", "program", "progress", "scenes", "source_registry", "strict_yaml", "trainer_keys"),
     },
 }

@@ -20,6 +20,7 @@ from smvl.assemble import CheckpointError, load_checkpoint
 from smvl.config import ConfigError, load_config
 from smvl.data.sample import Sample
 from smvl.demo_scenes.draw import write_demo_data
+from smvl.doctor.token_count import processor_of_config
 from smvl.export.targets import find_target
 from smvl.infer.budget.plan import plan_budget
 from smvl.layouts.find_model import layout_of
@@ -318,6 +319,47 @@ def test_what_it_cannot_do_is_refused_by_the_layouts_name(saved, tmp_path):
             find_target(name, None).write(saved, tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [("{max_pixels: 1024}", (256, 1024)), ("{min_pixels: 1024}", (1024, 4096)), ("{min_pixels: 512, max_pixels: 2048}", (512, 2048))],
+)
+def test_a_checkpoint_shows_pictures_as_before_where_the_recipe_says_nothing(saved, tmp_path, image, expected):
+    """To training and to the data check alike."""
+    recipe = yaml.safe_load(write_run(tmp_path).read_text(encoding="utf-8"))
+    recipe["model"], recipe["data"]["image"] = {"checkpoint": str(saved)}, yaml.safe_load(image)
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    config = load_config(tmp_path / "own.yaml")
+    for processor in (load_model(config)[1], processor_of_config(config.model, config.data)):
+        assert processor.pictures.settings == dict(zip(("min_pixels", "max_pixels"), expected))
+
+
+@pytest.mark.parametrize(
+    ("image", "complaint"),
+    [
+        ("{tile: 32, longest_edge: 64}", "data.image.tile: found 32, expected min_pixels and max_pixels"),
+        ("{max_pixels: 200}", "data.image.max_pixels: found 200, expected at least min_pixels (256)"),
+        ("{min_pixels: 100, max_pixels: 200}", "data.image.min_pixels: pictures are shown with 100 to 200 pixels"),
+    ],
+)
+def test_what_a_checkpoint_cannot_be_shown_is_refused_by_its_key(saved, tmp_path, image, complaint):
+    recipe = yaml.safe_load(write_run(tmp_path).read_text(encoding="utf-8"))
+    recipe["model"], recipe["data"]["image"] = {"checkpoint": str(saved)}, yaml.safe_load(image)
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    with pytest.raises(ValueError) as refusal:
+        load_model(load_config(tmp_path / "own.yaml"))
+    assert str(refusal.value).startswith(complaint)
+
+
+def test_taps_of_a_checkpoint_that_do_not_rise_are_refused(saved, tmp_path):
+    """transformers finds each tap's merger by its layer; here they come in the layers' order."""
+    shutil.copytree(saved, tmp_path / "copy")
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
+    config["vision_config"]["deepstack_visual_indexes"] = [1, 0]
+    (tmp_path / "copy/config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"DeepStack from the layers \[1, 0\]; expected layers .* in rising order"):
+        load_checkpoint(tmp_path / "copy")
+
+
 # ---- packs -------------------------------------------------------------------------------------------------------------------------
 
 
@@ -455,6 +497,10 @@ def splice_of(recipe: Path) -> dict[str, torch.Tensor]:
     ("changes", "complaint"),
     [
         ({"train": ["vision", "connector"]}, "stages.0.train: found ['connector'], expected vision or its layers alone, as the objective"),
+        (
+            {"mixture": [{"source": "jsonl", "path": "a.jsonl", "text": True}]},
+            "stages.0.mixture: found ['a.jsonl'], expected sources with pictures",
+        ),
         ({"objective": "features"}, "stages.0.objective: found 'features' (text), expected one of answers, vision_features"),
     ],
 )

@@ -92,7 +92,27 @@ def test_only_pixels_are_swapped_never_the_text_around_them(setting, tmp_path):
     rows = [image_row(0, *write_images(tmp_path)[0]), image_row(1, f"wide/{wide[1][0]}", wide[1][1])]
     source = open_json_lines(write_rows(tmp_path / "rows.jsonl", rows))
     chunks = list(SightCheck(encoder, [source[0], source[1]])._chunks())
-    assert [len(chunk) for chunk in chunks] == [1, 1] and chunks[0][0].shapes != chunks[1][0].shapes
+    if encoder.processor.pictures.takes_any_shape:  # then the partner's picture is scaled, and the ids stay
+        [[first, second]] = chunks
+        swapped = SightCheck(encoder, [])._with_pictures_of(first, second)
+        assert torch.equal(swapped.input_ids, first.encoded.input_ids) and swapped.shapes == first.encoded.shapes
+        assert not torch.equal(swapped.pixels, first.encoded.pixels)
+    else:
+        assert [len(chunk) for chunk in chunks] == [1, 1] and chunks[0][0].encoded.shapes != chunks[1][0].encoded.shapes
+
+
+def test_pictures_of_other_shapes_are_swapped_where_any_can_be_shown_in_any_shape(setting, tmp_path):
+    """And where they cannot, nobody is called blind for it."""
+    packed, encoder, _ = setting
+    (tmp_path / "wide").mkdir()
+    rows = [image_row(0, *write_images(tmp_path)[0])]
+    wide = write_images(tmp_path / "wide", size=(64, 32))
+    rows.append(image_row(1, f"wide/{wide[1][0]}", wide[1][1]))
+    source = open_json_lines(write_rows(tmp_path / "rows.jsonl", rows))
+    sight = SightCheck(encoder, [source[0], source[1]]).measure(packed).all
+    can_swap = encoder.processor.pictures.takes_any_shape
+    assert (sight.gap == sight.gap) is can_swap and not sight.is_blind
+    assert sight.gap > 1 if can_swap else "not known: no two samples could swap their images" in sight.verdict
 
 
 def test_figures_are_given_for_each_source(setting):

@@ -28,7 +28,7 @@ from smvl.doctor.page import page_of
 from smvl.doctor.picture import draw_histograms
 from smvl.doctor.report import histograms_of, report_of, write_json, write_overlaps
 from smvl.doctor.targets import Target, evaluation_targets, is_configuration, targets_of_config, targets_of_path
-from smvl.layouts.settings import DEFAULT_LAYOUT
+from smvl.layouts.settings import DEFAULT_LAYOUT, LAYOUT_KEYS, layout_with
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,8 @@ def check(options: argparse.Namespace) -> int:
     processor = _processor(options, config, data)
     settings = _settings(options, data, processor)
     examination = _examine(options, targets, processor, data)
-    found = findings(examination, data, has_tokens=processor is not None)
+    keys = LAYOUT_KEYS[layout_with(settings["image"])]
+    found = findings(examination, data, keys, has_tokens=processor is not None)
     found += dict.fromkeys(of_drawn_scenes(config)) if config else ()
     report = report_of(examination, found, settings)
     sys.stdout.write(page_of(examination, report, found).encode("utf-8", errors="backslashreplace").decode("utf-8"))

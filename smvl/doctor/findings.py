@@ -10,6 +10,7 @@ from smvl.doctor.examination import Examination, Opened
 from smvl.doctor.histogram import Histogram
 from smvl.doctor.language import MIXED, NO_LETTERS
 from smvl.doctor.repeats import NEAR_IMAGE, NEAR_ROW, OTHER_IMAGES, SAME_IMAGE, SAME_ROW, Repeats
+from smvl.layouts.settings import LayoutKeys
 from smvl.processing.laid_out import EARLY_TURNS_DROPPED, FEWER_TILES
 from smvl.source_registry import is_drawn, source_name
 
@@ -32,11 +33,11 @@ class Finding:
     advice: str
 
 
-def findings(examination: Examination, data: DataConfig, *, has_tokens: bool) -> list[Finding]:
-    """All of them, the gravest first."""
+def findings(examination: Examination, data: DataConfig, keys: LayoutKeys, *, has_tokens: bool) -> list[Finding]:
+    """All of them, the gravest first; `keys` are those of the layout that pictures are counted for."""
     found = [*_leaks(examination)]
     for entry in examination.opened:
-        found += _of_source(entry, data, has_tokens=has_tokens)
+        found += _of_source(entry, data, keys, has_tokens=has_tokens)
     for role, repeats in examination.duplicates.items():
         found += _of_duplicates(f"{role} data", repeats)
     found += _of_languages(examination)
@@ -55,7 +56,7 @@ def of_drawn_scenes(config: Config) -> Iterator[Finding]:
 # ---- one source ------------------------------------------------------------------------------------------------------------------
 
 
-def _of_source(entry: Opened, data: DataConfig, *, has_tokens: bool) -> Iterator[Finding]:
+def _of_source(entry: Opened, data: DataConfig, keys: LayoutKeys, *, has_tokens: bool) -> Iterator[Finding]:
     where, tally = entry.target.name, entry.tally
     if entry.source is None:
         advice = "mend the path or the data, or take the source out"
@@ -81,26 +82,26 @@ def _of_source(entry: Opened, data: DataConfig, *, has_tokens: bool) -> Iterator
         advice = "fine where the first shows what is asked; else save the frames or pages as images of their own"
         yield Finding("note", where, f"animations and images of several pages, of which the first is read: {tally.first_frames:,}", advice)
     if has_tokens and tally.usable:
-        yield from _of_lengths(entry, data)
+        yield from _of_lengths(entry, data, keys)
 
 
-def _of_lengths(entry: Opened, data: DataConfig) -> Iterator[Finding]:
+def _of_lengths(entry: Opened, data: DataConfig, keys: LayoutKeys) -> Iterator[Finding]:
     where, tally = entry.target.name, entry.tally
     lengths = Histogram(tally.lengths)
     wanted = _next_step(lengths.percentile(0.99))
     if dropped := tally.broken["too long"]:
-        found = f"rows left out, too long even with one tile an image and one turn: {dropped:,} ({dropped / tally.checked:.2%})"
-        yield Finding("warning", where, found, "raise data.max_length (and max_tiles, if set), or split these rows")
+        found = f"rows left out, too long even with {keys.smallest} and one turn: {dropped:,} ({dropped / tally.checked:.2%})"
+        yield Finding("warning", where, found, f"raise data.max_length (and {keys.limit}, if set), or split these rows")
     if cut := tally.shortened[EARLY_TURNS_DROPPED]:
         advice = f"99% of the samples fit data.max_length: {wanted}; longer conversations can also be split into several rows"
         yield Finding("warning", where, f"samples that lose early turns to fit: {cut:,} ({cut / tally.usable:.2%})", advice)
     if fewer := tally.shortened[FEWER_TILES]:
-        advice = f"99% of the samples fit data.max_length: {wanted}; or lower data.image.longest_edge, so that none is a surprise"
+        advice = f"99% of the samples fit data.max_length: {wanted}; or lower data.image.{keys.finest}, so that none is a surprise"
         level = "warning" if fewer > MANY * tally.usable else "note"
-        yield Finding(level, where, f"samples seen with fewer tiles to fit: {fewer:,} ({fewer / tally.usable:.2%})", advice)
+        yield Finding(level, where, f"samples seen with fewer {keys.unit} to fit: {fewer:,} ({fewer / tally.usable:.2%})", advice)
     supervised = tally.supervised_tokens / tally.kept_tokens
     if supervised < FEW_SUPERVISED:
-        advice = "most of the time goes into reading: lower data.image.longest_edge, or add data with longer answers"
+        advice = f"most of the time goes into reading: lower data.image.{keys.finest}, or add data with longer answers"
         yield Finding("note", where, f"only {supervised:.1%} of the tokens are supervised", advice)
 
 

@@ -74,16 +74,17 @@ def _shares(source: dict[str, Any], settings: dict[str, Any], usable: int, check
     yield f"  Language of letters: {', '.join(f'{name} {_share(count, total)}' for name, count in letters.items() if count) or 'none'}"
     if settings["lengths"] != "tokens":
         return
-    long = source["too_long"]
+    long, unit = source["too_long"], LAYOUT_KEYS[layout_with(settings["image"])].unit
     yield (
         f"  Too long for {settings['max_length']:,} tokens{_of_tiles(settings)}: {long['any']:,} ({_share(long['any'], checked)}); "
-        f"{long[FEWER_TILES]:,} get fewer tiles, {long[EARLY_TURNS_DROPPED]:,} lose early turns, {long['left_out']:,} are left out"
+        f"{long[FEWER_TILES]:,} get fewer {unit}, {long[EARLY_TURNS_DROPPED]:,} lose early turns, {long['left_out']:,} are left out"
     )
     yield f"  Supervised: {source['supervised_share']:.1%} of the tokens that are trained on"
 
 
 def _of_tiles(settings: dict[str, Any]) -> str:
-    return f" or {settings['max_tiles']} tiles" if settings["max_tiles"] is not None else ""
+    unit = LAYOUT_KEYS[layout_with(settings["image"])].unit
+    return f" or {settings['max_tiles']} {unit}" if settings["max_tiles"] is not None else ""
 
 
 def _repeats(title: str, repeats: dict[str, Any]) -> Iterator[str]:

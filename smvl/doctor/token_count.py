@@ -7,6 +7,7 @@ from pathlib import Path
 from smvl.config import DataConfig, ImageConfig, ModelConfig
 from smvl.data.message_checks import text_of
 from smvl.data.sample import Sample
+from smvl.image_settings import show_images_as
 from smvl.layouts.image_processors import ASSUMED_PATCH, EncoderSides
 from smvl.layouts.settings import DEFAULT_LAYOUT
 from smvl.model_folder import read_config
@@ -65,8 +66,7 @@ def processor_of_config(model: ModelConfig, data: DataConfig) -> SmVLMProcessor:
     """
     if model.checkpoint is not None:
         processor = processor_of_folder(model.checkpoint, data)
-        if data.image is not None:
-            processor.limit_images(longest_edge=data.image.longest_edge, max_pixels=data.image.max_pixels)
+        show_images_as(processor, data)
         return processor
     encoder = encoder_sides(model.vision, model.scale_factor)
     return _build(model.text, model.vision, model.layout, data.image or ImageConfig(), encoder)

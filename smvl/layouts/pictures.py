@@ -39,6 +39,8 @@ class Pictures(Protocol):
     """The markers that the tokenizer must know."""
     trained_tokens: tuple[str, ...]
     """Those of them whose rows of the embedding no donor has trained."""
+    takes_any_shape: bool
+    """Whether any picture can be cut by any plan, scaled to it."""
     config_tokens: dict[str, str]
     """Markers by the keys under which config.json has their ids."""
     names_token_types: bool
@@ -64,7 +66,7 @@ class Pictures(Protocol):
         """Raise `ValueError` unless they are as the model's config.json says, so far as it does."""
         ...
 
-    def limit(self, *, longest_edge: int | None, max_pixels: int | None, most_tiles: int | None) -> None:
+    def limit(self, *, longest_edge: int | None, min_pixels: int | None, max_pixels: int | None, most_tiles: int | None) -> None:
         """Take another finest level, by the limit that the layout has. Raises `ValueError` for one that cannot be, or is another's."""
         ...
 

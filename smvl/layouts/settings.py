@@ -26,6 +26,12 @@ class LayoutKeys:
     """Key of `data`: how much of pictures one sequence may hold."""
     objectives: tuple[str, ...]
     """Of a stage."""
+    unit: str
+    """What is cut of pictures, in the plural."""
+    smallest: str
+    """How a picture is shown at the least."""
+    finest: str
+    """Key of `data.image` that says how large pictures are shown."""
     counted: str
     """What is counted of pictures, to be formatted with the values of `image`."""
     exports: tuple[str, ...]
@@ -43,6 +49,9 @@ LAYOUT_KEYS: dict[str, LayoutKeys] = {
         image={"tile": 512, "longest_edge": 1024},
         limit="max_tiles",
         objectives=(ANSWERS,),
+        unit="tiles",
+        smallest="one tile an image",
+        finest="longest_edge",
         counted="Tiles a sample, {tile} pixels each, the longest edge scaled to {longest_edge}",
         exports=("onnx", "gguf", "torchao", "idefics3", "smolvlm"),
         has_budgets=True,
@@ -54,6 +63,9 @@ LAYOUT_KEYS: dict[str, LayoutKeys] = {
         image={"min_pixels": 8192, "max_pixels": 786_432},  # 8 tokens of SigLIP's patches at least, as llama.cpp has it
         limit="max_patches",
         objectives=(ANSWERS, VISION_FEATURES),
+        unit="patches",
+        smallest="every image at its smallest",
+        finest="max_pixels",
         counted="Patches a sample, an image scaled to {min_pixels:,} to {max_pixels:,} pixels",
         exports=("torchao",),
         has_budgets=False,

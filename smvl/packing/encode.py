@@ -79,16 +79,26 @@ class Encoder:
             raise SampleError("nothing supervised", "no token of this sample is asked of the model")
         return laid_out
 
-    def encode(self, sample: Sample, change_image: ChangeImage | None = None, *, asks_empty_thinking: bool = False) -> Encoded:
+    def encode(
+        self,
+        sample: Sample,
+        change_image: ChangeImage | None = None,
+        *,
+        asks_empty_thinking: bool = False,
+        seen: Sample | None = None,
+    ) -> Encoded:
         """Decode, cut and tokenize; raises `SampleError` as `lay_out` does, and for damaged pixels.
 
         Args:
             change_image: what is done to each image, which must keep its size.
+            seen: another sample with as many images, which are shown in the place of its own, as large as they; for layouts in which any
+                picture can be shown in any shape.
             asks_empty_thinking: as `SmVLMProcessor.lay_out` has it.
         """
         laid_out = self.lay_out(sample, asks_empty_thinking=asks_empty_thinking)
         with _refusing_images():
-            images = {index: read_image(sample.images[index], name=image_label(sample, index)) for index in laid_out.kept_images}
+            shown = seen or sample
+            images = {index: read_image(shown.images[index], name=image_label(shown, index)) for index in laid_out.kept_images}
         if change_image is not None:
             images = {index: change_image(image, index) for index, image in images.items()}
         return Encoded(

@@ -99,12 +99,19 @@ class SmVLMProcessor(ProcessorMixin):
         """Ids of the markers whose rows of the embedding no donor has trained; those of other tokens that Qwen3 has stay as they are."""
         return tuple(self.tokenizer.convert_tokens_to_ids(list(self.pictures.trained_tokens)))
 
-    def limit_images(self, *, longest_edge: int | None = None, max_pixels: int | None = None, most_tiles: int | None = None) -> None:
+    def limit_images(
+        self,
+        *,
+        longest_edge: int | None = None,
+        min_pixels: int | None = None,
+        max_pixels: int | None = None,
+        most_tiles: int | None = None,
+    ) -> None:
         """Show pictures with less from now on than the model was trained with: less memory and time, less to be read in them.
 
         Args:
             longest_edge: what a picture's longest edge is scaled to, in pixels, in whole tiles; for layouts with tiles.
-            max_pixels: the most pixels of a picture; for layouts with native resolution.
+            min_pixels, max_pixels: the fewest and the most pixels of a picture; for layouts with native resolution.
             most_tiles: of one picture, the global view among them; for layouts with tiles.
 
         Raises:
@@ -112,7 +119,7 @@ class SmVLMProcessor(ProcessorMixin):
         """
         if most_tiles is not None:
             check_most_tiles(most_tiles)
-        self.pictures.limit(longest_edge=longest_edge, max_pixels=max_pixels, most_tiles=most_tiles)
+        self.pictures.limit(longest_edge=longest_edge, min_pixels=min_pixels, max_pixels=max_pixels, most_tiles=most_tiles)
         self._most_units = most_tiles
 
     def think_by_default(self, thinks: bool) -> None:

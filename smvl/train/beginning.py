@@ -8,7 +8,8 @@ import torch
 from transformers import SmolVLMForConditionalGeneration
 
 from smvl.assemble import load_checkpoint, outline, outline_checkpoint, splice
-from smvl.config import Config, ImageConfig
+from smvl.config import Config
+from smvl.image_settings import show_images_as
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.strict_yaml import at_key
 
@@ -44,18 +45,5 @@ def _kind(config: Config) -> dict[str, Any]:
 def _of_checkpoint(config: Config, load: Callable[..., Any]) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
     with at_key("model.checkpoint"):
         model, processor = load(config.model.checkpoint, **_kind(config))
-    config.data.check_limits(processor.pictures.layout)
-    if config.data.image is not None:
-        show_images_as(processor, config.data.image)
+    show_images_as(processor, config.data)
     return model, processor
-
-
-def show_images_as(processor: SmVLMProcessor, image: ImageConfig) -> None:
-    """Take another limit than the checkpoint's. What its layout has not, and another tile, raises `ValueError`."""
-    pictures = processor.pictures
-    found = image.of_layout(pictures.layout)
-    if found.tile is not None and found.tile != pictures.tile:
-        raise ValueError(f"data.image.tile: found {found.tile}, but the checkpoint's vision encoder reads {pictures.tile}. Set it to that.")
-    limit = next(name for name in ("longest_edge", "max_pixels") if getattr(found, name) is not None)
-    with at_key(f"data.image.{limit}"):
-        processor.limit_images(longest_edge=found.longest_edge, max_pixels=found.max_pixels)

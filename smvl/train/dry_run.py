@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerBase, SmolVLMForConditionalGeneratio
 from smvl.config import Config, SourceConfig, StageConfig
 from smvl.data.quarantine import Quarantine
 from smvl.layouts.pixel_scale import PixelScale
+from smvl.layouts.settings import ANSWERS
 from smvl.layouts.tokens import IMAGE_TOKEN
 from smvl.packing.collator import PackCollator
 from smvl.packing.packs import Pack, PackedDataset
@@ -110,6 +111,9 @@ class StageForecast(PlannedStage):
         for text in (*self._examples(packs), *self._histograms(packs), self._packing(packs), describe_parts(self.model)):
             logger.info("%s\n", text)
         logger.info("%s\n", self.plan.describe(self.model))
+        if self.stage.objective != ANSWERS:
+            logger.info("Stage %s: %d steps; memory and time are foretold for answers alone.", self.stage.name, self.plan.max_steps)
+            return
         memory = self.memory(num_rows=NUM_MEASURED)
         forecast = check_memory(memory, self.budget)
         logger.info("At the peak, in the last phase: %s. %s\n", forecast.describe(), self._other_phases(memory))

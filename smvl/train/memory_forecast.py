@@ -265,8 +265,8 @@ def measure_pack(sampler: PackSampler, *, num_rows: int = NUM_MEASURED_ROWS) -> 
     """
     packs = sampler.first_epoch(first_rows=num_rows)
     costs = [[sampler.cost(key) for key in pack] for pack in packs]
-    layouts = [sampler.encoder.lay_out(sampler.mixture[key]) for key in islice(chain.from_iterable(packs), _NUM_LAID_OUT_ROWS)]
-    share = sum(layout.num_supervised for layout in layouts) / sum(len(layout.input_ids) for layout in layouts)
+    laid_out = [sampler.encoder.lay_out(sampler.mixture[key]) for key in islice(chain.from_iterable(packs), _NUM_LAID_OUT_ROWS)]
+    share = sum(row.num_supervised for row in laid_out) / sum(len(row.input_ids) for row in laid_out)
     longest = max(sum(cost.tokens for cost in pack) for pack in costs)
     tokens = sampler.max_length if sampler.packing else longest
     return PackShape(tokens, max(sum(cost.units for cost in pack) for pack in costs), round(share * tokens))

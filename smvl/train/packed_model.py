@@ -148,7 +148,7 @@ class PackedModel(nn.Module):
     def compile_layers(self, backend: str = "inductor") -> None:
         """Compile each layer of both towers for any length; the layers of a tower share their code.
 
-        Attention by sample stays as it is, so that another number of samples compiles nothing anew.
+        Attention by sample or picture stays as it is: on a card, where all attend at once, another number of them compiles nothing anew.
         """
         # Both towers' layers have one entry point, and it is compiled again for each set of weights that learn: eight is not enough.
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _COMPILED_VARIANTS)

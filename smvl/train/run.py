@@ -161,7 +161,7 @@ class Run:
         )
         logger.info("%s", plan.describe(self.model))
         self.evaluation.begin_stage(sampler)
-        self._check_memory(plan, arguments, sampler)
+        self._check_memory(stage, plan, arguments, sampler)
         if checkpoint is not None:
             logger.info("Going on from %s.", checkpoint)
             check_origin(self.began_with, checkpoint)
@@ -179,9 +179,12 @@ class Run:
             self._merge_lora(stage, sampler)
         self._finish_stage(stage, max_steps)
 
-    def _check_memory(self, plan: StagePlan, arguments: Any, sampler: PackSampler) -> None:
-        """Refuse a stage that cannot fit; a sharded one holds too little of the model on each card for the forecast to say."""
-        if shards_model():
+    def _check_memory(self, stage: StageConfig, plan: StagePlan, arguments: Any, sampler: PackSampler) -> None:
+        """Refuse a stage that cannot fit; a sharded one holds too little of the model on each card for the forecast to say.
+
+        Nor is there a forecast for other objectives: they leave most of the step out, and have a teacher beside the model.
+        """
+        if shards_model() or stage.objective != ANSWERS:
             return
         state = process_state()
         memory = StageMemory(self.model, plan, arguments, measure_pack(sampler), state.device, num_processes=state.num_processes)

@@ -1,13 +1,14 @@
 """Does the model see? The loss with the right images, with another sample's images, and with blank ones.
 
 A model can learn to answer from the question alone, its loss falls all the same, and nothing else on a dashboard shows it. The wrong images
-have the shape of the right ones, so that the text around them says nothing: only pixels differ.
+have the shape of the right ones, or are scaled to it, so that the text around them says nothing: only pixels differ.
 """
 
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 
@@ -66,7 +67,8 @@ class Sight:
     @property
     def is_blind(self) -> bool:
         """Whether there is not even a sign that the images help: the gap is nil, and within its standard error of zero."""
-        return self.is_nil and not self.gap > max(NIL_GAP, self.standard_error)
+        is_known = self.gap == self.gap  # where no two samples could swap their pictures, nobody knows
+        return is_known and self.is_nil and not self.gap > max(NIL_GAP, self.standard_error)
 
     @property
     def verdict(self) -> str:
@@ -79,6 +81,8 @@ class Sight:
             return f"Whether the model sees is not known: no sample that it is asked about has an image (loss {self.loss:.3f})."
         if self.is_cut_off:
             return f"The model is blind: its answers do not depend on a single pixel ({figures})."
+        if self.gap != self.gap:
+            return f"Whether the model sees is not known: no two samples could swap their images ({figures})."
         if self.is_nil:
             return f"The images reach the model, but it does not use them (yet): {figures}; the gap is nil ({self._gap_with_error()})."
         return f"The model looks at its images: {figures} ({self._gap_with_error()})."
@@ -129,6 +133,11 @@ class _Measured:
     blank: float = float("nan")
 
 
+class _Entry(NamedTuple):
+    sample: Sample
+    encoded: Encoded
+
+
 class SightCheck:
     """Measures sight on a fixed set of samples.
 
@@ -154,13 +163,13 @@ class SightCheck:
         by_source = {source: _summarise([entry for entry in measured if entry.source == source]) for source in sources}
         return SightReport(_summarise(measured), by_source)
 
-    def _chunks(self) -> Iterator[list[Encoded]]:
-        """Samples that can swap pixels: of the same source and the same task where there are two, and always of the same shape."""
-        groups: dict[tuple, list[Encoded]] = defaultdict(list)
+    def _chunks(self) -> Iterator[list[_Entry]]:
+        """Samples that can swap pixels: of the same source and the same task where there are two, and shown alike."""
+        groups: dict[tuple, list[_Entry]] = defaultdict(list)
         for sample in self.samples:
             encoded = self.encoder.encode(sample)
-            groups[encoded.source, sample.task, encoded.shapes].append(encoded)
-        alone: dict[tuple, list[Encoded]] = defaultdict(list)
+            groups[encoded.source, sample.task, self._shown(encoded)].append(_Entry(sample, encoded))
+        alone: dict[tuple, list[_Entry]] = defaultdict(list)
         for key, group in groups.items():
             if len(group) == 1:
                 alone[key[2:]] += group
@@ -169,7 +178,12 @@ class SightCheck:
         for group in alone.values():
             yield from _even_chunks(group)
 
-    def _measure(self, model: PackedModel, chunk: Sequence[Encoded]) -> list[_Measured]:
+    def _shown(self, encoded: Encoded) -> Any:
+        """What two samples must have in common so that one can be shown the other's pictures and nothing else changes."""
+        return len(encoded.shapes) if self.encoder.processor.pictures.takes_any_shape else encoded.shapes
+
+    def _measure(self, model: PackedModel, entries: Sequence[_Entry]) -> list[_Measured]:
+        chunk = [entry.encoded for entry in entries]
         counts = [int((sample.labels != -100).sum()) for sample in chunk]
         rows = [_Measured(sample.source, count, loss) for sample, count, loss in zip(chunk, counts, self._losses(model, chunk))]
         if not chunk[0].shapes:
@@ -178,9 +192,13 @@ class SightCheck:
         rows = [replace(row, blank=loss) for row, loss in zip(rows, self._losses(model, blank))]
         if len(chunk) == 1:
             return rows
-        partners = [*chunk[1:], chunk[0]]
-        swapped = [replace(sample, pixels=partner.pixels) for sample, partner in zip(chunk, partners)]
+        swapped = [self._with_pictures_of(entry, partner) for entry, partner in zip(entries, [*entries[1:], entries[0]])]
         return [replace(row, swapped=loss) for row, loss in zip(rows, self._losses(model, swapped))]
+
+    def _with_pictures_of(self, entry: _Entry, partner: _Entry) -> Encoded:
+        if entry.encoded.shapes == partner.encoded.shapes:
+            return replace(entry.encoded, pixels=partner.encoded.pixels)
+        return self.encoder.encode(entry.sample, seen=partner.sample)
 
     def _losses(self, model: PackedModel, samples: Sequence[Encoded]) -> list[float]:
         """The sum of each sample's token losses."""
@@ -193,7 +211,7 @@ class SightCheck:
         return torch.zeros(len(samples), dtype=torch.float64).index_add_(0, sample_of_token, losses).tolist()
 
 
-def _even_chunks(group: Sequence[Encoded]) -> Iterator[Sequence[Encoded]]:
+def _even_chunks(group: list[_Entry]) -> Iterator[list[_Entry]]:
     """Chunks of about equal size, so that none but a group of one is alone."""
     number = -(-len(group) // _CHUNK)
     for index in range(number):

@@ -9,6 +9,7 @@ from pathlib import Path
 from smvl.augment.opencv import opencv
 from smvl.config import Config, ConfigError, StageConfig
 from smvl.data.quarantine import Failure, Quarantine
+from smvl.layouts.settings import ANSWERS
 from smvl.packing.packs import PackedDataset
 from smvl.source_registry import open_source
 from smvl.train.beginning import outline_model
@@ -54,7 +55,7 @@ def _check_stage(stage: PlannedStage) -> None:
         if isinstance(entry, Failure):
             stage.quarantine.add(entry)
     _check_rows(stage.quarantine, all_seen=len(stage.sampler.mixture) <= NUM_MEASURED_ROWS)
-    if not shards_model():  # a sharded model holds too little on each card for the forecast to say
+    if not shards_model() and stage.stage.objective == ANSWERS:  # as Run._check_memory has it
         check_memory(memory, memory_budget(stage.device, stage.num_processes))
 
 

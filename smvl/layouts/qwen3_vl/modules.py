@@ -40,7 +40,12 @@ class Qwen3VLLayout:
 
     def misfit(self, model: PreTrainedModel, image_processor: Any, image_seq_len: int) -> str | None:
         """How patches are cut, `Pictures.check_against_config` has looked at already."""
-        text = model.config.text_config
+        text, taps = model.config.text_config, list(model.config.vision_config.deepstack_visual_indexes)
+        if taps != sorted(set(taps)) or not all(0 <= tap < model.config.vision_config.depth for tap in taps):
+            return (
+                f"config.json takes features for DeepStack from the layers {taps}; expected layers of the vision encoder in rising order. "
+                "Restore config.json."
+            )
         section, pairs = model.get_decoder().rotary_emb.mrope_section, text.head_dim // 2
         is_right = isinstance(section, list | tuple) and len(section) == 3 and all(type(each) is int and each >= 0 for each in section)
         if is_right and sum(section) == pairs and 3 * max(section[1:]) <= pairs:

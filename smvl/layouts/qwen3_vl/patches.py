@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil, smart_resize
 
+from smvl.layouts.settings import LAYOUT_KEYS
 from smvl.layouts.tokens import IMAGE_TOKEN, PATCH_MARKERS, PICTURE_TEXTS, VIDEO_TOKEN, VISION_END_TOKEN, VISION_START_TOKEN
 
 MERGE = 2
@@ -49,10 +50,11 @@ class PatchPictures:
     """Qwen3-VL's rule, as `smvl.layouts.pictures.Pictures` has it; a unit is a patch."""
 
     layout = "qwen3_vl"
-    unit = "patches"
+    unit = LAYOUT_KEYS["qwen3_vl"].unit
     picture_text = PICTURE_TEXTS[1]
     special_tokens = PATCH_MARKERS
     trained_tokens = (VISION_START_TOKEN, VISION_END_TOKEN)
+    takes_any_shape = True
     config_tokens = {
         "image_token_id": IMAGE_TOKEN,
         "video_token_id": VIDEO_TOKEN,
@@ -103,15 +105,14 @@ class PatchPictures:
             levels.append(levels[-1] // 2)
         return levels if levels[-1] == coarsest else [*levels, coarsest]
 
-    def limit(self, *, longest_edge: int | None, max_pixels: int | None, most_tiles: int | None) -> None:
+    def limit(self, *, longest_edge: int | None, min_pixels: int | None, max_pixels: int | None, most_tiles: int | None) -> None:
         for name, value in (("longest edge", longest_edge), ("most tiles", most_tiles)):
             if value is not None:
                 raise ValueError(f"found {name} {value!r}, but this model sees pictures at their own resolution. Set the most pixels.")
-        if max_pixels is None:
-            return
-        least = self.image_processor.size["shortest_edge"]
-        check_pixels(least, max_pixels, self.factor)
-        self.image_processor.size = {"shortest_edge": least, "longest_edge": max_pixels}
+        size = self.image_processor.size
+        least, most = min_pixels or size["shortest_edge"], max_pixels or size["longest_edge"]
+        check_pixels(least, most, self.factor)
+        self.image_processor.size = {"shortest_edge": least, "longest_edge": most}
 
     def plan(self, height: int, width: int, level: int | None = None, most_units: int | None = None) -> PatchGrid:
         finest = self._grid(height, width, self.levels[0])
@@ -210,5 +211,5 @@ def check_pixels(least: Any, most: Any, factor: int) -> None:
     if type(least) is not int or type(most) is not int or not factor**2 <= least <= most <= MOST_PIXELS:
         raise ValueError(
             f"pictures are shown with {least!r} to {most!r} pixels; expected whole numbers from {factor**2:,} (one token) to "
-            f"{MOST_PIXELS:,}, the first no larger than the second. Set data.image.min_pixels and max_pixels."
+            f"{MOST_PIXELS:,}, the first no larger than the second."
         )

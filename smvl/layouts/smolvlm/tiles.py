@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil, get_resize_output_image_size
 
+from smvl.layouts.settings import LAYOUT_KEYS
 from smvl.layouts.smolvlm.image_limits import check_longest_edge
 from smvl.layouts.tokens import (
     AROUND_IMAGE_TOKEN,
@@ -180,10 +181,11 @@ class TilePictures:
     """
 
     layout = "smolvlm"
-    unit = "tiles"
+    unit = LAYOUT_KEYS["smolvlm"].unit
     picture_text = PICTURE_TEXTS[0]
     special_tokens = TILE_MARKERS
     trained_tokens = (AROUND_IMAGE_TOKEN, *TILE_TOKENS)
+    takes_any_shape = False
     config_tokens = {"image_token_id": IMAGE_TOKEN}
     names_token_types = False
     processor_class = "SmolVLMProcessor"
@@ -204,11 +206,10 @@ class TilePictures:
     def levels(self) -> list[int]:
         return longest_edges(self.image_processor)
 
-    def limit(self, *, longest_edge: int | None, max_pixels: int | None, most_tiles: int | None) -> None:
-        if max_pixels is not None:
-            raise ValueError(
-                f"at most {max_pixels!r} pixels were asked for, but this model cuts pictures into tiles. Set the longest edge."
-            )
+    def limit(self, *, longest_edge: int | None, min_pixels: int | None, max_pixels: int | None, most_tiles: int | None) -> None:
+        for name, value in (("fewest", min_pixels), ("most", max_pixels)):
+            if value is not None:
+                raise ValueError(f"found {name} pixels {value!r}, but this model cuts pictures into tiles. Set the longest edge.")
         if longest_edge is not None:
             check_longest_edge(longest_edge, self.tile)
             self.image_processor.size = {"longest_edge": longest_edge}

@@ -255,8 +255,13 @@ def test_the_shares_of_the_stage_are_those_of_its_mixture(finished):
 # ---- killed, and on several processes --------------------------------------------------------------------------------------------
 
 
+KILL_WHEN = ["align/checkpoint-2", "align/model", "finetune/checkpoint-2", "finetune/checkpoint-4", "finetune/model.partial"]
+
+
 @pytest.mark.parametrize(
-    "kill_when", ["align/checkpoint-2", "align/model", "finetune/checkpoint-2", "finetune/checkpoint-4", "finetune/model.partial"]
+    ("layout", "kill_when"),
+    [*(("smolvlm", place) for place in KILL_WHEN), *(("qwen3_vl", place) for place in KILL_WHEN[:4:3])],
+    indirect=["layout"],
 )
 def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(either, tmp_path, kill_when):
     arguments = ["train.py", str(either / "run.yaml"), f"output_dir={tmp_path}/out", "evaluation.generate=false"]

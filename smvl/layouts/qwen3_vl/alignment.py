@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from smvl.layouts.qwen3_vl.patches import merge_order
 from smvl.layouts.qwen3_vl.tower import encode_patches, use_packed_vision
 from smvl.layouts.smolvlm.vision_tower import encode_tiles
 
@@ -68,7 +69,7 @@ def rotation_error(visual: nn.Module, tower: nn.Module) -> float:
     generator = torch.Generator().manual_seed(0)
     soft = functional.interpolate(torch.randn(_NUM_PICTURES, 3, 4, 4, generator=generator), size=(side * patch,) * 2, mode="bicubic")
     tiles = (soft + 0.1 * torch.randn(soft.shape, generator=generator)).clamp(-1, 1).to(weight.device, weight.dtype)
-    order = torch.arange(side * side).view(side // merge, merge, side // merge, merge).permute(0, 2, 1, 3).flatten()
+    order = torch.from_numpy(merge_order(side, side, merge))
     cut = tiles.unflatten(3, (side, patch)).unflatten(2, (side, patch)).permute(0, 2, 4, 1, 3, 5).flatten(1, 2)[:, order]
     use_packed_vision(visual)
     found = visual.merger.norm(encode_patches(visual, cut.flatten(0, 1), [(side, side)] * _NUM_PICTURES)[0]).float()

@@ -29,6 +29,12 @@ MOST_PIXELS = 1 << 26
 VIDEO_PIXELS = {"shortest_edge": 4096, "longest_edge": 25165824}
 
 
+def merge_order(rows: int, columns: int, merge: int) -> np.ndarray:
+    """(rows * columns,): of the patches of a picture counted row by row, which comes next: square after square of merged ones."""
+    places = np.arange(rows * columns).reshape(rows // merge, merge, columns // merge, merge)
+    return places.transpose(0, 2, 1, 3).ravel()
+
+
 @dataclass(frozen=True)
 class PatchGrid:
     """One picture as `rows` x `columns` patches; `level` is the largest number of pixels it was allowed."""

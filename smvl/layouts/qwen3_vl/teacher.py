@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from smvl.layouts.modules import Shapes
+from smvl.layouts.qwen3_vl.patches import merge_order
 from smvl.layouts.smolvlm.vision_tower import encode_tiles
 
 
@@ -42,7 +43,7 @@ class _Cover:
 
     def __init__(self, rows: int, columns: int, side: int, merge: int):
         self.num_patches = rows * columns
-        order = np.arange(rows * columns).reshape(rows // merge, merge, columns // merge, merge).transpose(0, 2, 1, 3).ravel()
+        order = merge_order(rows, columns, merge)
         row, column = np.divmod(order, columns)  # of each patch, in the order in which they come
         top, left = (np.minimum(place // side * side, max(count - side, 0)) for place, count in ((row, rows), (column, columns)))
         self._windows, number = np.unique(np.stack([top, left], 1), axis=0, return_inverse=True)

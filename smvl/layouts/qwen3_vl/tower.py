@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from smvl.layouts.modules import Shapes
+from smvl.layouts.qwen3_vl.patches import merge_order
 from smvl.model.packed_attention import attend_in_pictures, attend_in_pictures_at_once, pictures_at_once
 
 _KEPT_SHAPES = 512
@@ -62,8 +63,7 @@ def embed_patches(tower: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
 def _places(rows: int, columns: int, side: int, merge: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of each patch of a picture, in the order in which squares of them are merged: between which four rows of a table of side * side
     positions it lies, how much it takes of each (patches, 4), and its row and column (patches, 2). Bilinear, corners on corners."""
-    order = np.arange(rows * columns).reshape(rows // merge, merge, columns // merge, merge).transpose(0, 2, 1, 3).ravel()
-    row, column = np.divmod(order, columns)
+    row, column = np.divmod(merge_order(rows, columns, merge), columns)
     above, down = _between(row, rows, side)
     left, right = _between(column, columns, side)
     corners = [(vertical, horizontal) for vertical in (0, 1) for horizontal in (0, 1)]

@@ -31,6 +31,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from benchmarks.over_seeds import paired, spread
+
 ROOT = Path(__file__).parent.parent
 BASE_RATE, LAYERS_RATE = 3e-3, 5e-4
 RATES = {"layers": 0.0, "adapter": 3e-2, "shuffled": 3e-2, "table": 3e-3}
@@ -40,8 +42,6 @@ TUNING_SEED = 100
 BOUNDS = (0, 10, 100)
 BUCKETS = ("never seen", "1 to 10 times", "11 to 100", "more often", "all")
 NUM_ROWS = 600
-STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
-"""The 97.5% point of Student's t by the number of pairs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,19 +194,6 @@ def image_table(found: Sequence[Mapping[str, Mapping[str, float]]]) -> str:
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------------------
-
-
-def spread(values: Sequence[float]) -> str:
-    return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}" if len(values) > 1 else f"{values[0]:.3f}"
-
-
-def paired(differences: Sequence[float]) -> str:
-    """Mean with its interval."""
-    mean, count = statistics.mean(differences), len(differences)
-    if count not in STUDENT:
-        return f"{mean:+.3f}"
-    half = STUDENT[count] * statistics.stdev(differences) / count**0.5
-    return f"{mean:+.3f} ({mean - half:+.3f} to {mean + half:+.3f})"
 
 
 def run_seed(options: argparse.Namespace) -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""Making the image processor of a layout for a vision encoder, of which only its sides need be known."""
+"""Making the image processor of a layout: of a model folder, or for a vision encoder of which only its sides need be known."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
+from transformers.image_processing_base import ImageProcessingMixin
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
@@ -38,6 +40,30 @@ def assumed_image_processor(layout: str, image: Mapping[str, int | None]) -> Any
 
 
 ASSUMED_TILE, ASSUMED_PATCH = 512, 16
+
+
+_CLASSES = {
+    "SmolVLMImageProcessor": SmolVLMImageProcessorPil,
+    "Idefics3ImageProcessor": SmolVLMImageProcessorPil,  # the same settings and pixels
+    "Qwen2VLImageProcessor": Qwen2VLImageProcessorPil,
+}
+"""By the names of the stock classes; which of their backends a folder was saved with makes no difference here."""
+
+
+def read_image_processor(folder: str | PathLike[str]) -> Any:
+    """The stock image processor of a model folder, in the class that works with PIL and numpy alone, whatever else is installed.
+
+    Raises:
+        OSError: the folder has no settings of one.
+        ValueError: it is of a kind that no layout has.
+    """
+    settings, _ = ImageProcessingMixin.get_image_processor_dict(folder, local_files_only=True)
+    settings = dict(settings)
+    kind = settings.pop("image_processor_type", None)
+    name = kind.removesuffix("Fast").removesuffix("Pil") if isinstance(kind, str) else None
+    if name not in _CLASSES:
+        raise ValueError(f"the image_processor_type is {kind!r}; expected one of {', '.join(_CLASSES)}. Restore preprocessor_config.json.")
+    return _CLASSES[name](**settings)
 
 
 def _of_tiles(encoder: EncoderSides, pixel_settings: Mapping[str, Any], image: Mapping[str, int | None]) -> SmolVLMImageProcessorPil:

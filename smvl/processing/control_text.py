@@ -14,12 +14,9 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from smvl.layouts.tokens import END_OF_TURN, IMAGE_TOKEN, START_OF_TURN
-from smvl.processing.stand_ins import TokenBeginnings, any_of, choose_stand_ins
-
-ANSWER_OPENING = f"{START_OF_TURN}assistant\n"
-ANSWER_OPENING_WITHOUT_THINKING = f"{ANSWER_OPENING}<think>\n\n</think>\n\n"
-"""What the generation prompt ends with, without and with the empty thinking block: given to the model, never asked of it."""
+from smvl.layouts.tokens import IMAGE_TOKEN
+from smvl.processing.chat_format import chat_format_of
+from smvl.processing.stand_ins import TokenBeginnings, choose_stand_ins
 
 _WRITTEN_BY_ASSISTANTS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
 """Control text that belongs in an assistant's own words."""
@@ -49,7 +46,8 @@ class ControlText:
         self._cuts = _cuts_into(self._tokens_among_words(tokens))
         self._beginnings = TokenBeginnings(tokens)
         self._beginnings_for_assistants = TokenBeginnings([token for token in tokens if token not in _WRITTEN_BY_ASSISTANTS])
-        self._control_pattern = any_of([ANSWER_OPENING_WITHOUT_THINKING, ANSWER_OPENING, *tokens])
+        self._format = chat_format_of(tokenizer)
+        self._control_pattern = self._format.control_pattern(tokens)
         self._control_ids: dict[str, list[int]] = {}
 
     def guard(self, messages: Sequence[dict[str, Any]], tools: list[Any] | None) -> GuardedText:
@@ -110,10 +108,10 @@ class ControlText:
         ids: list[int] = []
         asked: list[bool] = []
         remaining_images = iter(image_texts)
-        num_opening = len(self.control_ids(ANSWER_OPENING))
+        num_opening = len(self.control_ids(self._format.plain_opening))
         in_answer = False
         for piece, is_control in self.pieces(rendered):
-            opens_answer = piece in (ANSWER_OPENING, ANSWER_OPENING_WITHOUT_THINKING)
+            opens_answer = is_control and piece in self._format.openings
             if piece == IMAGE_TOKEN:
                 piece = next(remaining_images)
             new = self.control_ids(piece) if is_control else self.word_ids(piece.translate(originals))
@@ -124,7 +122,7 @@ class ControlText:
                 num_given = 0 if in_answer else len(new)
             asked += [place >= num_given for place in range(len(new))]
             if is_control:
-                in_answer = opens_answer or (in_answer and piece != END_OF_TURN)
+                in_answer = opens_answer or (in_answer and piece != self._format.end_of_turn)
         return ids, asked
 
 

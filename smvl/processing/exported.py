@@ -1,4 +1,4 @@
-"""The processor files of an export, whose markers carry SmolVLM's names, with the project's own names put back."""
+"""Processor files whose markers carry SmolVLM's names, an export's or a published SmolVLM's, with the project's own names put in."""
 
 import shutil
 import tempfile
@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from smvl.processing.smolvlm_names import SMOLVLM_ATTRIBUTES, to_own_names
+from smvl.processing.smolvlm_names import SMOLVLM_ATTRIBUTES, to_own_names, to_smolvlm_names
 from smvl.settings_files import read_object
 
-_NAMED = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
-"""Files in which markers stand."""
+_NAMED = ("tokenizer.json", "tokenizer_config.json")
+_TEMPLATES = ("chat_template.jinja", "chat_template.json")
+"""Files in which markers stand. Of the second kind one may be missing."""
 _UNNAMED = ("config.json", "preprocessor_config.json", "processor_config.json")
 """With config.json beside it transformers reads a tokenizer as it stands, which takes 50 MB less than rebuilding it."""
 
@@ -31,12 +32,20 @@ def with_own_names(folder: str | Path) -> Iterator[Path]:
         ValueError: a file that names markers is missing.
     """
     folder = Path(folder)
+    present = [name for name in (*_NAMED, *_TEMPLATES) if (folder / name).is_file()]
+    for name in _NAMED if set(_TEMPLATES) & set(present) else (*_NAMED, _TEMPLATES[0]):
+        if name not in present:
+            raise ValueError(f"{folder / name} is missing; without it the markers of images cannot be read. Export the model again.")
     with tempfile.TemporaryDirectory() as copy:
-        for name in _NAMED:
-            if not (folder / name).is_file():
-                raise ValueError(f"{folder / name} is missing; without it the markers of images cannot be read. Export the model again.")
+        for name in present:
             (Path(copy) / name).write_text(to_own_names((folder / name).read_text(encoding="utf-8")), encoding="utf-8")
         for name in _UNNAMED:
             if (folder / name).is_file():
                 shutil.copy(folder / name, copy)
         yield Path(copy)
+
+
+def restore_smolvlm_names(folder: Path) -> None:
+    """Put SmolVLM's names back into what was saved of such a processor."""
+    for path in (folder / name for name in (*_NAMED, _TEMPLATES[0])):
+        path.write_text(to_smolvlm_names(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -9,20 +9,23 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from PIL import Image
-from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
+from transformers import AutoTokenizer, BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 from smvl.layouts.find import pictures_of
+from smvl.layouts.image_processors import read_image_processor
 from smvl.layouts.pictures import Pictures, Plan
 from smvl.layouts.smolvlm.image_limits import check_most_tiles
 from smvl.layouts.tokens import IMAGE_TOKEN, check_tokens
 from smvl.model_folder import refuse_other_models, refusing_code
+from smvl.processing.chat_format import chat_format_of
 from smvl.processing.chat_template import (
     TRAINING_TEMPLATE_FILE,
     default_chat_template,
@@ -34,7 +37,8 @@ from smvl.processing.chat_template import (
     with_thinking_default,
 )
 from smvl.processing.control_text import ControlText, GuardedText
-from smvl.processing.exported import has_smolvlm_names, with_own_names
+from smvl.processing.exported import has_smolvlm_names, restore_smolvlm_names, with_own_names
+from smvl.processing.foreign_template import check_shown, in_parts, reads_strings
 from smvl.processing.images import read_image
 from smvl.processing.laid_out import (
     EARLY_TURNS_DROPPED,
@@ -88,6 +92,7 @@ class SmVLMProcessor(ProcessorMixin):
         self._control_text = ControlText(tokenizer)
         self._longest_token = max(map(len, tokenizer.get_vocab()))  # in bytes or characters: no text has fewer tokens than it has of these
         self._most_units: int | None = None
+        self._reading_strings: dict[str, bool] = {}
 
     @property
     def pictures(self) -> Pictures:
@@ -123,8 +128,13 @@ class SmVLMProcessor(ProcessorMixin):
         self._most_units = most_tiles
 
     def think_by_default(self, thinks: bool) -> None:
-        """Let prompts that do not say whether to think be rendered so; what is saved from now on says it to every client."""
-        self.chat_template = with_thinking_default(self.chat_template, thinks)
+        """Let prompts that do not say whether to think be rendered so; what is saved from now on says it to every client.
+
+        Raises:
+            ValueError: they shall think, but the template is another project's, which decides for itself.
+        """
+        if thinks or is_own_template(self.chat_template):
+            self.chat_template = with_thinking_default(self.chat_template, thinks)
 
     # ---- conversations: the project's own way in -------------------------------------------------------------------------------
 
@@ -234,20 +244,22 @@ class SmVLMProcessor(ProcessorMixin):
         return np.concatenate(found) if found else self.pictures.no_pixels(dtype)
 
     def _render(self, guarded: GuardedText, add_generation_prompt: bool, enable_thinking: bool | None) -> str:
-        options = {} if enable_thinking is None else {"enable_thinking": enable_thinking}
         is_own = is_unchanged_template(self.chat_template)
-        if is_own:
-            check_roles(guarded.messages)
+        options = {"add_generation_prompt": add_generation_prompt}
+        if enable_thinking is not None:
+            options["enable_thinking"] = enable_thinking
+
+        def write(messages: Sequence[dict[str, Any]], tools: list[Any] | None) -> str:
+            return render(self.tokenizer, self.chat_template, is_own=is_own, conversation=messages, tools=tools, **options)
+
         try:
-            rendered = render(
-                self.tokenizer,
-                self.chat_template,
-                is_own=is_own,
-                conversation=guarded.messages,
-                tools=guarded.tools,
-                add_generation_prompt=add_generation_prompt,
-                **options,
-            )
+            if is_own:
+                check_roles(guarded.messages)
+                rendered = write(guarded.messages, guarded.tools)
+            else:
+                messages = guarded.messages if self._reads_strings else in_parts(guarded.messages)
+                rendered = write(messages, guarded.tools)
+                check_shown(write, messages, guarded.tools, rendered)
         except ChatTemplateError as error:  # it may quote the messages
             raise ChatTemplateError(str(error).translate(guarded.originals)) from error
         written, asked = rendered.count(IMAGE_TOKEN), sum(map(count_images, guarded.messages))
@@ -257,6 +269,13 @@ class SmVLMProcessor(ProcessorMixin):
                 "a role, or be made for another model."
             )
         return rendered
+
+    @property
+    def _reads_strings(self) -> bool:
+        """Whether the chat template, which may be exchanged at any time, reads content that is a string."""
+        if self.chat_template not in self._reading_strings:
+            self._reading_strings = {self.chat_template: reads_strings(self.tokenizer, self.chat_template)}
+        return self._reading_strings[self.chat_template]
 
     def _fit_pictures(
         self, rendered: str, originals: dict[int, str], sizes: Sequence[tuple[int, int]], max_length: int | None, max_units: int | None
@@ -348,19 +367,22 @@ class SmVLMProcessor(ProcessorMixin):
 
     def _save(self, folder: Path, push_to_hub: bool, **kwargs: Any) -> list[str]:
         files = super().save_pretrained(folder, push_to_hub=push_to_hub, **kwargs)
-        stock_class, pictures = {"processor_class": self.pictures.processor_class}, self.pictures
+        pictures, chat_format = self.pictures, chat_format_of(self.tokenizer)
+        stock_class = {"processor_class": pictures.processor_class}
         _edit_json(folder / "processor_config.json", without=("image_seq_len",), **stock_class, **pictures.processor_settings)
         _edit_json(folder / "preprocessor_config.json", **json.loads(self.image_processor.to_json_string()), **stock_class)
         for name, settings in pictures.other_files.items():
             _edit_json(folder / name, **settings, **stock_class)
         _edit_json(
             folder / "tokenizer_config.json",
-            **pictures.stock_attributes,
+            **chat_format.stock_attributes(pictures.stock_attributes, self.tokenizer),
             **stock_class,
             chat_template=self.chat_template,
-            tokenizer_class="Qwen2Tokenizer" if _is_byte_level(self.tokenizer) else "PreTrainedTokenizerFast",
+            tokenizer_class=chat_format.tokenizer_class if _is_byte_level(self.tokenizer) else "PreTrainedTokenizerFast",
             add_bos_token=False,
         )
+        if chat_format.keeps_smolvlm_names:
+            restore_smolvlm_names(folder)
         if is_own_template(self.chat_template):
             (folder / TRAINING_TEMPLATE_FILE).write_text(training_template(self.chat_template), encoding="utf-8")
         return files
@@ -375,33 +397,32 @@ class SmVLMProcessor(ProcessorMixin):
         """
         with reading(f"the processor in {folder} cannot be loaded"), refusing_code(folder):
             check_objects(folder, PROCESSOR_FILES)
-            _check_files(Path(folder))
             refuse_other_models(folder)
-            if has_smolvlm_names(folder):
-                with with_own_names(folder) as copy:
-                    processor = super().from_pretrained(copy, local_files_only=True, trust_remote_code=False, **kwargs)
-                processor.tokenizer.name_or_path = str(folder)
-            else:
-                processor = super().from_pretrained(folder, local_files_only=True, trust_remote_code=False, **kwargs)
-            processor = processor._as_own()
+            with with_own_names(folder) if has_smolvlm_names(folder) else nullcontext(Path(folder)) as source:
+                processor = cls._read(source, **kwargs)
+            processor.tokenizer.name_or_path = str(folder)
             processor.pictures.check_against_config(object_in(Path(folder) / "config.json"))
             _try_template(processor)
         return processor
+
+    @classmethod
+    def _read(cls, folder: Path, **kwargs: Any) -> Self:
+        """Its parts, each in the class that is known to work here: transformers would choose by what else is installed."""
+        _check_files(folder)
+        image_processor = read_image_processor(folder)
+        settings, _ = cls.get_processor_dict(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **kwargs)
+        needed = pictures_of(image_processor, None).processor_settings
+        if not needed.keys() <= settings.keys():
+            raise SettingsFileError(f"{folder} has no processor_config.json with {' and '.join(needed)}; copy the folder whole.")
+        own = {name: settings[name] for name in needed}
+        return cls(image_processor, tokenizer, chat_template=serving_template(settings["chat_template"]), **own)
 
     @classmethod
     def get_processor_dict(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """transformers' own, with the folder's template wherever it stands; raises `SettingsFileError` where it stands nowhere."""
         settings, kwargs = super().get_processor_dict(pretrained_model_name_or_path, **kwargs)
         return {**settings, "chat_template": folder_template(pretrained_model_name_or_path, settings.get("chat_template"))}, kwargs
-
-    def _as_own(self) -> Self:
-        """What others have saved turned back: a trainer's template, and an idefics3 folder's class for the same settings and pixels."""
-        self.chat_template = serving_template(self.chat_template)
-        if not isinstance(self.image_processor, SmolVLMImageProcessorPil | Qwen2VLImageProcessorPil):
-            settings = json.loads(self.image_processor.to_json_string())
-            settings.pop("image_processor_type")
-            self.image_processor = SmolVLMImageProcessorPil(**settings)
-        return self
 
 
 class _Fit(NamedTuple):
@@ -442,9 +463,8 @@ def _try_template(processor: SmVLMProcessor) -> None:
 
 def _check_files(folder: Path) -> None:
     """Raise `SettingsFileError` for a file whose lack transformers does not tell."""
-    for name in ("processor_config.json", "tokenizer.json"):
-        if not (folder / name).is_file():
-            raise SettingsFileError(f"{folder} has no {name}; copy the folder whole.")
+    if not (folder / "tokenizer.json").is_file():
+        raise SettingsFileError(f"{folder} has no tokenizer.json; copy the folder whole.")
 
 
 def _too_long(num_images: int, fewest_units: int, max_length: int | None, max_units: int | None, unit: str) -> TooLongError:

@@ -129,8 +129,8 @@ def save_smolvlm2(folder: Path, *, longest_edge: int = 64, seed: int = 0) -> Pat
     ids = backend.get_vocab()
     text = {
         "architectures": ["VLlama3ForCausalLM"],
-        "head_dim": 12,
-        "hidden_size": 48,
+        "head_dim": 16,
+        "hidden_size": 64,
         "intermediate_size": 64,
         "is_llama_config": True,
         "max_position_embeddings": 8192,

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from smvl.layouts.tokens import STOCK_ATTRIBUTES
 from smvl.processing.chat_template import TEMPLATE_FILE, folder_template
+from smvl.processing.exported import has_smolvlm_names
 from smvl.processing.rendering import check_template
 from smvl.processing.smolvlm_names import SMOLVLM_ATTRIBUTES, to_smolvlm_names
 from smvl.settings_files import INDEX_FILE, SettingsFileError, check_folder, read_object, reading
@@ -96,18 +97,22 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
         template = _read_template(path)
     config = _read_object(path, "config.json")
     _check_kind(config, path)
-    tokenizer_config = _renamed_attributes(_read_object(path, "tokenizer_config.json"))
+    tokenizer_config = _read_object(path, "tokenizer_config.json")
     image_settings = _read_object(path, "preprocessor_config.json")
     with reading(f"{path / 'preprocessor_config.json'} does not say how images are cut", ExportError):
         _check_splitting(image_settings, path)
-    _read_object(path, "tokenizer.json")
+    tokenizer = _read_object(path, "tokenizer.json")
+    if has_smolvlm_names(path):  # a SmolVLM as it is published
+        tokenizer_config = {key: value for key, value in tokenizer_config.items() if key != "chat_template"}
+        return Checkpoint(path, config, image_settings, tokenizer, tokenizer_config, template)
     try:
+        named = json.dumps(_renamed_attributes(tokenizer_config), ensure_ascii=False)
         return Checkpoint(
             folder=path,
             config=config,
             image_settings=image_settings,
             tokenizer=json.loads(to_smolvlm_names(_read(path, "tokenizer.json"))),
-            tokenizer_config=json.loads(to_smolvlm_names(json.dumps(tokenizer_config, ensure_ascii=False))) | SMOLVLM_ATTRIBUTES,
+            tokenizer_config=json.loads(to_smolvlm_names(named)) | SMOLVLM_ATTRIBUTES,
             chat_template=to_smolvlm_names(template),
         )
     except ValueError as error:

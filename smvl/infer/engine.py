@@ -251,7 +251,7 @@ class Engine:
 
     def report(self, prompt: _Prompt, ids: list[int], clock: "_Clock", num_known_tokens: int = 0) -> Answer:
         """What an answer says of itself."""
-        reasoning, text = split_thinking(self.decode(ids))
+        reasoning, text = split_thinking(self.decode(ids).removeprefix(self.processor.before_answer))
         return Answer(
             text=text,
             reasoning=reasoning,
@@ -276,7 +276,7 @@ class AnswerStream:
         """Whole; None until the last piece was taken."""
 
     def __iter__(self) -> Iterator[Piece]:
-        clock, text, written = _Clock(), TextStream(self._engine.decode), []
+        clock, text, written = _Clock(), TextStream(self._engine.decode, self._engine.processor.before_answer), []
         num_known = self._engine.recall(self._prompt, self._sampling, self._memory)
         for [token] in self._engine.write(self._memory.reading, [self._prompt], self._sampling):
             clock.saw_token()

@@ -31,10 +31,11 @@ class TextStream:
 
     Args:
         decode: ids to text.
+        before_answer: text that is left out where all begins with it.
     """
 
-    def __init__(self, decode: Callable[[Sequence[int]], str]):
-        self._decode = decode
+    def __init__(self, decode: Callable[[Sequence[int]], str], before_answer: str = ""):
+        self._decode, self._before_answer = decode, before_answer
         self._ids: list[int] = []
         self._context, self._done = 0, 0
         """Text up to `_done` was given out; decoding starts at `_context`, as some decoders treat a first token differently."""
@@ -61,7 +62,7 @@ class TextStream:
         if piece:
             self._context, self._done = self._done, len(self._ids)
             self._text += piece
-        whole = split(self._text)
+        whole = split(self._text.removeprefix(self._before_answer))
         added = tuple(part[len(given) :] for part, given in zip(whole, self._given))
         self._given = whole
         return added

@@ -40,6 +40,7 @@ def load_whole(
     """
     _check_no_adapter(Path(folder))
     config = config or read_config(folder)
+    is_float8 = quantization is None and _read_without_float8(config)
     with reading(f"the model in {folder} cannot be loaded", WeightsError):
         _check_depth(config, Path(folder))
         model, report = auto_class.from_pretrained(
@@ -54,11 +55,23 @@ def load_whole(
             ignore_mismatched_sizes=True,  # they are reported, and refused below with their names
             output_loading_info=True,
         )
+    if is_float8 and dtype != "auto":  # transformers reads what was rounded as bfloat16, whatever it is asked for
+        model = model.to(getattr(torch, dtype) if isinstance(dtype, str) else dtype)
     kinds = ("missing_keys", "unexpected_keys", "mismatched_keys")
     if faults := [f"{kind} {first_names(sorted(map(str, report[kind])))}" for kind in kinds if report[kind]]:
         raise WeightsError(f"the weights in {folder} do not match its config.json: {'; '.join(faults)}.")
     check_finite(chain(model.state_dict().items(), model.named_buffers()), f"the model in {folder}")
     return model
+
+
+def _read_without_float8(config: PreTrainedConfig) -> bool:
+    """Let weights that were rounded to float8 in blocks (`quant_method: fp8`, as Qwen publishes them) be read as the numbers that they stand
+    for, on every machine alike; transformers itself would choose by the card. Returns whether there are any."""
+    settings = vars(config).get("quantization_config")
+    if not isinstance(settings, dict) or settings.get("quant_method") != "fp8":
+        return False
+    config.quantization_config = {**settings, "dequantize": True}
+    return True
 
 
 def first_names(names: Sequence[str]) -> str:

@@ -18,6 +18,8 @@ class ChatFormat:
     alone it is one, where it is written in words that anybody may use."""
     plain_opening: str
     """The one of them that holds no thinking block."""
+    before_answer: str
+    """What stands between the two: written by the model, and no part of what it says."""
     end_of_turn: str
     tokenizer_class: str
     """By which other readers know how a byte-level tokenizer cuts words."""
@@ -36,14 +38,14 @@ class ChatFormat:
 
 
 _OPENING = f"{START_OF_TURN}assistant\n"
-CHAT_ML = ChatFormat({f"{_OPENING}<think>\n\n</think>\n\n": "", _OPENING: ""}, _OPENING, END_OF_TURN, "Qwen2Tokenizer", False)
+CHAT_ML = ChatFormat({f"{_OPENING}<think>\n\n</think>\n\n": "", _OPENING: ""}, _OPENING, "", END_OF_TURN, "Qwen2Tokenizer", False)
 """Qwen's, and this project's own."""
 UTTERANCES = ChatFormat(
-    {"\nAssistant:": END_OF_UTTERANCE, "Assistant:": START_OF_TURN}, "\nAssistant:", END_OF_UTTERANCE, "PreTrainedTokenizerFast", True
+    {"\nAssistant:": END_OF_UTTERANCE, "Assistant:": START_OF_TURN}, "\nAssistant:", " ", END_OF_UTTERANCE, "PreTrainedTokenizerFast", True
 )
 """SmolVLM's and Idefics3's own: roles in plain words, and a token of theirs that ends each turn."""
 
 
-def chat_format_of(tokenizer: PreTrainedTokenizerBase) -> ChatFormat:
-    """The format that a model with this tokenizer was trained on."""
-    return UTTERANCES if END_OF_UTTERANCE in tokenizer.get_added_vocab() else CHAT_ML
+def chat_format_of(template: str) -> ChatFormat:
+    """The format that a template writes. The tokenizer does not tell: the stock Idefics3Processor adds that token to any."""
+    return UTTERANCES if END_OF_UTTERANCE in template else CHAT_ML

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
 from smvl.layouts.tokens import IMAGE_TOKEN
-from smvl.processing.chat_format import chat_format_of
+from smvl.processing.chat_format import CHAT_ML, ChatFormat
 from smvl.processing.stand_ins import TokenBeginnings, choose_stand_ins
 
 _WRITTEN_BY_ASSISTANTS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
@@ -35,8 +35,8 @@ class GuardedText:
 class ControlText:
     """Turns conversations rendered by a chat template into ids, with control and words kept apart."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase):
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, chat_format: ChatFormat = CHAT_ML):
+        self._tokenizer, self._format = tokenizer, chat_format
         backend = tokenizer.backend_tokenizer
         self._words = Tokenizer(backend.model)
         self._normalizer = backend.normalizer
@@ -46,7 +46,6 @@ class ControlText:
         self._cuts = _cuts_into(self._tokens_among_words(tokens))
         self._beginnings = TokenBeginnings(tokens)
         self._beginnings_for_assistants = TokenBeginnings([token for token in tokens if token not in _WRITTEN_BY_ASSISTANTS])
-        self._format = chat_format_of(tokenizer)
         self._control_pattern = self._format.control_pattern(tokens)
         self._control_ids: dict[str, list[int]] = {}
 

@@ -89,7 +89,7 @@ class SmVLMProcessor(ProcessorMixin):
         self.image_token = IMAGE_TOKEN
         self.image_token_id = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
         super().__init__(image_processor, tokenizer, chat_template=chat_template)
-        self._control_text = ControlText(tokenizer)
+        self._control_text = ControlText(tokenizer, chat_format_of(chat_template))
         self._longest_token = max(map(len, tokenizer.get_vocab()))  # in bytes or characters: no text has fewer tokens than it has of these
         self._most_units: int | None = None
         self._reading_strings: dict[str, bool] = {}
@@ -98,6 +98,11 @@ class SmVLMProcessor(ProcessorMixin):
     def pictures(self) -> Pictures:
         """How pictures are shown."""
         return pictures_of(self.image_processor, self.image_seq_len)
+
+    @property
+    def before_answer(self) -> str:
+        """What the model writes before its answer and does not say with it."""
+        return chat_format_of(self.chat_template).before_answer
 
     @property
     def trained_ids(self) -> tuple[int, ...]:
@@ -367,7 +372,7 @@ class SmVLMProcessor(ProcessorMixin):
 
     def _save(self, folder: Path, push_to_hub: bool, **kwargs: Any) -> list[str]:
         files = super().save_pretrained(folder, push_to_hub=push_to_hub, **kwargs)
-        pictures, chat_format = self.pictures, chat_format_of(self.tokenizer)
+        pictures, chat_format = self.pictures, chat_format_of(self.chat_template)
         stock_class = {"processor_class": pictures.processor_class}
         _edit_json(folder / "processor_config.json", without=("image_seq_len",), **stock_class, **pictures.processor_settings)
         _edit_json(folder / "preprocessor_config.json", **json.loads(self.image_processor.to_json_string()), **stock_class)

@@ -209,14 +209,15 @@ def test_what_is_saved_has_the_names_that_it_came_with(folder, finetuned):
 # ---- exports -----------------------------------------------------------------------------------------------------------------------
 
 
-def test_smolvlm_is_exported_to_onnx_and_to_the_other_flavour(tmp_path, capsys):
-    folder, data = save_smolvlm2(tmp_path / "official"), write_json_lines(tmp_path / "data", num_rows=4)
-    for target, options in (("onnx", ["--bits", "32"]), ("idefics3", [])):
-        pytest.importorskip("onnxruntime" if target == "onnx" else "torch")
-        asked = ["--heldout", str(data), "--questions", "2", "--max-new-tokens", "4"]
-        assert export(["--model", str(folder), "--to", target, *options, "--out", str(tmp_path / target), *asked]) == 0
-        parity = json.loads((tmp_path / target / "parity.json").read_text(encoding="utf-8"))
-        assert parity["equal_tokens"] == 1.0, parity
+@pytest.mark.parametrize(("target", "options"), [("onnx", ["--bits", "32"]), ("idefics3", [])])
+def test_a_smolvlm_is_exported(target, options, tmp_path):
+    if target == "onnx":
+        pytest.importorskip("onnxruntime")
+    folder = save_smolvlm2(tmp_path / "official")
+    assert export(["--model", str(folder), "--to", target, *options, "--out", str(tmp_path / "out"), "--no-compare"]) == 0
+    asked = [Request(conversation(count), pictures(count)) for count in (0, 2)]
+    answers = [Engine.from_folder(place).answer(asked, max_new_tokens=6) for place in (folder, tmp_path / "out")]
+    assert [answer.token_ids for answer in answers[0]] == [answer.token_ids for answer in answers[1]]
 
 
 def test_a_llama_is_refused_by_name_where_only_qwen3_is_exported(tmp_path, capsys):
@@ -275,8 +276,8 @@ def test_shards_are_read(tmp_path):
 
 
 def test_stock_processors_where_torchvision_is_installed(folder, layout):
-    """Ids equal. Pixels as torch scales them, which is Pillow's way to within two of 255 for Qwen3-VL's bicubic filter. For SmolVLM's Lanczos
-    torch takes another filter: on noise, the hardest picture, a thousandth of the range on the mean and up to a tenth."""
+    """Ids equal. Pixels as torch scales them: Pillow's way to within two of 255 for Qwen3-VL's bicubic filter. For SmolVLM's Lanczos torch
+    takes another filter: on noise, the hardest picture, a thousandth of the range on the mean and up to a tenth."""
     if not is_torchvision_available():
         pytest.skip("torchvision is not installed")
     if layout == "smolvlm":

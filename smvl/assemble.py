@@ -8,8 +8,8 @@ import torch
 from transformers import AutoModelForImageTextToText, PreTrainedModel, SmolVLMConfig
 
 import smvl.model.modeling_smvl  # noqa: F401  (makes the `smvl` model type known to the Auto classes)
+from smvl.layouts.encoder_sides import sides_of
 from smvl.layouts.find_model import layout_of
-from smvl.layouts.image_processors import EncoderSides
 from smvl.layouts.settings import DEFAULT_LAYOUT, LayoutName
 from smvl.layouts.smolvlm.position_table import narrow_positions
 from smvl.layouts.smolvlm.splice import take_projector
@@ -132,11 +132,11 @@ def _donor_and_processor(
     """What is read of two donors before their weights, and the ids of the tokens that the text donor's tokenizer did not have."""
     donor = read_vision_donor(vision)
     check_text_donor(text)
-    side, tile = donor.config.image_size, image.get("tile")
-    if tile not in (None, side):
-        raise DonorError(f"the tile is {tile} pixels, but the vision encoder in {vision} reads {side}. Set data.image.tile: {side}.")
-    features = (donor.patches_per_side // donor.scale_factor(scale_factor)) ** 2
-    encoder = EncoderSides(side, donor.config.patch_size, features)
+    encoder, tile = sides_of(donor, scale_factor), image.get("tile")
+    if tile not in (None, encoder.tile):
+        raise DonorError(
+            f"the tile is {tile} pixels, but the vision encoder in {vision} reads {encoder.tile}. Set data.image.tile: {encoder.tile}."
+        )
     processor, unseen_ids = build_processor(text, vision, encoder, layout=layout, image=image)
     return donor, processor, unseen_ids
 

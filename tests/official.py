@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedModel, Qwen3VLConfig, Qwen3VLForConditionalGeneration, SmolVLMConfig, SmolVLMForConditionalGeneration
+from transformers.models.qwen3_5.configuration_qwen3_5 import Qwen3_5VisionConfig
+from transformers.models.qwen3_5.modeling_qwen3_5 import Qwen3_5VisionModel
 
 from tests.donors import CORPUS, small_tokenizer
 
@@ -201,6 +203,36 @@ def save_smolvlm2(folder: Path, *, longest_edge: int = 64, seed: int = 0) -> Pat
     added = {token: number for token, number in ids.items() if number >= ids["<global-img>"]}
     _write(folder / "added_tokens.json", added)
     _write(folder / "chat_template.json", {"chat_template": SMOLVLM2_TEMPLATE})
+    return folder
+
+
+def save_qwen3_5(folder: Path, *, seed: int = 0) -> Path:
+    """Of a Qwen3.5-0.8B what a vision donor needs: config.json, and weights of which those of the encoder are all there."""
+    folder.mkdir(parents=True)
+    vision = {
+        "deepstack_visual_indexes": [],
+        "depth": 2,
+        "hidden_act": "gelu_pytorch_tanh",
+        "hidden_size": 24,
+        "in_channels": 3,
+        "initializer_range": 0.02,
+        "intermediate_size": 32,
+        "model_type": "qwen3_5",
+        "num_heads": 2,
+        "num_position_embeddings": 16,
+        "out_hidden_size": 48,
+        "patch_size": 16,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+    }
+    text = {"model_type": "qwen3_5_text", "hidden_size": 48, "num_hidden_layers": 4, "vocab_size": 512, "head_dim": 16}
+    config = {"architectures": ["Qwen3_5ForConditionalGeneration"], "model_type": "qwen3_5", "text_config": text, "vision_config": vision}
+    _write(folder / "config.json", config)
+    tower = _random(Qwen3_5VisionModel(Qwen3_5VisionConfig(**{name: vision[name] for name in vision if name != "model_type"})), seed)
+    tensors = {f"model.visual.{name}": tensor for name, tensor in tower.state_dict().items()}
+    tensors["model.language_model.embed_tokens.weight"] = torch.zeros(512, 48, dtype=torch.bfloat16)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    _write(folder / "preprocessor_config.json", _QWEN3_VL_PIXELS | {"image_processor_type": "Qwen2VLImageProcessorFast"})
     return folder
 
 

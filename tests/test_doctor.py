@@ -27,7 +27,8 @@ from smvl.doctor.language import languages_of
 from smvl.doctor.rule_fixes import fix_of
 from smvl.doctor.targets import targets_of_config
 from smvl.doctor.text_overlap import NUM_BANDS, band_keys, overlap, plain, signatures_of, similarity
-from smvl.doctor.token_count import TokenCount, TokenCounter, encoder_sides, processor_of_config, processor_of_folder
+from smvl.doctor.token_count import TokenCount, TokenCounter, processor_of_config, processor_of_folder
+from smvl.layouts.encoder_sides import sides_in
 from smvl.packing.encode import Encoder
 from smvl.source_registry import open_source
 from tests.donors import save_text_donor, save_vision_donor
@@ -261,7 +262,7 @@ def test_the_tokens_of_an_endless_sample_are_estimated_from_its_beginning(run_fo
 def test_tokens_of_a_tile_are_those_of_the_spliced_model(tmp_path, kind):
     vision, text_folder = save_vision_donor(tmp_path / "vision", kind=kind), save_text_donor(tmp_path / "text")
     for scale_factor in (None, 4):
-        assert encoder_sides(vision, scale_factor).features == splice(vision, text_folder, scale_factor=scale_factor)[1].image_seq_len
+        assert sides_in(vision, scale_factor).features == splice(vision, text_folder, scale_factor=scale_factor)[1].image_seq_len
 
 
 def test_a_tokenizers_folder_or_a_checkpoint_counts_tokens_of_a_path(run_folder, tmp_path, capsys):

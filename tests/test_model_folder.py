@@ -18,8 +18,9 @@ import smvl
 from smvl import settings_files
 from smvl.assemble import load_checkpoint
 from smvl.config import DataConfig
-from smvl.doctor.token_count import encoder_sides, processor_of_folder
+from smvl.doctor.token_count import processor_of_folder
 from smvl.infer.engine import Engine
+from smvl.layouts.encoder_sides import sides_in
 from smvl.model.donors import DonorError, check_text_donor, load_text, load_tower, read_vision_donor
 from smvl.model.saving import save_model
 from smvl.model_folder import ModelFolderError, read_config, refusing_code
@@ -92,7 +93,7 @@ LOADS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "an engine": ("linear", lambda folder: Engine.from_folder(folder, device="cpu")),
     "a text donor": ("text", check_text_donor),
     "a vision donor": ("vision", read_vision_donor),
-    "features of a vision donor": ("vision", lambda folder: encoder_sides(folder, None)),
+    "features of a vision donor": ("vision", lambda folder: sides_in(folder, None)),
 }
 
 

@@ -17,19 +17,24 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.qwen3_5.configuration_qwen3_5 import Qwen3_5VisionConfig
+from transformers.models.qwen3_5.modeling_qwen3_5 import Qwen3_5VisionModel
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_string
 from transformers.utils import is_torchvision_available
 
 import infer
 import train
-from smvl.assemble import load_checkpoint
+from smvl.assemble import load_checkpoint, splice
 from smvl.export.command import main as export
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
+from smvl.layouts.find_model import layout_of
+from smvl.model.donors import DonorError, load_tower, read_vision_donor
 from smvl.processing.load import load_processor
 from smvl.processing.rendering import ChatTemplateError
-from tests.official import save_qwen3_vl, save_smolvlm2
+from tests.donors import save_text_donor
+from tests.official import save_qwen3_5, save_qwen3_vl, save_smolvlm2
 from tests.tiny_data import noise, write_json_lines
 from tests.tiny_run import TRAINER
 
@@ -225,6 +230,65 @@ def test_a_llama_is_refused_by_name_where_only_qwen3_is_exported(tmp_path, capsy
     folder = save_smolvlm2(tmp_path / "official")
     assert export(["--model", str(folder), "--to", "gguf", "--out", str(tmp_path / "out"), "--no-compare"]) == 1
     assert "is a llama; only qwen3 is exported to GGUF. llama.cpp's own converter knows other text models." in capsys.readouterr().err
+
+
+# ---- encoders of native resolution as donors -----------------------------------------------------------------------------------------
+
+
+SMALL = {"layout": "qwen3_vl", "min_pixels": 32 * 32, "max_pixels": 64 * 64}
+
+
+@pytest.mark.parametrize("kind", ["qwen3_vl", "qwen3_5"])
+def test_an_encoder_of_native_resolution_is_spliced_as_it_is(kind, tmp_path):
+    """What the text model reads of a picture is what the donor's own class makes of it, mergers included."""
+    folder = {"qwen3_vl": save_qwen3_vl, "qwen3_5": save_qwen3_5}[kind](tmp_path / "vision")
+    model, processor = splice(folder, save_text_donor(tmp_path / "text"), deepstack=[0] if kind == "qwen3_vl" else [], **SMALL)
+    donor = read_vision_donor(folder)
+    if kind == "qwen3_vl":
+        tower = load_tower(donor, dtype=torch.float32, attention="sdpa")
+    else:
+        tower = Qwen3_5VisionModel(Qwen3_5VisionConfig(**{name: getattr(donor.config, name) for name in donor.family.sizes}))
+        tensors = load_file(folder / "model.safetensors")
+        tower.load_state_dict({name.removeprefix("model.visual."): tensors[name].float() for name in tensors if "visual" in name})
+    batch = processor(images=pictures(3), text=processor.apply_chat_template(conversation(3)))
+    with torch.inference_mode():
+        found = model.model.visual(batch["pixel_values"], batch["image_grid_thw"])
+        expected = tower(batch["pixel_values"], batch["image_grid_thw"])
+    assert torch.equal(found.pooler_output, expected.pooler_output)
+    taps = [getattr(each, "deepstack_features", None) or [] for each in (found, expected)]
+    assert len(taps[0]) == len(donor.config.deepstack_visual_indexes) and all(map(torch.equal, *taps))
+
+
+def test_of_a_merger_for_another_width_the_last_layer_is_new_and_taps_of_others_start_at_zero(tmp_path, caplog):
+    caplog.set_level("INFO")
+    folder = save_qwen3_vl(tmp_path / "vision")
+    tensors, config = load_file(folder / "model.safetensors"), json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for name in [name for name in tensors if "linear_fc2" in name and "merger" in name]:
+        tensors[name] = torch.cat([tensors[name]] * 2)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    config["vision_config"]["out_hidden_size"] = 96
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    model, _ = splice(folder, save_text_donor(tmp_path / "text"), deepstack=[0, 1], **SMALL)
+    assert "The encoder's mergers end 96 wide and the text model is 48 wide: their last layers are made new." in caplog.text
+    merger, (known, new) = model.model.visual.merger, model.model.visual.deepstack_merger_list
+    assert torch.equal(merger.linear_fc1.weight, tensors["model.visual.merger.linear_fc1.weight"].float())
+    assert torch.equal(known.linear_fc1.weight, tensors["model.visual.deepstack_merger_list.0.linear_fc1.weight"].float())
+    assert merger.linear_fc2.weight.shape == (48, 96) and merger.linear_fc2.weight.std() > 0 and not merger.linear_fc2.bias.any()
+    assert not known.linear_fc2.weight.any() and not new.linear_fc2.weight.any() and torch.equal(new.norm.weight, torch.ones(96))
+
+
+def test_where_an_encoder_of_native_resolution_does_not_go(tmp_path):
+    folder, text = save_qwen3_vl(tmp_path / "vision"), save_text_donor(tmp_path / "text")
+    with pytest.raises(DonorError, match="is a qwen3_vl's, which sees pictures at their own resolution, and layout smolvlm cuts them"):
+        splice(folder, text)
+    model, _ = splice(folder, text, **SMALL)
+    with pytest.raises(ValueError, match="has nothing to learn from itself. Take the stage with objective vision_features out."):
+        layout_of(model).teacher(model, str(folder))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["vision_config"]["spatial_merge_size"] = 4
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(DonorError, match="merges squares of 4 patches a side out of 2 frames; expected 2 and 2, as Qwen3-VL has them"):
+        splice(folder, text, **SMALL)
 
 
 # ---- FP8, shards, torchvision --------------------------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from smvl.config import DataConfig, ImageConfig, ModelConfig
 from smvl.data.message_checks import text_of
 from smvl.data.sample import Sample
 from smvl.image_settings import show_images_as
+from smvl.layouts.encoder_sides import sides_in
 from smvl.layouts.image_processors import ASSUMED_PATCH, EncoderSides
 from smvl.layouts.settings import DEFAULT_LAYOUT
-from smvl.model_folder import read_config
 from smvl.packing.encode import Encoder
 from smvl.processing.build import build_processor
 from smvl.processing.processing_smvl import SmVLMProcessor
@@ -68,7 +68,10 @@ def processor_of_config(model: ModelConfig, data: DataConfig) -> SmVLMProcessor:
         processor = processor_of_folder(model.checkpoint, data)
         show_images_as(processor, data)
         return processor
-    encoder = encoder_sides(model.vision, model.scale_factor)
+    try:
+        encoder = sides_in(model.vision, model.scale_factor)
+    except ValueError as error:
+        raise ValueError(f"model.vision: {error}") from error
     return _build(model.text, model.vision, model.layout, data.image or ImageConfig(), encoder)
 
 
@@ -80,27 +83,10 @@ def processor_of_folder(folder: str | Path, data: DataConfig) -> SmVLMProcessor:
     """
     if not Path(folder).is_dir():
         raise ValueError(f"there is no folder {folder}. Give a checkpoint, or a text model's folder with tokenizer.json.")
-    if (Path(folder) / "processor_config.json").is_file():
+    if any((Path(folder) / name).is_file() for name in ("processor_config.json", "preprocessor_config.json")):
         return SmVLMProcessor.from_pretrained(folder)
     image = (data.image or ImageConfig()).of_layout(DEFAULT_LAYOUT)
     return _build(folder, folder, DEFAULT_LAYOUT, image, EncoderSides(image.tile, ASSUMED_PATCH, DEFAULT_FEATURES))
-
-
-def encoder_sides(vision: str | Path, scale_factor: int | None) -> EncoderSides:
-    """From config.json of a vision donor; a tile has as many features as the spliced model makes of it (held by a test).
-
-    Raises:
-        ValueError: config.json is missing or damaged.
-    """
-    try:
-        config = read_config(vision)
-        tower = getattr(config, "vision_config", config)  # a SigLIP tower saved alone is its own configuration
-        side = tower.image_size // tower.patch_size
-    except (ValueError, AttributeError, TypeError, ZeroDivisionError) as error:
-        raise ValueError(f"model.vision: {vision}/config.json does not describe a vision encoder ({error}).") from error
-    own = getattr(config, "scale_factor", None)
-    shuffle = scale_factor or own or next(factor for factor in (4, 3, 2, 1) if side % factor == 0)
-    return EncoderSides(tower.image_size, tower.patch_size, (side // shuffle) ** 2)
 
 
 def _build(text: str | Path, vision: str | Path, layout: str, image: ImageConfig, encoder: EncoderSides) -> SmVLMProcessor:

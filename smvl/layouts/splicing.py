@@ -78,13 +78,14 @@ def describe_text(config: PreTrainedConfig, pad_token_id: int) -> dict[str, Any]
 
 @torch.no_grad()
 def start_linears(module: nn.Module, *, word_size: float, generator: torch.Generator) -> None:
-    """Start linear layers, one behind the other, so that features come out about as large as word embeddings.
+    """Start linear layers that have no storage yet, one behind the other, so that features come out about as large as word embeddings.
 
     An encoder ends with a layer norm, so a feature's entries have a mean square near one; a first step then neither drowns the words nor
     is drowned by them.
     """
     linears = [part for part in module.modules() if isinstance(part, nn.Linear)]
-    for linear in linears:
+    for linear in (each for each in linears if each.weight.is_meta):
+        linear.to_empty(device="cpu")
         size = word_size if linear is linears[-1] else 1.0
         drawn = torch.empty(linear.weight.shape, dtype=torch.float32)  # older torch draws other numbers in bfloat16
         linear.weight.copy_(drawn.normal_(0.0, size / linear.in_features**0.5, generator=generator))

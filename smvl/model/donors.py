@@ -1,13 +1,15 @@
-"""Reading the two donors: a vision encoder of the SigLIP family and a decoder-only text model, each from its own folder."""
+"""Reading the two donors: a vision encoder of SigLIP's or Qwen's family and a decoder-only text model, each from its own folder."""
 
 import logging
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLVisionConfig
+from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLVisionModel
 from transformers.models.smolvlm.configuration_smolvlm import SmolVLMVisionConfig
 from transformers.models.smolvlm.modeling_smolvlm import SmolVLMVisionTransformer
 
@@ -19,23 +21,59 @@ from smvl.settings_files import INDEX_FILE, MODEL_FILES, SettingsFileError, chec
 
 logger = logging.getLogger(__name__)
 
-_TOWER_PREFIXES = {
-    "smolvlm": ("model.vision_model.",),
-    "idefics3": ("model.vision_model.",),
-    "siglip": ("vision_model.",),
-    "siglip_vision_model": ("vision_model.", ""),
-}
-"""Where each kind of checkpoint keeps its vision encoder; transformers 5 writes the last one without a prefix, 4 wrote it with one."""
-
-_PATCHES = "embeddings.patch_embedding.weight"
-"""A tensor that every vision encoder has."""
 _PROJECTOR = "model.connector."
 """What the names of a projector begin with in a spliced checkpoint."""
 
-_SIZES = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_channels", "image_size", "patch_size")
+
+@dataclass(frozen=True)
+class TowerFamily:
+    """Vision encoders that one class of transformers builds."""
+
+    config_class: type[PreTrainedConfig]
+    tower_class: type[PreTrainedModel]
+    depth: str
+    """Name of the number of layers among `sizes`."""
+    sizes: tuple[str, ...]
+    """Fields of the configuration that are whole numbers above 0."""
+    fields: tuple[str, ...]
+    """The others that decide what it computes."""
+    patches: str
+    """A tensor that every one of them has."""
+
+
+SIGLIP_TOWERS = TowerFamily(
+    SmolVLMVisionConfig,
+    SmolVLMVisionTransformer,
+    "num_hidden_layers",
+    ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_channels", "image_size", "patch_size"),
+    ("hidden_act", "layer_norm_eps", "attention_dropout"),
+    "embeddings.patch_embedding.weight",
+)
+QWEN_TOWERS = TowerFamily(
+    Qwen3VLVisionConfig,
+    Qwen3VLVisionModel,
+    "depth",
+    (
+        *("depth", "hidden_size", "intermediate_size", "num_heads", "in_channels", "patch_size", "spatial_merge_size"),
+        *("temporal_patch_size", "num_position_embeddings", "out_hidden_size"),
+    ),
+    ("hidden_act", "rope_parameters"),
+    "patch_embed.proj.weight",
+)
+"""Of native resolution: Qwen3-VL's, and Qwen3.5's, which is the same without DeepStack."""
+
+_KINDS = {
+    "smolvlm": (SIGLIP_TOWERS, ("model.vision_model.",)),
+    "idefics3": (SIGLIP_TOWERS, ("model.vision_model.",)),
+    "siglip": (SIGLIP_TOWERS, ("vision_model.",)),
+    "siglip_vision_model": (SIGLIP_TOWERS, ("vision_model.", "")),
+    "qwen3_vl": (QWEN_TOWERS, ("model.visual.", "visual.")),
+    "qwen3_5": (QWEN_TOWERS, ("model.visual.", "visual.")),
+}
+"""By `model_type`, and where such a checkpoint keeps its encoder. transformers 5 writes a tower alone without a prefix, 4 with one."""
+
 MAX_LAYERS, _MAX_SIZE = 1000, 1_000_000
 """More than any model has; to build a million layers takes minutes, and all memory."""
-_OTHER_FIELDS = ("hidden_act", "layer_norm_eps", "attention_dropout")
 
 _QUANTIZATION_KEYS = ("quantization_config", "quantization", "compression_config")
 """Where Hugging Face's formats (GPTQ, AWQ, bitsandbytes, FP8), MLX's and compressed-tensors' describe themselves."""
@@ -55,13 +93,25 @@ class VisionDonor:
     folder: Path
     kind: str
     """Its `model_type`."""
-    config: SmolVLMVisionConfig
+    config: PreTrainedConfig
     own_scale_factor: int | None
-    """The pixel shuffle that it was trained with, if any."""
+    """Side of the square of patches that became one token where it was trained, if any did."""
+
+    @property
+    def family(self) -> TowerFamily:
+        return _KINDS[self.kind][0]
 
     @property
     def patches_per_side(self) -> int:
+        """Of the square for which it has a position of its own for each patch."""
+        if self.family is QWEN_TOWERS:
+            return math.isqrt(self.config.num_position_embeddings)
         return self.config.image_size // self.config.patch_size
+
+    @property
+    def tile(self) -> int:
+        """Side of that square in pixels; an encoder with tiles reads no other."""
+        return self.patches_per_side * self.config.patch_size if self.family is QWEN_TOWERS else self.config.image_size
 
     def scale_factor(self, asked: int | None) -> int:
         """The side of the square of patches that becomes one token: as asked, the donor's own, or the largest up to 4 that divides."""
@@ -69,53 +119,57 @@ class VisionDonor:
         chosen = asked or self.own_scale_factor or next(factor for factor in (4, 3, 2, 1) if side % factor == 0)
         if chosen < 1 or side % chosen:
             raise DonorError(
-                f"scale_factor {chosen} does not divide the {side} x {side} patches of a {self.config.image_size}-pixel tile in "
+                f"scale_factor {chosen} does not divide the {side} x {side} patches of a {self.tile}-pixel tile in "
                 f"{self.folder}; choose one of {[factor for factor in range(1, side + 1) if side % factor == 0]}."
             )
         return chosen
 
 
 def read_vision_donor(folder: str | Path) -> VisionDonor:
-    """Read the configuration of a SmolVLM, Idefics3 or SigLIP folder.
+    """Read the configuration of a SmolVLM, Idefics3, SigLIP, Qwen3-VL or Qwen3.5 folder.
 
     Raises:
         DonorError: there is no such folder, or it holds another kind of model.
     """
     config = _read_config(folder)
-    if config.model_type not in _TOWER_PREFIXES:
+    if config.model_type not in _KINDS:
         raise DonorError(
-            f"{folder} holds a {config.model_type} model; a vision donor must be one of {', '.join(_TOWER_PREFIXES)}. Set model.vision."
+            f"{folder} holds a {config.model_type} model; a vision donor must be one of {', '.join(_KINDS)}. Set model.vision."
         )
+    family = _KINDS[config.model_type][0]
     vision = config if config.model_type == "siglip_vision_model" else config.vision_config
     with reading(f"{folder}/config.json does not describe a vision encoder", DonorError):
-        tower = SmolVLMVisionConfig(**{name: getattr(vision, name) for name in (*_SIZES, *_OTHER_FIELDS)})
-    for name in _SIZES:
-        most = MAX_LAYERS if name == "num_hidden_layers" else _MAX_SIZE
+        tower = family.config_class(**{name: getattr(vision, name) for name in (*family.sizes, *family.fields)})
+    for name in family.sizes:
+        most = MAX_LAYERS if name == family.depth else _MAX_SIZE
         if type(getattr(tower, name)) is not int or not 1 <= getattr(tower, name) <= most:
             raise DonorError(f"{folder}/config.json: {name} of the vision encoder is {getattr(tower, name)!r}; expected 1 to {most:,}.")
+    if family is QWEN_TOWERS:
+        tower.deepstack_visual_indexes = list(getattr(vision, "deepstack_visual_indexes", None) or [])
+        return VisionDonor(Path(folder), config.model_type, tower, tower.spatial_merge_size)
     if tower.image_size // tower.patch_size < 1:
         raise DonorError(f"{folder}: image_size {tower.image_size} is smaller than one patch of {tower.patch_size} pixels.")
     own_scale_factor = config.scale_factor if config.model_type in ("smolvlm", "idefics3") else None
     return VisionDonor(Path(folder), config.model_type, tower, own_scale_factor)
 
 
-def make_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> SmolVLMVisionTransformer:
+def make_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> PreTrainedModel:
     """The vision encoder before its weights are loaded.
 
     Raises:
         DonorError: it cannot be made; what the attention needs may not be installed.
     """
     with reading(f"the vision encoder in {donor.folder} cannot be made with model.attention {attention}", DonorError):
-        return SmolVLMVisionTransformer._from_config(donor.config, dtype=dtype, attn_implementation=attention)
+        return donor.family.tower_class._from_config(donor.config, dtype=dtype, attn_implementation=attention)
 
 
-def load_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> SmolVLMVisionTransformer:
+def load_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> PreTrainedModel:
     """Load the vision encoder, every tensor of it and nothing else.
 
     Raises:
         DonorError: a tensor is missing, unknown or of another shape, or the encoder cannot be made.
     """
-    found = _read_tensors(donor.folder, _TOWER_PREFIXES[donor.kind])
+    found = _read_tensors(donor)
     if donor.kind.startswith("siglip"):
         found = {name: tensor for name, tensor in found.items() if not name.startswith(_POOLING_HEAD)}
     _check_tensors(donor, found)
@@ -128,9 +182,10 @@ def load_tower(donor: VisionDonor, *, dtype: torch.dtype, attention: str) -> Smo
 
 def _check_tensors(donor: VisionDonor, found: dict[str, torch.Tensor]) -> None:
     """Raise `DonorError` unless they are those of config.json, before it takes memory, of which it may ask for more than there is."""
-    if donor.config.num_hidden_layers > len(found):
+    depth = getattr(donor.config, donor.family.depth)
+    if depth > len(found):
         raise DonorError(
-            f"{donor.folder}/config.json asks for {donor.config.num_hidden_layers:,} layers of the vision encoder, but its weights hold "
+            f"{donor.folder}/config.json asks for {depth:,} layers of the vision encoder, but its weights hold "
             f"{len(found):,} tensors. Download the folder again."
         )
     with torch.device("meta"):
@@ -225,11 +280,11 @@ def check_not_quantized(folder: str | Path) -> None:
                 )
 
 
-def _read_tensors(folder: Path, prefixes: Sequence[str]) -> dict[str, torch.Tensor]:
+def _read_tensors(donor: VisionDonor) -> dict[str, torch.Tensor]:
     """The tensors of the vision encoder, from one file or from shards, without whichever prefix they have."""
-    files = _weight_files(folder)
+    (family, prefixes), files = _KINDS[donor.kind], _weight_files(donor.folder)
     names = {name for path in files for name in _tensor_names(path)}
-    prefix = next((prefix for prefix in prefixes if prefix + _PATCHES in names), prefixes[0])
+    prefix = next((prefix for prefix in prefixes if prefix + family.patches in names), prefixes[0])
     tensors = {}
     for path in files:
         with safe_open(path, framework="pt") as file:

@@ -65,8 +65,8 @@ def load_whole(
 
 
 def _read_without_float8(config: PreTrainedConfig) -> bool:
-    """Let weights that were rounded to float8 in blocks (`quant_method: fp8`, as Qwen publishes them) be read as the numbers that they stand
-    for, on every machine alike; transformers itself would choose by the card. Returns whether there are any."""
+    """Let weights that were rounded to float8 in blocks (`quant_method: fp8`, as Qwen publishes them) be read as the numbers that they
+    stand for, on every machine alike; transformers itself would choose by the card. Returns whether there are any."""
     settings = vars(config).get("quantization_config")
     if not isinstance(settings, dict) or settings.get("quant_method") != "fp8":
         return False

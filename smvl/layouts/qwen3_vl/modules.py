@@ -15,7 +15,7 @@ from smvl.layouts.modules import Shapes
 from smvl.layouts.qwen3_vl.patches import NUM_AXES
 from smvl.layouts.qwen3_vl.teacher import VisionTeacher
 from smvl.layouts.qwen3_vl.tower import encode_patches, shapes_of, use_packed_vision
-from smvl.model.donors import load_tower, read_vision_donor
+from smvl.model.donors import QWEN_TOWERS, load_tower, read_vision_donor
 
 
 class Qwen3VLLayout:
@@ -87,7 +87,13 @@ class Qwen3VLLayout:
         return model.model.visual.merger.norm(states[0])
 
     def teacher(self, model: PreTrainedModel, vision: str) -> VisionTeacher:
-        tower = load_tower(read_vision_donor(vision), dtype=torch.float32, attention="sdpa")
+        donor = read_vision_donor(vision)
+        if donor.family is QWEN_TOWERS:
+            raise ValueError(
+                f"the vision encoder in {vision} sees pictures at their own resolution already and has nothing to learn from itself. Take "
+                "the stage with objective vision_features out."
+            )
+        tower = load_tower(donor, dtype=torch.float32, attention="sdpa")
         return VisionTeacher(tower, model.config.vision_config.spatial_merge_size)
 
     def stock_pictures(self, model: PreTrainedModel, pixels: torch.Tensor, shapes: Shapes) -> dict[str, torch.Tensor]:

@@ -1,4 +1,5 @@
-"""The splice into `qwen3_vl`: the text half takes Qwen3's tensors as they are, the vision half SigLIP's with its attention heads turned.
+"""The splice into `qwen3_vl`: the text half takes Qwen3's tensors as they are, the vision half SigLIP's with its attention heads turned, or
+those of a Qwen3-VL or Qwen3.5 as they are.
 
 SigLIP knows where a patch is from a table; Qwen3-VL's encoder has that table too, and besides rotates queries and keys by the patch's
 place. `alignment.py` makes that rotation nearly harmless. The patch convolution reads two frames, which of a picture are the same: each
@@ -15,7 +16,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, Qwen3VLConfig, Qwen3
 from smvl.layouts.qwen3_vl.alignment import align_to_rotation, rotation_error
 from smvl.layouts.qwen3_vl.patches import FRAMES, MERGE
 from smvl.layouts.splicing import REPORT, SpliceOptions, describe_text, size_of_words, start_linears
-from smvl.model.donors import DonorError, VisionDonor
+from smvl.model.donors import QWEN_TOWERS, DonorError, VisionDonor
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +36,8 @@ class Qwen3VLSplicer:
             )
         if getattr(text_config, "use_sliding_window", False):
             raise DonorError("the text donor attends within a sliding window, which layout qwen3_vl has not. Set model.layout: smolvlm.")
-        head_size = vision.config.hidden_size // vision.config.num_attention_heads
-        if head_size % 4:
-            raise DonorError(
-                f"heads of the vision encoder in {vision.folder} have {head_size} dimensions; a rotation in two axes needs a multiple of 4."
-            )
-        depth = vision.config.num_hidden_layers
+        _check_tower(vision)
+        depth = getattr(vision.config, vision.family.depth)
         taps, layers = options.deepstack, text_config.num_hidden_layers
         if list(taps) != sorted(set(taps)) or not all(0 <= tap < depth for tap in taps) or len(taps) > layers:
             raise DonorError(
@@ -56,13 +53,15 @@ class Qwen3VLSplicer:
         on_meta = next(tower.parameters()).is_meta
         model.model.language_model.load_state_dict(language_model.base_model.state_dict(), strict=True, assign=True)
         model.lm_head.load_state_dict(language_model.get_output_embeddings().state_dict(), strict=True, assign=True)
-        visual, found = model.model.visual, vision_tensors(tower)
+        visual, is_native = model.model.visual, vision.family is QWEN_TOWERS
+        found = native_tensors(tower, visual) if is_native else vision_tensors(tower)
         missing, unknown = visual.load_state_dict(found, strict=False, assign=True)
         assert not unknown and all("merger" in name for name in missing), (missing, unknown)
         if not on_meta:
             for part in (model.model.language_model, visual):
                 _make_rotation(part)
-            self._align(visual, tower, options)
+            if not is_native:
+                self._align(visual, tower, options)
         model.config.text_config._attn_implementation = model.config.vision_config._attn_implementation = attention
         model.tie_weights()
         return model
@@ -77,17 +76,61 @@ class Qwen3VLSplicer:
         )
         vars(visual)[REPORT] = {"rotation_error": after, "rotation_error_before_alignment": before}
 
+    @torch.no_grad()
     def start_connector(self, model: PreTrainedModel, generator: torch.Generator) -> None:
         visual, word_size = model.model.visual, size_of_words(model)
-        for merger in (visual.merger, *visual.deepstack_merger_list):
-            for part in (merger.linear_fc1, merger.linear_fc2):
-                part.to_empty(device="cpu")
+        mergers = [visual.merger, *visual.deepstack_merger_list]
+        parameters = [each for merger in mergers for each in merger.parameters()]
+        num_new = sum(each.numel() for each in parameters if each.is_meta)
+        for merger in mergers:
+            is_new = merger.linear_fc2.weight.is_meta
             start_linears(merger, word_size=word_size, generator=generator)
-        for merger in visual.deepstack_merger_list:  # at zero, so that the splice begins as without them
-            merger.norm.to_empty(device="cpu")
-            nn.init.ones_(merger.norm.weight), nn.init.zeros_(merger.norm.bias), nn.init.zeros_(merger.linear_fc2.weight)
-        count = sum(each.numel() for merger in (visual.merger, *visual.deepstack_merger_list) for each in merger.parameters())
-        logger.info("Newly made: %d mergers, %s parameters.", 1 + len(visual.deepstack_merger_list), f"{count:,}")
+            if merger.norm.weight.is_meta:
+                merger.norm.to_empty(device="cpu").reset_parameters()
+            if is_new and merger is not visual.merger:  # at zero, so that the splice begins as without it
+                merger.linear_fc2.weight.zero_()
+        total = sum(each.numel() for each in parameters)
+        logger.info("Newly made: %s of the %s parameters of %d mergers.", f"{num_new:,}", f"{total:,}", len(mergers))
+
+
+def _check_tower(vision: VisionDonor) -> None:
+    """Raise `DonorError` for an encoder that layout qwen3_vl has not."""
+    config = vision.config
+    if vision.family is QWEN_TOWERS:
+        found = (config.spatial_merge_size, config.temporal_patch_size)
+        if found != (MERGE, FRAMES):
+            raise DonorError(
+                f"the vision encoder in {vision.folder} merges squares of {found[0]} patches a side out of {found[1]} frames; expected "
+                f"{MERGE} and {FRAMES}, as Qwen3-VL has them."
+            )
+        return
+    head_size = config.hidden_size // config.num_attention_heads
+    if head_size % 4:
+        raise DonorError(
+            f"heads of the vision encoder in {vision.folder} have {head_size} dimensions; a rotation in two axes needs a multiple of 4."
+        )
+
+
+def native_tensors(tower: nn.Module, visual: nn.Module) -> dict[str, torch.Tensor]:
+    """Those of a Qwen3-VL's or Qwen3.5's encoder as they are, with what of its mergers fits.
+
+    A merger keeps its last layer where that is as wide as the text model; of DeepStack's those of layers that are tapped here too are kept.
+    """
+    taps = {tap: number for number, tap in enumerate(visual.config.deepstack_visual_indexes)}
+    theirs = {f"deepstack_merger_list.{number}.": taps.get(tap) for number, tap in enumerate(tower.config.deepstack_visual_indexes)}
+    expected, found = visual.state_dict(), {}
+    for name, tensor in tower.state_dict().items():
+        prefix = next((each for each in theirs if name.startswith(each)), None)
+        if prefix is not None and theirs[prefix] is None:
+            continue  # of a layer that is not tapped
+        name = name if prefix is None else f"deepstack_merger_list.{theirs[prefix]}.{name.removeprefix(prefix)}"
+        if expected[name].shape == tensor.shape:
+            found[name] = tensor
+    widths = (tower.config.out_hidden_size, visual.config.out_hidden_size)
+    if widths[0] != widths[1]:  # the bias goes with its matrix
+        found = {name: tensor for name, tensor in found.items() if not name.endswith("linear_fc2.bias") or "merger" not in name}
+        logger.info("The encoder's mergers end %d wide and the text model is %d wide: their last layers are made new.", *widths)
+    return found
 
 
 def vision_tensors(tower: nn.Module) -> dict[str, torch.Tensor]:
@@ -117,28 +160,33 @@ def vision_tensors(tower: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _config(vision: VisionDonor, language_model: PreTrainedModel, options: SpliceOptions) -> Qwen3VLConfig:
-    text, tower = language_model.config, vision.config
+    text = language_model.config
     return Qwen3VLConfig(
         text_config=_text_config(describe_text(text, options.pad_token_id)),
-        vision_config={
-            "depth": tower.num_hidden_layers,
-            "hidden_size": tower.hidden_size,
-            "hidden_act": tower.hidden_act,
-            "intermediate_size": tower.intermediate_size,
-            "num_heads": tower.num_attention_heads,
-            "in_channels": tower.num_channels,
-            "patch_size": tower.patch_size,
-            "spatial_merge_size": MERGE,
-            "temporal_patch_size": FRAMES,
-            "out_hidden_size": text.hidden_size,
-            "num_position_embeddings": vision.patches_per_side**2,
-            "deepstack_visual_indexes": list(options.deepstack),
-            "rope_parameters": {"rope_type": "axial", "rope_theta": VISION_THETA},
-        },
+        vision_config=_vision_config(vision) | {"out_hidden_size": text.hidden_size, "deepstack_visual_indexes": list(options.deepstack)},
         **options.token_ids,
         tie_word_embeddings=text.tie_word_embeddings,
         dtype=language_model.dtype,
     )
+
+
+def _vision_config(vision: VisionDonor) -> dict[str, Any]:
+    tower = vision.config
+    if vision.family is QWEN_TOWERS:
+        return {name: getattr(tower, name) for name in (*vision.family.sizes, *vision.family.fields)}
+    return {
+        "depth": tower.num_hidden_layers,
+        "hidden_size": tower.hidden_size,
+        "hidden_act": tower.hidden_act,
+        "intermediate_size": tower.intermediate_size,
+        "num_heads": tower.num_attention_heads,
+        "in_channels": tower.num_channels,
+        "patch_size": tower.patch_size,
+        "spatial_merge_size": MERGE,
+        "temporal_patch_size": FRAMES,
+        "num_position_embeddings": vision.patches_per_side**2,
+        "rope_parameters": {"rope_type": "axial", "rope_theta": VISION_THETA},
+    }
 
 
 def _text_config(described: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel, SmolVLMConfig, SmolVLMForConditionalGeneration
 
 from smvl.layouts.splicing import SpliceOptions, describe_text, share_config, size_of_words, start_linears
-from smvl.model.donors import DonorError, VisionDonor, read_projector
+from smvl.model.donors import SIGLIP_TOWERS, DonorError, VisionDonor, read_projector
 from smvl.model.modeling_smvl import SmVLMConfig, SmVLMForConditionalGeneration
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,11 @@ class SmolVLMSplicer:
     """As `smvl.layouts.splicing.Splicer`."""
 
     def check(self, vision: VisionDonor, text_config: PreTrainedConfig, options: SpliceOptions) -> None:
+        if vision.family is not SIGLIP_TOWERS:
+            raise DonorError(
+                f"the vision encoder in {vision.folder} is a {vision.kind}'s, which sees pictures at their own resolution, and layout "
+                "smolvlm cuts them into tiles. Set model.layout: qwen3_vl, or take a SmolVLM, Idefics3 or SigLIP folder."
+            )
         vision.scale_factor(options.scale_factor)
 
     def assemble(self, vision: VisionDonor, tower: nn.Module, language_model: PreTrainedModel, options: SpliceOptions) -> PreTrainedModel:
@@ -52,7 +57,6 @@ class SmolVLMSplicer:
         return model
 
     def start_connector(self, model: PreTrainedModel, generator: torch.Generator) -> None:
-        model.model.connector.to_empty(device="cpu")
         projection = model.model.connector.modality_projection
         start_linears(projection, word_size=size_of_words(model), generator=generator)
         logger.info("Newly made: the projector, %s parameters.", f"{sum(each.numel() for each in projection.parameters()):,}")

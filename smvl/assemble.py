@@ -10,7 +10,7 @@ from transformers import AutoModelForImageTextToText, PreTrainedModel, SmolVLMCo
 import smvl.model.modeling_smvl  # noqa: F401  (makes the `smvl` model type known to the Auto classes)
 from smvl.layouts.encoder_sides import sides_of
 from smvl.layouts.find_model import layout_of
-from smvl.layouts.settings import DEFAULT_LAYOUT, LayoutName
+from smvl.layouts.settings import DEFAULT_LAYOUT, LAYOUT_KEYS, LayoutName
 from smvl.layouts.smolvlm.position_table import narrow_positions
 from smvl.layouts.smolvlm.splice import take_projector
 from smvl.layouts.splice import outline_model, splice_model
@@ -246,6 +246,9 @@ def _check_described(folder: Path) -> None:
     """
     config = read_object(folder / "config.json")
     check_values(config, folder / "config.json")
+    known = [kind for keys in LAYOUT_KEYS.values() for kind in keys.model_types]
+    if isinstance(config.get("model_type"), str) and config["model_type"] not in known and "auto_map" not in config:
+        raise CheckpointError(f"{folder} holds a {config['model_type']} model; expected a vision-language model of {', '.join(known)}.")
     for part in ("text_config", "vision_config"):
         if not isinstance(config.get(part), dict) or "model_type" not in config[part]:
             raise CheckpointError(

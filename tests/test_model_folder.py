@@ -253,7 +253,7 @@ def test_a_model_that_does_not_fit_into_memory_is_an_error_in_one_line(plant):
 def test_a_package_that_is_not_installed_is_named_in_one_line(plant, monkeypatch):
     monkeypatch.setattr("transformers.utils.import_utils.BACKENDS_MAPPING", {"timm": (lambda: False, "{0} needs\n\ntimm.")})
     folder = plant("linear").edit("config.json", model_type="timm_wrapper", architecture="hf_hub:somebody/model").folder
-    for load in (load_checkpoint, SmVLMProcessor.from_pretrained, read_config):
+    for load in (SmVLMProcessor.from_pretrained, read_config):
         with pytest.raises(ValueError) as caught:
             load(folder)
         expected = f"{folder} needs a package that is not installed, or is not what its config.json says: TimmWrapperConfig needs timm."

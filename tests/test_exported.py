@@ -51,7 +51,7 @@ def test_an_exports_processor_lays_out_as_the_checkpoints(tmp_path: Path) -> Non
     assert read.tokenizer.name_or_path == str(folder)
 
 
-@pytest.mark.parametrize("name", ["tokenizer.json", "chat_template.jinja"])
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
 def test_an_export_without_a_processor_file_is_refused_by_its_name(tmp_path: Path, name: str) -> None:
     save_small_processor(tmp_path)
     rename_markers(tmp_path / "checkpoint")

@@ -116,6 +116,48 @@ def test_what_a_user_types_is_no_control(folder):
     assert processor.tokenizer.decode([label for label in learned.labels if label >= 0]).strip().startswith("圆")
 
 
+def edit(path: Path, **changes: Any) -> None:
+    """Change keys of a JSON file; None takes one out."""
+    content = json.loads(path.read_text(encoding="utf-8")) | changes
+    path.write_text(json.dumps({name: value for name, value in content.items() if value is not None}), encoding="utf-8")
+
+
+def test_older_ways_of_saying_the_same(layout, tmp_path):
+    """The template in tokenizer_config.json alone, no attribute that names a marker, bounds of pixels under older names."""
+    whole, older = (SAVE[layout](tmp_path / name) for name in ("whole", "older"))
+    template = json.loads((older / "chat_template.json").read_text(encoding="utf-8"))["chat_template"]
+    (older / "chat_template.json").unlink()
+    unnamed = dict.fromkeys(["image_token", "fake_image_token", "global_image_token", "extra_special_tokens"])
+    edit(older / "tokenizer_config.json", chat_template=template, **unnamed)
+    if layout == "qwen3_vl":
+        edit(older / "preprocessor_config.json", size=None, min_pixels=32 * 32, max_pixels=64 * 64)
+    sizes = [image.size[::-1] for image in pictures(3)]
+    laid_out = [load_processor(folder).lay_out(conversation(3), sizes, add_generation_prompt=True) for folder in (whole, older)]
+    assert laid_out[0] == laid_out[1]
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "complaint"),
+    [
+        (
+            "preprocessor_config.json",
+            {"image_processor_type": "Qwen9Processor"},
+            "image_processor_type is 'Qwen9Processor'; expected one of",
+        ),
+        ("tokenizer_config.json", {"chat_template": [{"name": "default", "template": ""}]}, "the chat template is of the type list"),
+        ("config.json", {"model_type": "qwen3_vl_moe"}, "holds a qwen3_vl_moe model; expected a vision-language model of smolvlm, smvl"),
+    ],
+)
+def test_what_cannot_be_read_is_told_by_its_name(file, changes, complaint, layout, tmp_path):
+    folder = SAVE[layout](tmp_path / "official")
+    (folder / "chat_template.json").unlink()
+    edit(folder / "tokenizer_config.json", chat_template="{{ messages }}")
+    edit(folder / file, **changes)
+    with pytest.raises(ValueError, match=re.escape(complaint)) as caught:
+        load_checkpoint(folder)
+    assert str(folder) in str(caught.value)
+
+
 @pytest.mark.parametrize("content", [WORDS, [{"type": "text", "text": WORDS}]], ids=["string", "parts"])
 def test_words_reach_the_model_in_whichever_form(folder, content):
     processor = load_processor(folder)

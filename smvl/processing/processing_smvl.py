@@ -419,7 +419,7 @@ class SmVLMProcessor(ProcessorMixin):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **kwargs)
         needed = pictures_of(image_processor, None).processor_settings
         if not needed.keys() <= settings.keys():
-            raise SettingsFileError(f"{folder} has no processor_config.json with {' and '.join(needed)}; copy the folder whole.")
+            raise ValueError(f"it has no processor_config.json with {' and '.join(needed)}; copy the folder whole")
         own = {name: settings[name] for name in needed}
         return cls(image_processor, tokenizer, chat_template=serving_template(settings["chat_template"]), **own)
 

@@ -142,7 +142,7 @@ def test_older_ways_of_saying_the_same(layout, tmp_path):
         (
             "preprocessor_config.json",
             {"image_processor_type": "Qwen9Processor"},
-            "image_processor_type is 'Qwen9Processor'; expected one of",
+            "image_processor_type is 'Qwen9Processor'; expected",
         ),
         ("tokenizer_config.json", {"chat_template": [{"name": "default", "template": ""}]}, "the chat template is of the type list"),
         ("config.json", {"model_type": "qwen3_vl_moe"}, "holds a qwen3_vl_moe model; expected a vision-language model of smolvlm, smvl"),

@@ -13,7 +13,7 @@ from transformers import SmolVLMForConditionalGeneration
 import smvl
 from smvl.assemble import load_checkpoint
 from smvl.export.onnx import folder as onnx_export
-from smvl.export.onnx.graphs import Graph
+from smvl.export.onnx.graph import Graph
 from smvl.export.onnx.tracing import trace
 from smvl.model.saving import save_model
 from tests.donors import save_text_donor, save_vision_donor

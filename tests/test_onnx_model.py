@@ -96,11 +96,11 @@ def test_reading_on_equals_reading_anew(engines: tuple[Engine, Engine], room: in
 def test_images_are_read_on_too(engines: tuple[Engine, Engine]) -> None:
     model = engines[1].model
     features = model.encode_images(np.random.default_rng(0).uniform(-1, 1, (2, 3, 32, 32)).astype(np.float32))
-    assert (features.shape, features.dtype) == ((2, 4, 48), np.float32)
+    assert (features.shape, features.dtype) == ((8, 48), np.float32)
     image = [model.image_token_id] * 4
-    reading = model.read([[5, *image, 6]], [features[0]], 0)
-    reading.read_on(6, [7, *image, 8], features[1], 0)
-    fresh = model.read([[5, *image, 6, 7, *image, 8]], [features.reshape(8, -1)], 0)
+    reading = model.read([[5, *image, 6]], [features[:4]], 0)
+    reading.read_on(6, [7, *image, 8], features[4:], 0)
+    fresh = model.read([[5, *image, 6, 7, *image, 8]], [features], 0)
     np.testing.assert_allclose(reading.scores(), fresh.scores(), atol=1e-5)
 
 

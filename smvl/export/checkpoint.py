@@ -1,6 +1,7 @@
 """A checkpoint folder as an export reads it: its settings at once, its tensors piece by piece."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from smvl.layouts.settings import LAYOUT_KEYS
 from smvl.layouts.tokens import STOCK_ATTRIBUTES
 from smvl.processing.chat_template import TEMPLATE_FILE, folder_template
 from smvl.processing.exported import has_smolvlm_names
@@ -61,9 +63,10 @@ class Weights:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What stands in a checkpoint folder, with the markers under SmolVLM's names."""
+    """What stands in a checkpoint folder, with the markers under the names that other runtimes look up."""
 
     folder: Path
+    layout: str
     config: dict[str, Any]
     image_settings: dict[str, Any]
     """`preprocessor_config.json`"""
@@ -82,7 +85,7 @@ class Checkpoint:
 
 
 def open_checkpoint(folder: str | Path) -> Checkpoint:
-    """Read the settings of a stock `smolvlm` checkpoint, renaming the markers.
+    """Read the settings of a checkpoint that is one of a layout's stock model, renaming the markers where runtimes know them by others.
 
     Raises:
         ExportError: a file is missing or damaged, the model is of another kind, or an image may be shown as one tile alone.
@@ -96,24 +99,26 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
         check_folder(path)
         template = _read_template(path)
     config = _read_object(path, "config.json")
-    _check_kind(config, path)
+    layout = _find_layout(config, path)
+    known = _KNOWN[layout]
     tokenizer_config = _read_object(path, "tokenizer_config.json")
     image_settings = _read_object(path, "preprocessor_config.json")
     with reading(f"{path / 'preprocessor_config.json'} does not say how images are cut", ExportError):
-        _check_splitting(image_settings, path)
+        known.check_pictures(image_settings, path)
     tokenizer = _read_object(path, "tokenizer.json")
     if has_smolvlm_names(path):  # a SmolVLM as it is published
         tokenizer_config = {key: value for key, value in tokenizer_config.items() if key != "chat_template"}
-        return Checkpoint(path, config, image_settings, tokenizer, tokenizer_config, template)
+        return Checkpoint(path, layout, config, image_settings, tokenizer, tokenizer_config, template)
     try:
         named = json.dumps(_renamed_attributes(tokenizer_config), ensure_ascii=False)
         return Checkpoint(
             folder=path,
+            layout=layout,
             config=config,
             image_settings=image_settings,
-            tokenizer=json.loads(to_smolvlm_names(_read(path, "tokenizer.json"))),
-            tokenizer_config=json.loads(to_smolvlm_names(named)) | SMOLVLM_ATTRIBUTES,
-            chat_template=to_smolvlm_names(template),
+            tokenizer=json.loads(known.rename(_read(path, "tokenizer.json"))),
+            tokenizer_config=json.loads(known.rename(named)) | known.attributes,
+            chat_template=known.rename(template),
         )
     except ValueError as error:
         raise ExportError(f"{folder} cannot be given SmolVLM's names for its markers: {error}") from error
@@ -161,18 +166,20 @@ def _renamed_attributes(tokenizer_config: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in tokenizer_config.items() if key not in (*STOCK_ATTRIBUTES, "chat_template")}
 
 
-def _check_kind(config: dict[str, Any], folder: Path) -> None:
+def _find_layout(config: dict[str, Any], folder: Path) -> str:
     kind = config.get("model_type")
     if kind == "smvl":
         raise ExportError(
             f"the projector of {folder} has two layers (model_type smvl), for which this runtime has no graph. Train with model.projector: "
             "linear to export it."
         )
-    if kind != "smolvlm":
-        raise ExportError(f"{folder} holds a model of type {kind}; expected a smolvlm checkpoint, as train.py writes it.")
+    if kind not in LAYOUT_KEYS:  # a layout is called as its stock model is
+        names = " or ".join(LAYOUT_KEYS)
+        raise ExportError(f"{folder} holds a model of type {kind}; expected a {names} checkpoint, as train.py writes it.")
     for part in ("text_config", "vision_config"):
         if not isinstance(config.get(part), dict):
             raise ExportError(f"{folder / 'config.json'} has no {part}. {_EXPECTED}")
+    return kind
 
 
 def _check_splitting(settings: dict[str, Any], folder: Path) -> None:
@@ -183,3 +190,25 @@ def _check_splitting(settings: dict[str, Any], folder: Path) -> None:
             f"{folder} shows an image as a single tile (longest_edge {longest_edge}, tile {tile}), but llama.cpp and vLLM always cut one "
             f"into a grid and show the whole beside it. Train with data.image.longest_edge of at least {2 * tile}."
         )
+
+
+def _takes_any_settings(settings: dict[str, Any], folder: Path) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What runtimes know of a layout by heart."""
+
+    rename: Callable[[str], str]
+    """A tokenizer file or a chat template with the names of markers that they look up."""
+    attributes: dict[str, str]
+    """Of the tokenizer, that name markers."""
+    check_pictures: Callable[[dict[str, Any], Path], None]
+    """Raises `ExportError` for image settings that they do not follow."""
+
+
+_KNOWN = {
+    "smolvlm": _Known(to_smolvlm_names, SMOLVLM_ATTRIBUTES, _check_splitting),
+    "qwen3_vl": _Known(str, {}, _takes_any_settings),
+}

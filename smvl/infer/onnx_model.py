@@ -16,6 +16,7 @@ from smvl.infer.budget.costs import READ_BY_ONNXRUNTIME
 from smvl.infer.cores import usable_cores
 from smvl.infer.freed_memory import return_freed_memory
 from smvl.infer.onnx_folder import DECODER, EMBED_TOKENS, VISION_ENCODER, OnnxFolder, OnnxFolderError, open_onnx_folder
+from smvl.layouts.graph_inputs import num_taps, vision_inputs
 
 MOST_TAKEN_AT_ONCE = 4096
 """Tokens for whose keys and values memory is taken ahead."""
@@ -60,17 +61,16 @@ class OnnxModel:
             self.release_decoder()
         self.facts = ModelFacts.of_export(self.folder.config, self.folder.generation_config, context)
 
-    def encode_images(self, tiles: np.ndarray, shapes: Sequence[tuple[int, int]] = ()) -> np.ndarray:
-        """As `backend.Model.encode_images`; one tile after another, so that memory does not grow with them."""
+    def encode_images(self, pixels: np.ndarray, shapes: Sequence[tuple[int, int]] = ()) -> np.ndarray:
+        """As `backend.Model.encode_images`; one tile or picture after another, so that memory does not grow with them."""
         if self._vision is None:
             if self.one_at_a_time:
                 self.release_decoder()
             self._vision = self._load(VISION_ENCODER)
-        mask = np.ones((1, 1, *tiles.shape[2:]), dtype=bool)
-        features = [self._vision.run(None, {"pixel_values": tile[None, None], "pixel_attention_mask": mask})[0] for tile in tiles]
+        features = [self._vision.run(None, given)[0] for given in vision_inputs(self.folder.config, pixels, shapes)]
         if self.one_at_a_time or not self.keep_vision:
             self.release_vision()
-        return np.stack(features)
+        return np.concatenate(features)
 
     @property
     def decoder(self) -> onnxruntime.InferenceSession:
@@ -92,21 +92,25 @@ class OnnxModel:
         return_freed_memory()
 
     def read(
-        self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int, positions: object = None
+        self,
+        prompts: Sequence[Sequence[int]],
+        features: Sequence[np.ndarray | None],
+        room: int,
+        positions: Sequence[np.ndarray] | None = None,
     ) -> "OnnxReading":
-        """As `backend.Model.read`, of one prompt, whose tokens are counted from 0.
+        """As `backend.Model.read`, of one prompt.
 
         Raises:
             ValueError: there are several prompts, or one has another number of placeholders than features.
         """
         if len(prompts) != 1:
             raise ValueError(f"{len(prompts)} prompts were given together; an ONNX export reads one at a time.")
-        reading = OnnxReading(self, prompts[0], features[0], room)
+        reading = OnnxReading(self, prompts[0], features[0], room, None if positions is None else positions[0])
         self._readings.add(reading)
         return reading
 
     def embed(self, ids: Sequence[int], features: np.ndarray | None) -> np.ndarray:
-        """Word embeddings (1, S, width) float32, with image features where the image tokens are."""
+        """Word embeddings (1, S, width * (1 + taps)) float32, with image features where the image tokens are."""
         row = np.array([ids], dtype=np.int64)
         [embeddings] = self._embedding.run(None, {"input_ids": row})
         places = row == self.image_token_id
@@ -132,15 +136,18 @@ class OnnxModel:
 class OnnxReading:
     """As `backend.Reading`, of one prompt."""
 
-    def __init__(self, owner: OnnxModel, prompt: Sequence[int], features: np.ndarray | None, room: int):
+    def __init__(self, owner: OnnxModel, prompt: Sequence[int], features: np.ndarray | None, room: int, positions: np.ndarray | None):
         self._owner = owner
         self._binding: onnxruntime.IOBinding | None = None
         self._scores = np.zeros((1, 1, owner.decoder.get_outputs()[0].shape[-1]), dtype=np.float32)
-        self._cache = [entry for entry in owner.decoder.get_inputs() if entry.name.startswith("past_key_values.")]
+        inputs = owner.decoder.get_inputs()
+        self._cache = [entry for entry in inputs if entry.name.startswith("past_key_values.")]
+        self._axes = next((entry.shape[0] for entry in inputs if entry.name == "position_ids"), 0)
+        """Of the positions that the decoder is given; 0 where it counts itself."""
         self._buffers: dict[str, np.ndarray] = {}
         self._room = self._length = 0
         self._make_room(max(len(prompt) + room, owner.smallest_room))
-        self._read(prompt, features)
+        self._read(prompt, features, _counted(0, len(prompt)) if positions is None else positions)
 
     def scores(self) -> np.ndarray:
         return self._scores[:, 0].copy()
@@ -149,12 +156,14 @@ class OnnxReading:
         return self._owner.facts.likeliest(self._scores[:, 0])
 
     def go_on(self, tokens: Sequence[int]) -> None:
-        self._read(tokens, None)
+        self._read(tokens, None, self._following)
 
-    def read_on(self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int, positions: object = None) -> None:
+    def read_on(
+        self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int, positions: np.ndarray | None = None
+    ) -> None:
         self._length = length
         self._make_room(length + len(ids) + room)
-        self._read(ids, features)
+        self._read(ids, features, _counted(length, len(ids)) if positions is None else positions)
 
     def unbind(self) -> None:
         """Let go of the decoder, and keep what was read."""
@@ -183,9 +192,10 @@ class OnnxReading:
             binding.bind_ortvalue_output(name.replace("past_key_values", "present"), shared)
         return binding
 
-    def _read(self, ids: Sequence[int], features: np.ndarray | None) -> None:
-        """Read ids; the scores are then those of what follows the last."""
+    def _read(self, ids: Sequence[int], features: np.ndarray | None, positions: np.ndarray) -> None:
+        """Read ids at positions (axes, S); the scores are then those of what follows the last."""
         embeddings = self._owner.embed(ids, features)
+        self._following = positions[:, -1:] + 1
         self._make_room(self._length + len(ids))
         self._binding = self._binding or self._bind()
         for start in range(0, len(ids), READ_BY_ONNXRUNTIME):
@@ -193,7 +203,15 @@ class OnnxReading:
             self._length += chunk.shape[1]
             self._binding.bind_cpu_input("inputs_embeds", chunk)
             self._binding.bind_cpu_input("attention_mask", np.ones((1, self._length), dtype=np.int64))
+            if self._axes:
+                given = np.broadcast_to(positions[-self._axes :, start : start + READ_BY_ONNXRUNTIME], (self._axes, chunk.shape[1]))
+                self._binding.bind_cpu_input("position_ids", np.ascontiguousarray(given[:, None], dtype=np.int64))
             self._owner.decoder.run_with_iobinding(self._binding)
+
+
+def _counted(start: int, length: int) -> np.ndarray:
+    """(1, length): positions where nothing is said of them."""
+    return np.arange(start, start + length)[None]
 
 
 def _check_shapes(decoder: onnxruntime.InferenceSession, folder: OnnxFolder) -> None:
@@ -201,7 +219,7 @@ def _check_shapes(decoder: onnxruntime.InferenceSession, folder: OnnxFolder) -> 
     text = folder.config["text_config"]
     shapes = {entry.name: entry.shape for entry in [*decoder.get_inputs(), *decoder.get_outputs()]}
     layers = sum(name.startswith("past_key_values.") for name in shapes) // 2
-    found = (layers, shapes["inputs_embeds"][-1], shapes["past_key_values.0.key"][1], shapes["logits"][-1])
+    found = (layers, shapes["inputs_embeds"][-1] // (1 + num_taps(folder.config)), shapes["past_key_values.0.key"][1], shapes["logits"][-1])
     names = ("num_hidden_layers", "hidden_size", "num_key_value_heads", "vocab_size")
     wrong = [f"{name} is {text.get(name)}, but the graph's is {value}" for name, value in zip(names, found) if text.get(name) != value]
     if wrong:

@@ -73,6 +73,10 @@ class ModelLayout(Protocol):
         """Shape of the pixels, and the shapes of pictures, that are as many units; for batches that stand for others."""
         ...
 
+    def num_taps(self, model: PreTrainedModel) -> int:
+        """How many of the encoder's earlier layers are used besides its last."""
+        ...
+
     def tokens_per_unit(self, model: PreTrainedModel) -> float:
         """Picture tokens of a tile or patch."""
         ...
@@ -95,16 +99,16 @@ class ModelLayout(Protocol):
 
     # ---- features into the text model ------------------------------------------------------------------------------------------------
 
-    def text_options(self, places: torch.Tensor, deep: Sequence[torch.Tensor]) -> dict[str, Any]:
+    def text_options(self, places: torch.Tensor | None, deep: Sequence[torch.Tensor]) -> dict[str, Any]:
         """What the text model is called with besides embeddings and positions.
 
         Args:
-            places: where the picture tokens are: (I,) int64 in one sequence, or a mask (B, L).
-            deep: features (I, width) that are added to the output of its first layers.
+            places: where the picture tokens are: (I,) int64 in one sequence, or a mask (B, L); None where `deep` is of every token.
+            deep: features (I, width) that are added to the output of its first layers; (B, L, width) of every token.
         """
         ...
 
 
 def split_features(features: torch.Tensor, width: int) -> list[torch.Tensor]:
-    """`ModelLayout.join`'s features (N, width * k) as k of (N, width)."""
+    """`ModelLayout.join`'s features (..., width * k) as k of (..., width)."""
     return list(features.split(width, dim=-1))

@@ -116,15 +116,25 @@ def _multi_head_attention(
     """Attention of every patch to every patch; all three are (T, heads, N, D)."""
     num_heads, width = query.shape[1], query.shape[3]
     flat = [_flatten_heads(states) for states in (query, key, value)]
-    output = ops.symbolic(
-        "com.microsoft::MultiHeadAttention",
-        flat,
-        dict(num_heads=num_heads, scale=float(scaling)),
-        dtype=query.dtype,
-        shape=flat[0].shape,
-        version=1,
-    )
+    output = multi_head_attention(*flat, num_heads=num_heads, scaling=scaling)
     return output.unflatten(-1, (num_heads, width)), None
+
+
+def multi_head_attention(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    *,
+    num_heads: int,
+    scaling: float,
+    bias: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Attention of all to all, where `bias` (1, 1, N, N) of the scores does not forbid it; all three and what comes are (T, N, heads * D)."""
+    inputs = [query, key, value] if bias is None else [query, key, value, None, None, bias]
+    attributes = dict(num_heads=num_heads, scale=float(scaling))
+    return ops.symbolic(
+        "com.microsoft::MultiHeadAttention", inputs, attributes, dtype=query.dtype, shape=query.shape, version=1
+    )
 
 
 def _flatten_heads(states: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,8 @@ import torch
 
 from smvl.assemble import load_checkpoint
 from smvl.export.checkpoint import Checkpoint, ExportError, open_checkpoint
-from smvl.export.onnx.graphs import Graph, graphs_of
+from smvl.export.onnx.graph import Graph
+from smvl.export.onnx.graphs import graphs_of
 from smvl.export.onnx.quantization import format_for, quantize
 from smvl.export.onnx.tracing import trace
 from smvl.export.settings import check_copied_files, write_manifest, write_settings

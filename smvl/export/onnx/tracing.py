@@ -5,7 +5,7 @@ import warnings
 import onnx_ir
 import torch
 
-from smvl.export.onnx.graphs import Graph
+from smvl.export.onnx.graph import Graph
 
 OPSET = 20
 """The first with GELU as one operator."""

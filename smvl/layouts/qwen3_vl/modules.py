@@ -77,6 +77,9 @@ class Qwen3VLLayout:
         num_patches = sum(rows * columns for rows, columns in shapes)
         return torch.Size((num_patches, vision.in_channels, vision.patch_size, vision.patch_size)), shapes
 
+    def num_taps(self, model: PreTrainedModel) -> int:
+        return len(model.config.vision_config.deepstack_visual_indexes)
+
     def tokens_per_unit(self, model: PreTrainedModel) -> float:
         return 1 / model.config.vision_config.spatial_merge_size**2
 
@@ -101,14 +104,16 @@ class Qwen3VLLayout:
         grids = torch.tensor([[1, *shape] for shape in shapes], device=pixels.device)
         return {"pixel_values": pixels.unsqueeze(2).expand(-1, -1, frames, -1, -1).flatten(1), "image_grid_thw": grids}
 
-    def text_options(self, places: torch.Tensor, deep: Sequence[torch.Tensor]) -> dict[str, Any]:
+    def text_options(self, places: torch.Tensor | None, deep: Sequence[torch.Tensor]) -> dict[str, Any]:
         return {"visual_pos_masks": places, "deepstack_visual_embeds": list(deep)} if deep else {}
 
 
 def _add_deep_features(
-    text_model: nn.Module, hidden_states: torch.Tensor, visual_pos_masks: torch.Tensor, visual_embeds: torch.Tensor
+    text_model: nn.Module, hidden_states: torch.Tensor, visual_pos_masks: torch.Tensor | None, visual_embeds: torch.Tensor
 ) -> torch.Tensor:
-    """As transformers', which takes a mask (B, L); by places (I,) in one sequence nothing has to be searched."""
+    """As transformers', which takes a mask (B, L); by places (I,) in one sequence, or of every token, nothing has to be searched."""
+    if visual_pos_masks is None:
+        return hidden_states + visual_embeds
     if visual_pos_masks.dtype == torch.bool:
         return type(text_model)._deepstack_process(text_model, hidden_states, visual_pos_masks, visual_embeds)
     rows = hidden_states.flatten(0, 1)

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil, smart_resize
 
+from smvl.layouts.qwen3_vl.stock_patches import stock_patches
 from smvl.layouts.settings import LAYOUT_KEYS
 from smvl.layouts.tokens import IMAGE_TOKEN, PATCH_MARKERS, PICTURE_TEXTS, VIDEO_TOKEN, VISION_END_TOKEN, VISION_START_TOKEN
 
@@ -184,12 +185,8 @@ class PatchPictures:
 
     def batch(self, cut: Sequence[Sequence[np.ndarray]], plans: Sequence[Sequence[PatchGrid]]) -> dict[str, np.ndarray]:
         pictures = [patches for row in cut for patches in row]
-        if not pictures:
-            return {}
-        frames = self.image_processor.temporal_patch_size
-        pixels = np.concatenate([np.repeat(patches[:, :, None], frames, axis=2).reshape(len(patches), -1) for patches in pictures])
-        grids = np.array([[1, *plan.shape] for row in plans for plan in row], dtype=np.int64)
-        return {"pixel_values": pixels, "image_grid_thw": grids}
+        shapes = [plan.shape for row in plans for plan in row]
+        return stock_patches(pictures, shapes, self.image_processor.temporal_patch_size) if pictures else {}
 
     @property
     def other_files(self) -> dict[str, dict[str, Any]]:

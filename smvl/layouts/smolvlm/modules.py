@@ -55,6 +55,9 @@ class SmolVLMLayout:
         vision = model.config.vision_config
         return torch.Size((num_units, vision.num_channels, vision.image_size, vision.image_size)), [(0, 0)] * num_units
 
+    def num_taps(self, model: PreTrainedModel) -> int:
+        return 0
+
     def tokens_per_unit(self, model: PreTrainedModel) -> float:
         return (_patches_per_side(model) // model.config.scale_factor) ** 2
 
@@ -70,7 +73,7 @@ class SmolVLMLayout:
     def stock_pictures(self, model: PreTrainedModel, pixels: torch.Tensor, shapes: Shapes) -> dict[str, torch.Tensor]:
         return {"pixel_values": pixels.unsqueeze(0)}
 
-    def text_options(self, places: torch.Tensor, deep: Sequence[torch.Tensor]) -> dict[str, Any]:
+    def text_options(self, places: torch.Tensor | None, deep: Sequence[torch.Tensor]) -> dict[str, Any]:
         return {}
 
 

@@ -1,0 +1,20 @@
+"""One graph of an export, as a module to trace. Inputs and outputs have the names and shapes that transformers.js 4 looks up."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A module with what the tracer has to know of it."""
+
+    name: str
+    module: nn.Module
+    inputs: tuple[Any, ...]
+    """Examples; tensors that may be of another size are of different sizes here."""
+    dynamic_shapes: tuple[Any, ...]
+    """For each input the names of the axes whose size varies."""
+    input_names: list[str]
+    output_names: list[str]

@@ -51,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 equal = sum(one == other for one, other in zip(written, answers))
                 print(f"    {f'{equal}/{len(answers)}':>13}{equal_tokens(answers, written):9.4f}", end="")
                 print(exact_match(engine, written, questions), end="")
-            print(f"{max(reply.pixel_difference for reply in replies):14.2f}", flush=True)
+            print(f"{max(reply.pixel_difference for reply in replies if not reply.refusal):14.2f}", flush=True)
+            for refusal in sorted({reply.refusal for reply in replies if reply.refusal}):
+                print(f"{'':12}its own processor refused {sum(reply.refusal == refusal for reply in replies)}: {refusal}", flush=True)
             has_drifted |= bits == EXACT_BITS and same != answers
     return int(has_drifted)
 

@@ -114,6 +114,85 @@ def decode(decoder: onnxruntime.InferenceSession, embeddings: np.ndarray, pieces
     return logits
 
 
+# ---- pictures of any size --------------------------------------------------------------------------------------------------------
+
+GRIDS = [(4, 6), (2, 2), (10, 2), (6, 6)]
+"""Rows and columns of patches; the encoder was made for 4 x 4."""
+
+
+@pytest.fixture(scope="module")
+def patches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_small_checkpoint(tmp_path_factory.mktemp("onnx-patches"), "qwen3_vl")
+
+
+@pytest.fixture(scope="module")
+def patch_exports(patches: Path) -> dict[int, Path]:
+    return {bits: export_small(patches, patches.parent / f"onnx-{bits}", bits) for bits in (32, 4)}
+
+
+def test_features_of_several_pictures_of_any_size_equal_deepstack_behind(patches: Path, patch_exports: dict[int, Path]) -> None:
+    """Transformers' own; also where frames follow each other, which see nothing of one another."""
+    model, encoder = load_model(patches), session(patch_exports[32], VISION_ENCODER)
+    for grids in ([(1, *grid) for grid in GRIDS], [(2, 4, 6), (1, 2, 2)]):
+        num_patches = sum(frames * rows * columns for frames, rows, columns in grids)
+        pixels = torch.rand(num_patches, 3 * 2 * 8 * 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+        with torch.no_grad():
+            seen = model.model.visual(pixels, grid_thw=torch.tensor(grids))
+        expected = torch.cat([seen.pooler_output, *seen.deepstack_features], dim=-1).numpy()
+        [found] = encoder.run(None, {"pixel_values": pixels.numpy(), "image_grid_thw": np.array(grids)})
+        assert (found.dtype, found.shape) == (np.float32, (num_patches // 4, 2 * 48))
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+        assert np.abs(found[:, 48:]).max() > 0.1, "else DeepStack says nothing"
+
+
+def test_a_word_brings_nothing_for_the_layers_that_deepstack_adds_to(patches: Path, patch_exports: dict[int, Path]) -> None:
+    ids = np.arange(400)[None]
+    [found] = session(patch_exports[32], EMBED_TOKENS).run(None, {"input_ids": ids})
+    assert (found[0, :, :48] == load_model(patches).get_input_embeddings().weight.detach().numpy()[:400]).all()
+    assert found.shape[-1] == 2 * 48 and not found[..., 48:].any()
+
+
+def test_positions_are_taken_as_they_are_given_but_never_beyond_a_tokens_number(patch_exports: dict[int, Path]) -> None:
+    """transformers.js 4.3 hands in the prompt's length too much for each token of an answer to text alone."""
+    decoder = session(patch_exports[32], DECODER)
+    embeddings = np.random.default_rng(0).normal(size=(1, 5, 2 * 48)).astype(np.float32)
+    empty = {entry.name: np.zeros((1, entry.shape[1], 0, entry.shape[3]), np.float32) for entry in decoder.get_inputs()[2:-1]}
+
+    def logits(*positions: list[int]) -> np.ndarray:
+        given = {"inputs_embeds": embeddings, "attention_mask": np.ones((1, 5), np.int64), **empty}
+        return decoder.run(["logits"], given | {"position_ids": np.array(positions)[:, None]})[0]
+
+    counted = [0, 1, 2, 3, 4]
+    plain = logits(counted, counted, counted)
+    assert (logits([0, 11, 12, 13, 14], [9, 9, 9, 9, 9], counted) == plain).all()
+    for axis in range(3):
+        changed = [counted] * 3
+        changed[axis] = [0, 1, 1, 1, 1]
+        assert np.abs(logits(*changed) - plain).max() > 1e-3
+
+
+def test_its_names_and_shapes_are_those_of_transformers_js(patch_exports: dict[int, Path]) -> None:
+    for export in patch_exports.values():
+        assert shapes(session(export, EMBED_TOKENS).get_outputs()) == {"inputs_embeds": ["batch_size", "sequence_length", 96]}
+        vision, decoder = session(export, VISION_ENCODER), session(export, DECODER)
+        assert shapes(vision.get_inputs()) == {"pixel_values": ["num_patches", 384], "image_grid_thw": ["num_images", 3]}
+        assert [value.name for value in vision.get_outputs()] == ["image_features"]
+        given = shapes(decoder.get_inputs())
+        assert given["inputs_embeds"] == ["batch_size", "sequence_length", 96]
+        assert given["position_ids"] == [3, "batch_size", "sequence_length"]
+        assert given["past_key_values.1.value"] == ["batch_size", 2, "past_sequence_length", 16]
+
+
+def test_its_products_are_rounded_and_its_positions_are_not(patch_exports: dict[int, Path]) -> None:
+    rounded, whole = ({name: graph(patch_exports[bits], name).graph for name in GRAPHS} for bits in (4, 32))
+    for name, num_products in ((VISION_ENCODER, 4 * NUM_LAYERS + 2 * 2), (DECODER, 7 * NUM_LAYERS + 1)):
+        kinds = Counter(node.op_type for node in rounded[name].node)
+        assert kinds["MatMulNBits"] == Counter(node.op_type for node in whole[name].node)["MatMul"] == num_products
+        assert not kinds["MatMul"]
+    assert largest_float_matrix(patch_exports[4], VISION_ENCODER) == 24 * 384, "which cuts patches"
+    assert [4, 4, 24] in [list(tensor.dims) for tensor in rounded[VISION_ENCODER].initializer], "the table of positions"
+
+
 # ---- stored as asked -----------------------------------------------------------------------------------------------------------
 
 

@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from smvl.infer.engine import Engine
+from smvl.infer.memory import Memory
 from smvl.infer.onnx_folder import OnnxFolderError, is_onnx_folder, open_onnx_folder, verify_onnx_folder
 from smvl.infer.onnx_model import OnnxModel
 from smvl.infer.request import Request
+from smvl.layouts.settings import LAYOUT_KEYS
 from smvl.processing.processing_smvl import SmVLMProcessor
 from tests.onnx_exports import export_small, save_small_checkpoint
 from tests.test_imports import ROOT, WITHOUT_TORCH
@@ -22,18 +24,34 @@ GRAPHS = ("embed_tokens.onnx", "vision_encoder.onnx", "decoder_model_merged.onnx
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_small_checkpoint(tmp_path_factory.mktemp("onnx-model"))
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """By layout."""
+    return {layout: save_small_checkpoint(tmp_path_factory.mktemp(layout), layout) for layout in LAYOUT_KEYS}
 
 
 @pytest.fixture(scope="module")
-def export(checkpoint: Path) -> Path:
-    return export_small(checkpoint, checkpoint.parent / "onnx", 32)
+def exports(checkpoints: dict[str, Path]) -> dict[str, Path]:
+    return {layout: export_small(checkpoint, checkpoint.parent / "onnx", 32) for layout, checkpoint in checkpoints.items()}
 
 
 @pytest.fixture(scope="module")
-def engines(checkpoint: Path, export: Path) -> tuple[Engine, Engine]:
-    return Engine.from_folder(checkpoint, device="cpu"), Engine(OnnxModel(export, threads=1), SmVLMProcessor.from_pretrained(export))
+def checkpoint(checkpoints: dict[str, Path]) -> Path:
+    return checkpoints["smolvlm"]
+
+
+@pytest.fixture(scope="module")
+def export(exports: dict[str, Path]) -> Path:
+    return exports["smolvlm"]
+
+
+@pytest.fixture(scope="module")
+def engines(checkpoints: dict[str, Path], exports: dict[str, Path], layout: str) -> tuple[Engine, Engine]:
+    """Of the checkpoint and of its export."""
+    export = exports[layout]
+    return (
+        Engine.from_folder(checkpoints[layout], device="cpu"),
+        Engine(OnnxModel(export, threads=1), SmVLMProcessor.from_pretrained(export)),
+    )
 
 
 @pytest.fixture
@@ -94,14 +112,15 @@ def test_reading_on_equals_reading_anew(engines: tuple[Engine, Engine], room: in
 
 
 def test_images_are_read_on_too(engines: tuple[Engine, Engine]) -> None:
-    model = engines[1].model
-    features = model.encode_images(np.random.default_rng(0).uniform(-1, 1, (2, 3, 32, 32)).astype(np.float32))
-    assert (features.shape, features.dtype) == ((8, 48), np.float32)
-    image = [model.image_token_id] * 4
-    reading = model.read([[5, *image, 6]], [features[:4]], 0)
-    reading.read_on(6, [7, *image, 8], features[4:], 0)
-    fresh = model.read([[5, *image, 6, 7, *image, 8]], [features], 0)
-    np.testing.assert_allclose(reading.scores(), fresh.scores(), atol=1e-5)
+    engine = engines[1]
+    turns = [ask("图中有什么?", noise(1)).messages[0], {"role": "assistant", "content": "圆形。"}, ask("What?", noise(2, 40)).messages[0]]
+    memory = Memory()
+    for request in (Request(turns[:1], [noise(1)]), Request(turns, [noise(1), noise(2, 40)])):
+        stream = engine.stream(request, max_new_tokens=8, memory=memory)
+        list(stream)
+    answer = stream.answer
+    assert answer.num_known_tokens > 20
+    assert answer.token_ids == engines[0].answer([request], max_new_tokens=8)[0].token_ids
 
 
 def test_a_long_prompt_is_read_in_pieces(engines: tuple[Engine, Engine], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,8 +159,8 @@ def test_the_vision_encoder_can_be_released_after_each_image(export: Path) -> No
 
 
 @pytest.mark.parametrize("bits", [16, 8, 4])
-def test_rounded_exports_answer(checkpoint: Path, engines: tuple[Engine, Engine], bits: int) -> None:
-    export = export_small(checkpoint, checkpoint.parent / f"onnx-{bits}", bits)
+def test_rounded_exports_answer(checkpoints: dict[str, Path], layout: str, engines: tuple[Engine, Engine], bits: int) -> None:
+    export = export_small(checkpoints[layout], checkpoints[layout].parent / f"onnx-{bits}", bits)
     engine = Engine(OnnxModel(export, threads=1), SmVLMProcessor.from_pretrained(export))
     for request in requests():
         before, after = (each.first_scores(request) for each in (engines[0], engine))
@@ -240,7 +259,7 @@ def test_it_imports_no_torch() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
-def test_it_answers_without_torch(export: Path, engines: tuple[Engine, Engine]) -> None:
+def test_it_answers_without_torch(exports: dict[str, Path], layout: str, engines: tuple[Engine, Engine]) -> None:
     program = WITHOUT_TORCH + (
         "from smvl.infer.engine import Engine; from smvl.infer.onnx_model import OnnxModel; from smvl.infer.request import Request\n"
         "from smvl.processing.processing_smvl import SmVLMProcessor\n"
@@ -248,6 +267,6 @@ def test_it_answers_without_torch(export: Path, engines: tuple[Engine, Engine]) 
         "[answer] = engine.answer([Request([{'role': 'user', 'content': '图中有什么?'}])], max_new_tokens=8)\n"
         "assert 'torch' not in sys.modules; sys.stdout.write(repr(answer.token_ids))"
     )
-    done = subprocess.run([sys.executable, "-c", program, export], check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, "-c", program, exports[layout]], check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     [answer] = engines[0].answer([ask("图中有什么?")], max_new_tokens=8)
     assert done.stdout == repr(answer.token_ids)

@@ -29,18 +29,24 @@ async function ownInputs({ messages, tools, thinking, images }) {
         add_generation_prompt: true,
         enable_thinking: thinking,
     });
-    if (!images.length) return processor.tokenizer(text); // its processor takes no text alone
+    if (!images.length) return processor.tokenizer(text); // not every processor takes text alone
     const pictures = images.map(({ width, height, file }) => new RawImage(new Uint8ClampedArray(readFileSync(file)), width, height, 3));
     return processor(text, pictures);
 }
 
-function givenInputs({ ids, tiles: { file, count, side } }) {
+const arrays = { float32: Float32Array, int64: BigInt64Array };
+
+function givenInputs({ ids, tensors }) {
     const inputs = { input_ids: integers(ids), attention_mask: integers(ids.map(() => 1)) };
-    if (count) {
+    for (const [name, { type, dims, file }] of Object.entries(tensors)) {
         const { buffer, byteOffset, byteLength } = readFileSync(file);
-        const values = new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
-        inputs.pixel_values = new Tensor("float32", values, [1, count, 3, side, side]);
-        inputs.pixel_attention_mask = new Tensor("bool", new Uint8Array(count * side * side).fill(1), [1, count, side, side]);
+        inputs[name] = new Tensor(type, new arrays[type](buffer.slice(byteOffset, byteOffset + byteLength)), dims);
+    }
+    if (inputs.pixel_values?.dims.length === 5) {
+        // tiles, all of them shown
+        const [batch, count, , height, width] = inputs.pixel_values.dims;
+        const shown = new Uint8Array(batch * count * height * width).fill(1);
+        inputs.pixel_attention_mask = new Tensor("bool", shown, [batch, count, height, width]);
     }
     return inputs;
 }
@@ -56,14 +62,19 @@ function largestDifference({ pixel_values: own }, { pixel_values: given }) {
     return own.data.reduce((most, value, index) => Math.max(most, Math.abs(value - given.data[index])), 0);
 }
 
-const replies = [];
-for (const one of job.cases) {
-    const [own, given] = [await ownInputs(one), givenInputs(one)];
-    replies.push({
-        prompt_ids: plain(own.input_ids),
-        new_ids: await newIds(given),
-        own_ids: await newIds(own),
-        pixel_difference: largestDifference(own, given),
-    });
+async function reply(one) {
+    const given = givenInputs(one);
+    const new_ids = await newIds(given);
+    let own;
+    try {
+        own = await ownInputs(one);
+    } catch (error) {
+        return { new_ids, prompt_ids: [], own_ids: [], pixel_difference: "nan", refusal: String(error) };
+    }
+    const pixel_difference = largestDifference(own, given);
+    return { new_ids, prompt_ids: plain(own.input_ids), own_ids: await newIds(own), pixel_difference, refusal: null };
 }
+
+const replies = [];
+for (const one of job.cases) replies.push(await reply(one));
 process.stdout.write(JSON.stringify(replies));

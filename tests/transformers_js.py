@@ -23,13 +23,15 @@ class Reply:
     """What transformers.js makes of a request."""
 
     prompt_ids: list[int]
-    """By its own tokenizer and its own plan of tiles."""
+    """By its own tokenizer and its own plan of pictures."""
     new_ids: list[int]
     """For our ids and pixels."""
     own_ids: list[int]
     """For the ids and the pixels that it makes itself of the picture."""
     pixel_difference: float
-    """Between its own pixels and ours, the largest; they lie from -1 to 1. NaN where it plans other tiles."""
+    """Between its own pixels and ours, the largest; they lie from -1 to 1. NaN where it plans other shapes."""
+    refusal: str | None
+    """What its own processor says where it takes no such request; its own ids and pixels are then empty."""
 
 
 def find_modules(*packages: str) -> Path | None:
@@ -66,11 +68,13 @@ def ask(export: Path, engine: Engine, requests: Sequence[Request], scratch: Path
 
 
 def _describe(engine: Engine, request: Request, out: Path) -> dict[str, Any]:
-    """A case of the job; its pictures and its tiles are written as bare numbers into files whose names begin with `out`."""
-    layout = engine.lay_out(request)
+    """A case of the job; its pictures, and what the model takes of them, are bare numbers in files whose names begin with `out`."""
+    layout, pictures = engine.lay_out(request), engine.processor.pictures
     images = [read_image(image) for image in request.images]
-    tiles = engine.processor.pixel_values(images, layout)
-    tiles.tofile(f"{out}.tiles")
+    cut = [pictures.cut(image, plan) for image, plan in zip(images, layout.plans)]
+    given = {name: (values, f"{out}-{name}") for name, values in pictures.batch([cut], [layout.plans]).items()}
+    for values, file in given.values():
+        values.tofile(file)
     for number, image in enumerate(images):
         Path(f"{out}-{number}.rgb").write_bytes(image.tobytes())
     return {
@@ -79,5 +83,5 @@ def _describe(engine: Engine, request: Request, out: Path) -> dict[str, Any]:
         "thinking": request.thinking,
         "images": [{"width": image.width, "height": image.height, "file": f"{out}-{row}.rgb"} for row, image in enumerate(images)],
         "ids": layout.input_ids,
-        "tiles": {"file": f"{out}.tiles", "count": len(tiles), "side": tiles.shape[-1]},
+        "tensors": {name: {"type": values.dtype.name, "dims": values.shape, "file": file} for name, (values, file) in given.items()},
     }

@@ -129,7 +129,7 @@ def multi_head_attention(
     scaling: float,
     bias: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Attention of all to all, where `bias` (1, 1, N, N) of the scores does not forbid it; all three and what comes are (T, N, heads * D)."""
+    """Attention of all to all, where `bias` (1, 1, N, N) of the scores does not forbid it; everything else is (T, N, heads * D)."""
     inputs = [query, key, value] if bias is None else [query, key, value, None, None, bias]
     attributes = dict(num_heads=num_heads, scale=float(scaling))
     return ops.symbolic(

@@ -19,7 +19,7 @@ import smvl
 from smvl.export.checkpoint import ExportError
 from smvl.export.gguf.folder import GGUFFiles, export_gguf
 from smvl.export.gguf.llama_node import LlamaNode, LlamaNodeError
-from smvl.export.gguf.pictures import fit_to_tiles, read_image_processor
+from smvl.export.gguf.pictures import fit, fit_to_tiles, read_image_processor, token_limits
 from smvl.export.gguf.pieces import pieces_of
 from smvl.export.gguf.quantization import find_kind, quantize_file
 from smvl.infer.engine import Engine
@@ -73,14 +73,26 @@ def save_checkpoint(folder: Path, **options) -> Path:
     return folder / "checkpoint"
 
 
-def splice_small(folder: Path, *, tied: bool = True, kind: str = "qwen3", projector: str = "linear", corpus=BLANK_LINES, tokenizer=None):
+def splice_small(
+    folder: Path,
+    *,
+    tied: bool = True,
+    kind: str = "qwen3",
+    projector: str = "linear",
+    corpus=BLANK_LINES,
+    tokenizer=None,
+    layout: str = "smolvlm",
+):
     """Small donors, spliced; their tokenizer knows a blank line as one token, as Qwen3's does."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(donors, "CORPUS", donors.CORPUS + corpus)
         if tokenizer is not None:
             patch.setattr(donors, "small_tokenizer", lambda: tokenizer)
         text = donors.save_text_donor(folder / "text", tied=tied, kind=kind)
-    return smvl.splice(vision=donors.save_vision_donor(folder / "vision"), text=text, projector=projector)
+    options = {"projector": projector} if layout == "smolvlm" else donors.SPLICE[layout]
+    model, processor = smvl.splice(vision=donors.save_vision_donor(folder / "vision"), text=text, **options)
+    donors.let_taps_speak(model)
+    return model, processor
 
 
 @pytest.fixture(scope="module")
@@ -288,6 +300,117 @@ def test_a_bfloat16_checkpoint_in_shards_gives_the_same_tensors(mine, tmp_path) 
     assert np.array_equal(embedding, weights["model.text_model.embed_tokens.weight"].float().numpy())
 
 
+# ---- the same of the layout qwen3_vl ---------------------------------------------------------------------------------------------
+
+PATCH_NAMES = {
+    "patch_embed.proj.bias": "v.patch_embd.bias",
+    "pos_embed.weight": "v.position_embd.weight",
+    "merger.norm": "v.post_ln",
+    "merger.linear_fc1": "mm.0",
+    "merger.linear_fc2": "mm.2",
+    "deepstack_merger_list.0.norm": "v.deepstack.0.norm",
+    "deepstack_merger_list.0.linear_fc1": "v.deepstack.0.fc1",
+    "deepstack_merger_list.0.linear_fc2": "v.deepstack.0.fc2",
+    "attn.qkv": "attn_qkv",
+    "attn.proj": "attn_out",
+    "mlp.linear_fc1": "ffn_up",
+    "mlp.linear_fc2": "ffn_down",
+    "norm1": "ln1",
+    "norm2": "ln2",
+}
+
+
+@pytest.fixture(scope="module")
+def patches(tmp_path_factory) -> Path:
+    return save_checkpoint(tmp_path_factory.mktemp("gguf-patches"), layout="qwen3_vl")
+
+
+@pytest.fixture(scope="module")
+def patch_files(patches) -> GGUFFiles:
+    return export_gguf(patches, patches.parent / "out", name="small")
+
+
+def expected_patch_tensors(folder: Path) -> dict[str, np.ndarray]:
+    expected = {}
+    for name, tensor in load_file(folder / "model.safetensors").items():
+        if name.startswith("model.language_model."):
+            plain = name.replace("model.language_model.", "model.text_model.")
+            expected[gguf_name(plain, TEXT_NAMES, "model.text_model.layers.", "blk.")] = tensor.numpy()
+        elif name == "model.visual.patch_embed.proj.weight":
+            expected |= {"v.patch_embd.weight": tensor[:, :, 0].numpy(), "v.patch_embd.weight.1": tensor[:, :, 1].numpy()}
+        else:
+            expected[gguf_name(name.removeprefix("model.visual."), PATCH_NAMES, "blocks.", "v.blk.")] = tensor.numpy()
+    return expected
+
+
+def test_every_tensor_of_a_model_of_native_resolution_is_there(patches, patch_files) -> None:
+    found = {tensor.name: tensor for file in (patch_files.text, patch_files.vision) for tensor in GGUFReader(file).tensors}
+    expected = expected_patch_tensors(patches)
+    assert found.keys() == expected.keys()
+    for name, tensor in found.items():
+        values = expected[name]
+        precise = values.ndim == 1 or name.startswith(("v.patch_embd", "v.position_embd"))
+        assert tensor.tensor_type == (GGMLQuantizationType.F32 if precise else GGMLQuantizationType.F16), name
+        read = dequantize(tensor.data, tensor.tensor_type).reshape(values.shape)
+        assert np.array_equal(read, values if precise else values.astype(np.float16).astype(np.float32)), name
+
+
+def test_its_settings_are_the_configs(patches, patch_files) -> None:
+    text, vision = settings_of(patch_files.text), settings_of(patch_files.vision)
+    rope = json.loads((patches / "config.json").read_text())["text_config"]["rope_parameters"]
+    assert (text["general.architecture"], text["qwen3vl.n_deepstack_layers"]) == ("qwen3vl", 1)
+    assert text["qwen3vl.rope.dimension_sections"] == [*rope["mrope_section"], 0] and sum(rope["mrope_section"]) == 8
+    assert text["qwen3vl.rope.freq_base"] == rope["rope_theta"]
+    assert {"<|vision_start|>", "<|image_pad|>", "<|vision_end|>"} <= set(text["tokenizer.ggml.tokens"])
+    assert text["tokenizer.chat_template"] == (patches / "chat_template.jinja").read_text(encoding="utf-8")
+    assert {key: value for key, value in vision.items() if key.startswith("clip.")} == {
+        "clip.has_vision_encoder": True,
+        "clip.projector_type": "qwen3vl_merger",
+        "clip.vision.projection_dim": 48,
+        "clip.vision.image_size": donors.TILE,
+        "clip.vision.patch_size": donors.PATCH,
+        "clip.vision.embedding_length": 24,
+        "clip.vision.feed_forward_length": 32,
+        "clip.vision.block_count": 2,
+        "clip.vision.attention.head_count": 2,
+        "clip.vision.attention.layer_norm_epsilon": pytest.approx(1e-6),
+        "clip.vision.spatial_merge_size": 2,
+        "clip.vision.is_deepstack_layers": [True, False],
+        "clip.use_gelu": True,
+        "clip.vision.image_min_pixels": 256,
+        "clip.vision.image_max_pixels": 4 * donors.TILE**2,
+        "clip.vision.image_mean": [0.5] * 3,
+        "clip.vision.image_std": [0.5] * 3,
+    }
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 32), (90, 30), (20, 70), (7, 200)])
+def test_a_picture_of_native_resolution_is_handed_over_as_large_as_it_is_shown(patches, patch_files, size) -> None:
+    image_processor, image = read_image_processor(patch_files.vision), picture(*size)
+    pictures = SmVLMProcessor.from_pretrained(patches).pictures
+    plan = pictures.plan(image.height, image.width)
+    fitted = fit(image, image_processor)
+    assert fitted.size == (plan.columns * donors.PATCH, plan.rows * donors.PATCH)
+    assert np.array_equal(pictures.cut(fitted, pictures.plan(fitted.height, fitted.width)), pictures.cut(image, plan))
+    assert token_limits(image_processor) == {"image_min_tokens": 1, "image_max_tokens": 16}
+
+
+@pytest.mark.parametrize(
+    ("file", "keys", "value", "message"),
+    [
+        ("config.json", ("text_config", "rope_parameters", "mrope_interleaved"), False, "mrope_interleaved: False, which .*qwen3vl has not"),
+        ("config.json", ("vision_config", "rope_parameters", "rope_theta"), 500.0, "rope_theta: 500.0 .it has 10000"),
+        ("config.json", ("vision_config", "temporal_patch_size"), 1, "temporal_patch_size: 1 .it has 2"),
+        ("config.json", ("vision_config", "deepstack_visual_indexes"), [0, 1], "missing model.visual.deepstack_merger_list.1"),
+    ],
+)
+def test_a_model_of_native_resolution_that_llama_cpp_would_run_otherwise_is_refused(patches, tmp_path, file, keys, value, message) -> None:
+    mine = Path(shutil.copytree(patches, tmp_path / "mine"))
+    edit_json(mine / file, *keys, value=value)
+    with pytest.raises(ExportError, match=message):
+        export_gguf(mine, tmp_path / "out")
+
+
 # ---- pictures ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -371,7 +494,7 @@ def test_a_tokenizer_that_cuts_words_otherwise_is_refused(mine, tmp_path) -> Non
         ("config.json", ("text_config", "intermediate_size"), 65, "of another shape .*mlp.down_proj.weight is .48, 64., not .48, 65."),
         ("config.json", ("text_config", "num_hidden_layers"), 3, "missing model.text_model.layers.2"),
         ("config.json", ("text_config", "num_hidden_layers"), 1, "unknown model.text_model.layers.1"),
-        ("config.json", ("model_type",), "llava", "holds a model of type llava; expected a smolvlm checkpoint"),
+        ("config.json", ("model_type",), "llava", "holds a model of type llava; expected a smolvlm or qwen3_vl checkpoint"),
         ("preprocessor_config.json", ("size",), {"longest_edge": 32}, "data.image.longest_edge of at least 64"),
         ("preprocessor_config.json", ("rescale_factor",), 1.0, "rescale_factor: 1.0"),
     ],

@@ -185,6 +185,6 @@ def test_a_folder_in_use_is_refused_and_a_failed_export_leaves_nothing(folders, 
         (tmp_path / "broken" / name).write_bytes((folders[0] / name).read_bytes())
     with pytest.raises(ExportError, match="has no model.safetensors"):
         export_idefics3(tmp_path / "broken", tmp_path / "out")
-    with pytest.raises(ExportError, match="holds a model of type idefics3; expected a smolvlm checkpoint"):
+    with pytest.raises(ExportError, match="holds a model of type idefics3; expected a smolvlm or qwen3_vl checkpoint"):
         export_idefics3(folders[1], tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken"]

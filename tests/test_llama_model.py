@@ -90,10 +90,10 @@ def test_scores_without_images_equal_in_whole_floats(torch_engine: Engine, engin
 def test_the_features_of_each_tile_are_the_checkpoints(torch_engine: Engine, engines: dict[str, Engine], size: tuple[int, int]) -> None:
     """To the rounding of the projector's file, float16; two tiles are a thousand times as far apart."""
     given = tiles(torch_engine, 1, *size)
-    before, after = (engine.model.encode_images(given) for engine in (torch_engine, engines["F32"]))
-    assert (after.shape, after.dtype) == ((len(given), 4, 48), np.float32)
-    np.testing.assert_allclose(after, before, atol=2e-3)
-    assert len(given) >= 3 and np.abs(before[0] - before[1]).max() > 0.1
+    before, after = (engine.model.encode_images(given, []) for engine in (torch_engine, engines["F32"]))
+    assert (after.shape, after.dtype) == ((4 * len(given), 48), np.float32)
+    np.testing.assert_allclose(after, before.reshape(after.shape), atol=2e-3)
+    assert len(given) >= 3 and np.abs(after[:4] - after[4:8]).max() > 0.1
 
 
 def test_the_features_of_a_tile_do_not_hang_on_its_neighbours(engines: dict[str, Engine]) -> None:
@@ -106,7 +106,7 @@ def test_the_features_of_a_tile_do_not_hang_on_its_neighbours(engines: dict[str,
 def test_pixels_are_recovered_to_the_last_bit(engines: dict[str, Engine]) -> None:
     engine = engines["F32"]
     image = noise(3, 64, 64)
-    [pixels, *_] = engine.model._pixels.of(tiles(engine, 3, 64, 64))
+    pixels = engine.model._pixels.of(tiles(engine, 3, 64, 64)[0])
     assert (pixels == np.asarray(image)[:32, :32]).all()
 
 
@@ -158,17 +158,17 @@ def test_images_are_read_on_too(engines: dict[str, Engine]) -> None:
     model = engines["F32"].model
     features = model.encode_images(tiles(engines["F32"], 2)[:2])
     image = [model.image_token_id] * 4
-    reading = model.read([[5, *image, 6]], [features[0]], 0)
-    reading.read_on(6, [7, *image], features[1], 0)  # it may end with one
-    fresh = model.read([[5, *image, 6, 7, *image]], [features.reshape(8, -1)], 0)
+    reading = model.read([[5, *image, 6]], [features[:4]], 0)
+    reading.read_on(6, [7, *image], features[4:], 0)  # it may end with one
+    fresh = model.read([[5, *image, 6, 7, *image]], [features], 0)
     np.testing.assert_allclose(reading.scores(), fresh.scores(), atol=1e-5)
-    swapped = model.read([[5, *image, 6, 7, *image]], [features[::-1].reshape(8, -1)], 0)
+    swapped = model.read([[5, *image, 6, 7, *image]], [np.concatenate([features[4:], features[:4]])], 0)
     assert np.abs(swapped.scores() - fresh.scores()).max() > 1e-2
 
 
 def test_a_long_prompt_is_read_in_pieces(engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch) -> None:
     model = engines["F32"].model
-    features = model.encode_images(tiles(engines["F32"], 2)[:3]).reshape(12, -1)
+    features = model.encode_images(tiles(engines["F32"], 2)[:3])
     ids = [*range(20, 120), *[model.image_token_id] * 12, *range(20, 40)]
     whole = model.read([ids], [features], 0).scores()
     monkeypatch.setattr("smvl.infer.llama.context.READ_BY_LLAMA", 7)
@@ -229,6 +229,51 @@ def test_the_vision_encoder_can_be_released_after_each_image(engines: dict[str, 
     assert kept._vision is not None and released._vision is None
     kept.release_vision()
     assert kept._vision is None
+
+
+# ---- pictures of any size --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def patch_engines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Engine]:
+    """A checkpoint of native resolution with DeepStack, in torch and in llama.cpp."""
+    checkpoint = save_checkpoint(tmp_path_factory.mktemp("llama-patches"), tied=False, layout="qwen3_vl")
+    export_gguf(checkpoint, checkpoint.parent / "F32", kind="F32", name="small")
+    return {"torch": Engine.from_folder(checkpoint, device="cpu"), "llama": llama_engine(checkpoint.parent / "F32")}
+
+
+def test_features_of_pictures_of_any_size_are_the_checkpoints_deepstack_behind(patch_engines: dict[str, Engine]) -> None:
+    pictures = patch_engines["torch"].processor.pictures
+    images = [noise(1), noise(2, 20, 60), noise(3, 16, 16), noise(4, 300, 30)]
+    plans = [pictures.plan(image.height, image.width) for image in images]
+    pixels = np.concatenate([pictures.cut(image, plan) for image, plan in zip(images, plans)])
+    before, after = (engine.model.encode_images(pixels, [plan.shape for plan in plans]) for engine in patch_engines.values())
+    assert (after.shape, after.dtype) == ((sum(map(pictures.num_tokens, plans)), 2 * 48), np.float32)
+    np.testing.assert_allclose(after, before, atol=0.02)  # the mergers' GELU is llama.cpp's approximation of it
+    assert np.abs(after[:, 48:]).max() > 1, "else DeepStack says nothing"
+
+
+def test_greedy_tokens_about_pictures_of_any_size_equal(patch_engines: dict[str, Engine]) -> None:
+    before, after = (engine.answer(requests(), max_new_tokens=16) for engine in patch_engines.values())
+    assert [answer.token_ids for answer in after] == [answer.token_ids for answer in before]
+    assert len({answer.token_ids for answer in after}) == len(after), "equal answers would hide an exchange"
+
+
+def test_positions_in_three_axes_are_llama_cpps_also_in_pieces_and_where_a_chat_goes_on(
+    patch_engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a picture llama.cpp's positions fall behind the number of tokens, and what is forgotten is told by position."""
+    found = {}
+    for name, engine in patch_engines.items():
+        memory, scores = Memory(), []
+        for request in chat():
+            stream = engine.stream(request, max_new_tokens=6, memory=memory)
+            list(stream)
+            scores.append((stream.answer.token_ids, stream.answer.num_known_tokens))
+            monkeypatch.setattr("smvl.infer.llama.context.READ_BY_LLAMA", 7)
+        found[name] = scores
+    assert found["llama"] == found["torch"]
+    assert [num_known > 0 for _, num_known in found["llama"]] == [False, True, True]
 
 
 # ---- refusals that need llama.cpp ----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from smvl.infer.budget.costs import READ_BY_ONNXRUNTIME
 from smvl.infer.cores import usable_cores
 from smvl.infer.freed_memory import return_freed_memory
 from smvl.infer.onnx_folder import DECODER, EMBED_TOKENS, VISION_ENCODER, OnnxFolder, OnnxFolderError, open_onnx_folder
-from smvl.layouts.graph_inputs import num_taps, vision_inputs
+from smvl.layouts.export_inputs import num_taps, vision_inputs
 
 MOST_TAKEN_AT_ONCE = 4096
 """Tokens for whose keys and values memory is taken ahead."""

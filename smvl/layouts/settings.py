@@ -67,7 +67,7 @@ LAYOUT_KEYS: dict[str, LayoutKeys] = {
         smallest="every image at its smallest",
         finest="max_pixels",
         counted="Patches a sample, an image scaled to {min_pixels:,} to {max_pixels:,} pixels",
-        exports=("onnx", "torchao"),
+        exports=("onnx", "gguf", "torchao"),
         has_budgets=False,
         served="transformers and vLLM serve it as it is, and llama.cpp's own convert_hf_to_gguf.py reads it.",
     ),

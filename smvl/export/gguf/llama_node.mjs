@@ -17,7 +17,7 @@ const context = await loadModel({
   n_parallel: 1,
   ...job.settings,
 })
-if (job.vision && !context.initMultimodal({ path: job.vision, use_gpu: false })) {
+if (job.vision && !context.initMultimodal({ path: job.vision, use_gpu: false, ...job.picture_settings })) {
   throw new Error(`llama.cpp refuses ${job.vision}`)
 }
 const secondsToLoad = (performance.now() - started) / 1000

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
-
 from smvl.export.gguf.folder import GGUFFiles
-from smvl.export.gguf.pictures import fit_to_tiles, read_image_processor
+from smvl.export.gguf.pictures import ImageProcessor, fit, read_image_processor, token_limits
 from smvl.processing.images import read_image
 
 PACKAGE = "@fugood/llama.node"
@@ -102,7 +100,7 @@ class LlamaNode:
 
         Args:
             conversations: messages and their images, whatever `read_image` reads, one for each image part. llama.cpp gets them as
-                `pictures.fit_to_tiles` makes them.
+                `pictures.fit` makes them.
             max_new_tokens: 0 only tokenizes.
             suppressed_ids: tokens that are never chosen.
             fit_pictures: False hands pictures over as they are, only upright and without transparency.
@@ -123,6 +121,7 @@ class LlamaNode:
         }
         with tempfile.TemporaryDirectory() as folder:
             image_processor = read_image_processor(files.vision) if fit_pictures else None
+            job["picture_settings"] = token_limits(image_processor) if image_processor else {}
             job["conversations"] = [
                 {"messages": list(map(_with_marks, messages)), "images": _save_images(images, image_processor, Path(folder))}
                 for messages, images in conversations
@@ -160,12 +159,12 @@ def _module_folders() -> list[Path]:
     return [Path(done.stdout.strip())] if done.returncode == 0 and done.stdout.strip() else []
 
 
-def _save_images(images: Sequence[Any], image_processor: SmolVLMImageProcessorPil | None, folder: Path) -> list[str]:
+def _save_images(images: Sequence[Any], image_processor: ImageProcessor | None, folder: Path) -> list[str]:
     """Write images where llama.cpp reads them; returns the files."""
     paths = []
     for image in images:
         paths.append(folder / f"{len(list(folder.iterdir()))}.png")
-        picture = read_image(image) if image_processor is None else fit_to_tiles(image, image_processor)
+        picture = read_image(image) if image_processor is None else fit(image, image_processor)
         picture.save(paths[-1], compress_level=1)
     return list(map(str, paths))
 

@@ -1,8 +1,8 @@
-"""Pictures as llama.cpp has to be given them, so that it sees the tiles that the model was trained on.
+"""Pictures as llama.cpp has to be given them, so that it sees the pixels that the model was trained on.
 
 Left to itself, llama.cpp (b10257) keeps a picture's proportions and frames it in black until it fills whole tiles; SmolVLM's processor, and
-so this project, stretches it. It also ignores the rotation that a camera notes, and transparency. A picture that fills whole tiles
-already is passed on as it is.
+so this project, stretches it. Pictures of native resolution it scales by a filter and within limits of its own. It also ignores the
+rotation that a camera notes, and transparency. A picture that has the right size already is passed on as it is.
 """
 
 from pathlib import Path
@@ -11,29 +11,44 @@ from typing import Any
 import numpy as np
 from gguf import GGUFReader, Keys
 from PIL import Image
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
+from smvl.export.gguf.tensors import NUM_FRAMES
+from smvl.export.gguf.vision_form import RESAMPLE_KEY
+from smvl.layouts.find import pictures_of
 from smvl.layouts.smolvlm.tiles import cut_tiles, plan_grid
 from smvl.processing.images import read_image
 
-RESAMPLE_KEY = "smvl.vision.resample"
-"""In a projector's file: the filter by which pictures were scaled in training, as Pillow numbers it. llama.cpp does not read it."""
+ImageProcessor = SmolVLMImageProcessorPil | Qwen2VLImageProcessorPil
 
 
-def read_image_processor(vision: str | Path) -> SmolVLMImageProcessorPil:
+def read_image_processor(vision: str | Path) -> ImageProcessor:
     """The image processor that a projector's file describes.
 
     Raises:
         ValueError: the file is no projector that `export_gguf` wrote.
     """
     fields = GGUFReader(vision).fields
-    missing = [key for key in (Keys.ClipVision.IMAGE_SIZE, Keys.ClipVision.PREPROC_IMAGE_SIZE, RESAMPLE_KEY) if key not in fields]
+    has_patches = Keys.ClipVision.IMAGE_MAX_PIXELS in fields
+    size_key = Keys.ClipVision.IMAGE_MIN_PIXELS if has_patches else Keys.ClipVision.PREPROC_IMAGE_SIZE
+    missing = [key for key in (Keys.ClipVision.IMAGE_SIZE, size_key, RESAMPLE_KEY) if key not in fields]
     if missing:
         raise ValueError(f"{vision} does not say its {missing[0]}. Export the projector again with smvl.export.")
 
     def value(key: str) -> Any:
         return fields[key].contents()
 
+    if has_patches:
+        return Qwen2VLImageProcessorPil(
+            image_mean=value(Keys.ClipVision.IMAGE_MEAN),
+            image_std=value(Keys.ClipVision.IMAGE_STD),
+            resample=value(RESAMPLE_KEY),
+            size={"shortest_edge": value(size_key), "longest_edge": value(Keys.ClipVision.IMAGE_MAX_PIXELS)},
+            patch_size=value(Keys.ClipVision.PATCH_SIZE),
+            merge_size=value(Keys.ClipVision.SPATIAL_MERGE_SIZE),
+            temporal_patch_size=NUM_FRAMES,
+        )
     return SmolVLMImageProcessorPil(
         image_mean=value(Keys.ClipVision.IMAGE_MEAN),
         image_std=value(Keys.ClipVision.IMAGE_STD),
@@ -42,6 +57,26 @@ def read_image_processor(vision: str | Path) -> SmolVLMImageProcessorPil:
         size={"longest_edge": value(Keys.ClipVision.PREPROC_IMAGE_SIZE)},
         max_image_size={"longest_edge": value(Keys.ClipVision.IMAGE_SIZE)},
     )
+
+
+def fit(source: Any, image_processor: ImageProcessor) -> Image.Image:
+    """The picture as large as the model is shown it.
+
+    Args:
+        source: what `read_image` reads.
+    """
+    if isinstance(image_processor, SmolVLMImageProcessorPil):
+        return fit_to_tiles(source, image_processor)
+    image, pictures = read_image(source), pictures_of(image_processor, None)
+    return pictures.scale(image, pictures.plan(image.height, image.width))
+
+
+def token_limits(image_processor: ImageProcessor) -> dict[str, int]:
+    """Options of llama.cpp by which a picture that `fit` made is seen as it is; none where there are tiles."""
+    if isinstance(image_processor, SmolVLMImageProcessorPil):
+        return {}
+    area = (image_processor.patch_size * image_processor.merge_size) ** 2
+    return {"image_min_tokens": 1, "image_max_tokens": max(1, image_processor.size["longest_edge"] // area)}
 
 
 def fit_to_tiles(source: Any, image_processor: SmolVLMImageProcessorPil) -> Image.Image:

@@ -14,6 +14,8 @@ from smvl.export.checkpoint import ExportError, Weights
 _ENTRIES_AT_ONCE = 1 << 22
 """Numbers that are converted together: 16 MB as float32."""
 _MOST_NAMED = 3
+NUM_FRAMES = 2
+"""That llama.cpp knows of a patch."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,15 @@ class PlannedTensor:
     name: str
     """Its name in the file."""
     shape: tuple[int, ...]
+    """In the file."""
     type: GGMLQuantizationType
+    frame: int | None = None
+    """Which of the frames that a convolution of five axes has is kept under this name; it is cut into two of four."""
+
+    @property
+    def source_shape(self) -> tuple[int, ...]:
+        """In the checkpoint."""
+        return self.shape if self.frame is None else (*self.shape[:2], NUM_FRAMES, *self.shape[2:])
 
     @property
     def byte_shape(self) -> tuple[int, ...]:
@@ -39,9 +49,9 @@ def check_planned(plan: Sequence[PlannedTensor], weights: Weights, prefixes: Ite
     planned = {tensor.source: tensor for tensor in plan}
     missing, unknown = sorted(planned.keys() - found), sorted(found - planned.keys())
     reshaped = sorted(
-        f"{name} is {weights.shape(name)}, not {planned[name].shape}"
+        f"{name} is {weights.shape(name)}, not {planned[name].source_shape}"
         for name in found & planned.keys()
-        if weights.shape(name) != planned[name].shape
+        if weights.shape(name) != planned[name].source_shape
     )
     if missing or unknown or reshaped:
         raise ExportError(
@@ -76,6 +86,8 @@ def _converted(tensor: PlannedTensor, weights: Weights) -> np.ndarray:
     step = max(1, _ENTRIES_AT_ONCE // max(1, prod(tensor.shape[1:])))
     for start in range(0, tensor.shape[0], step):
         rows = weights.rows(tensor.source, start, start + step)
+        if tensor.frame is not None:
+            rows = rows[:, :, tensor.frame]
         if not np.isfinite(rows).all():
             raise ExportError(f"{tensor.source} holds entries that are not numbers. Take an earlier checkpoint.")
         if tensor.type == GGMLQuantizationType.F16 and np.abs(rows).max(initial=0) > np.finfo(np.float16).max:

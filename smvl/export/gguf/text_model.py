@@ -1,5 +1,7 @@
-"""The text model as one GGUF file of llama.cpp's architecture `qwen3`: settings, tokenizer and tensors."""
+"""The text model as one GGUF file of llama.cpp's architecture `qwen3` or `qwen3vl`: settings, tokenizer and tensors."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,26 @@ from smvl.export.gguf.quantization import file_type, tensor_type
 from smvl.export.gguf.tensors import PlannedTensor, check_planned, write_tensors
 from smvl.export.gguf.tokenizer import add_tokenizer
 
-_OURS, _ALONE = "model.text_model.", "model."
-"""Where the text model's tensors stand in a checkpoint, and where in a Qwen3 of its own, as the gguf library knows it."""
+_ALONE = "model."
+"""Where the tensors of a Qwen3 of its own stand, as the gguf library knows it."""
 _HEAD = "lm_head.weight"
+_NUM_SECTIONS = 4
+"""Of a rotation, as llama.cpp keeps it: time, height, width and one that Qwen does not use."""
+
+
+@dataclass(frozen=True)
+class _TextForm:
+    """One of llama.cpp's architectures, and what it takes of a checkpoint."""
+
+    architecture: MODEL_ARCH
+    prefix: str
+    """Where the text model's tensors stand in a checkpoint."""
+    model_type: str
+    """Of the text model, by config.json."""
+    rope: dict[str, Any]
+    """What `rope_parameters` must say, so far as they speak of it."""
+    add_settings: Callable[[GGUFWriter, Checkpoint], None]
+    """Write what only this architecture has."""
 
 
 def write_text_model(checkpoint: Checkpoint, weights: Weights, path: Path, *, name: str, kind: str) -> None:
@@ -22,36 +41,39 @@ def write_text_model(checkpoint: Checkpoint, weights: Weights, path: Path, *, na
         kind: one of `quantization.KINDS`.
 
     Raises:
-        ExportError: it is not a Qwen3, has a setting that llama.cpp's `qwen3` has not, or its tensors are not those of config.json.
+        ExportError: it is not a Qwen3, has a setting that llama.cpp's architecture has not, or its tensors are not those of config.json.
     """
-    config = checkpoint.text_config
+    config, form = checkpoint.text_config, _FORMS[checkpoint.layout]
     check_text_config(checkpoint)
-    plan = _plan(config, kind)
-    check_planned(plan, weights, [_OURS, _HEAD], checkpoint.folder)
-    writer = GGUFWriter(None, MODEL_ARCH_NAMES[MODEL_ARCH.QWEN3])
+    plan = _plan(config, kind, form)
+    check_planned(plan, weights, [form.prefix, _HEAD], checkpoint.folder)
+    writer = GGUFWriter(None, MODEL_ARCH_NAMES[form.architecture])
     writer.add_type(GGUFType.MODEL)
     writer.add_name(name)
     writer.add_file_type(file_type(kind))
     writer.add_quantization_version(GGML_QUANT_VERSION)
     _add_shape(writer, config)
+    form.add_settings(writer, checkpoint)
     add_tokenizer(writer, checkpoint, config["vocab_size"])
     write_tensors(writer, path, plan, weights)
 
 
 def check_text_config(checkpoint: Checkpoint) -> None:
     """Raise `ExportError` for a text model that is not a Qwen3 as llama.cpp builds it."""
-    config, folder = checkpoint.text_config, checkpoint.folder
-    if config["model_type"] != "qwen3":
+    config, folder, form = checkpoint.text_config, checkpoint.folder, _FORMS[checkpoint.layout]
+    if config["model_type"] != form.model_type:
         raise ExportError(
-            f"the text model of {folder} is a {config['model_type']}; only qwen3 is exported to GGUF. llama.cpp's own converter knows "
-            "other text models."
+            f"the text model of {folder} is a {config['model_type']}; only {form.model_type} is exported to GGUF. llama.cpp's own "
+            "converter knows other text models."
         )
-    rope = (config.get("rope_parameters") or {}).get("rope_type", "default")
+    rope = config.get("rope_parameters") or {}
     expected = {"hidden_act": "silu", "attention_bias": False, "use_sliding_window": False}
     wrong = [f"{key}: {config[key]}" for key, value in expected.items() if config.get(key, value) != value]
-    wrong += [f"rope_type: {rope}"] * (rope != "default")
+    wrong += [f"{key}: {rope[key]}" for key, value in form.rope.items() if rope.get(key, value) != value]
     if wrong:
-        raise ExportError(f"the text model of {folder} has {', '.join(wrong)}, which llama.cpp's qwen3 has not; it would answer otherwise.")
+        name = MODEL_ARCH_NAMES[form.architecture]
+        found = ", ".join(wrong)
+        raise ExportError(f"the text model of {folder} has {found}, which llama.cpp's {name} has not; it would answer otherwise.")
 
 
 def _add_shape(writer: GGUFWriter, config: dict[str, Any]) -> None:
@@ -74,18 +96,25 @@ def _rope_base(config: dict[str, Any]) -> float:
     return (config.get("rope_parameters") or config)["rope_theta"]
 
 
-def _plan(config: dict[str, Any], kind: str) -> list[PlannedTensor]:
-    names = get_tensor_name_map(MODEL_ARCH.QWEN3, config["num_hidden_layers"])
+def _add_sections(writer: GGUFWriter, checkpoint: Checkpoint) -> None:
+    """Which share of a head counts in time, height and width, and how many layers take features of DeepStack."""
+    sections = checkpoint.text_config["rope_parameters"]["mrope_section"]
+    writer.add_rope_dimension_sections([*sections, *[0] * (_NUM_SECTIONS - len(sections))])
+    writer.add_num_deepstack_layers(len(checkpoint.vision_config["deepstack_visual_indexes"]))
+
+
+def _plan(config: dict[str, Any], kind: str, form: _TextForm) -> list[PlannedTensor]:
+    names = get_tensor_name_map(form.architecture, config["num_hidden_layers"])
     head = "token_embd.weight" if config["tie_word_embeddings"] else "output.weight"
     planned = []
-    for source, shape in _shapes(config).items():
-        name = names.get_name(source.replace(_OURS, _ALONE), try_suffixes=(".weight",))
+    for source, shape in _shapes(config, form.prefix).items():
+        name = names.get_name(source.replace(form.prefix, _ALONE), try_suffixes=(".weight",))
         assert name is not None, f"the gguf library knows no {source}"
         planned.append(PlannedTensor(source, name, shape, tensor_type(shape, kind, is_head=name == head)))
     return planned
 
 
-def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+def _shapes(config: dict[str, Any], prefix: str) -> dict[str, tuple[int, ...]]:
     """Every tensor of a Qwen3 of this configuration by its name in a checkpoint."""
     width, inner, head = config["hidden_size"], config["intermediate_size"], config["head_dim"]
     queries, keys = config["num_attention_heads"] * head, config["num_key_value_heads"] * head
@@ -102,10 +131,27 @@ def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
         "mlp.up_proj": (inner, width),
         "mlp.down_proj": (width, inner),
     }
-    shapes = {f"{_OURS}embed_tokens.weight": (config["vocab_size"], width)}
+    shapes = {f"{prefix}embed_tokens.weight": (config["vocab_size"], width)}
     for index in range(config["num_hidden_layers"]):
-        shapes |= {f"{_OURS}layers.{index}.{name}.weight": shape for name, shape in layer.items()}
-    shapes[f"{_OURS}norm.weight"] = (width,)
+        shapes |= {f"{prefix}layers.{index}.{name}.weight": shape for name, shape in layer.items()}
+    shapes[f"{prefix}norm.weight"] = (width,)
     if not config["tie_word_embeddings"]:
         shapes[_HEAD] = (config["vocab_size"], width)
     return shapes
+
+
+def _add_nothing(writer: GGUFWriter, checkpoint: Checkpoint) -> None:
+    pass
+
+
+_FORMS = {
+    "smolvlm": _TextForm(MODEL_ARCH.QWEN3, "model.text_model.", "qwen3", {"rope_type": "default"}, _add_nothing),
+    "qwen3_vl": _TextForm(
+        MODEL_ARCH.QWEN3VL,
+        "model.language_model.",
+        "qwen3_vl_text",
+        {"rope_type": "default", "mrope_interleaved": True},
+        _add_sections,
+    ),
+}
+"""By layout."""

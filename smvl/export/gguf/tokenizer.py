@@ -5,13 +5,15 @@ from typing import Any
 from gguf import GGUFWriter, TokenType
 
 from smvl.export.checkpoint import Checkpoint, ExportError
-from smvl.layouts.tokens import END_OF_TEXT, END_OF_TURN, TILE_TOKENS
+from smvl.layouts.tokens import END_OF_TEXT, END_OF_TURN, PATCH_MARKERS, TILE_TOKENS
 from smvl.processing.smolvlm_names import SMOLVLM_NAMES
 
 _QWEN_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 """Where Qwen2's and Qwen3's tokenizers cut a text into words; llama.cpp has the same rule under the name `qwen2`."""
 _BLANK_LINE, _LINE_BREAK = "ĊĊ", "Ċ"
 """Line breaks in the byte-level alphabet of GPT-2."""
+_LOOKED_UP = {"smolvlm": (*SMOLVLM_NAMES.values(), *TILE_TOKENS, _LINE_BREAK, _BLANK_LINE), "qwen3_vl": PATCH_MARKERS}
+"""By layout: what llama.cpp writes around an image."""
 
 
 def add_tokenizer(writer: GGUFWriter, checkpoint: Checkpoint, num_rows: int) -> None:
@@ -77,7 +79,7 @@ def _pattern(split: dict[str, Any]) -> str | None:
 
 def _check_markers(checkpoint: Checkpoint, ids: dict[str, int]) -> None:
     """Raise `ExportError` where llama.cpp would look a token up and not find it: it goes on with the id -1."""
-    wanted = (*SMOLVLM_NAMES.values(), *TILE_TOKENS, END_OF_TEXT, END_OF_TURN, _LINE_BREAK, _BLANK_LINE)
+    wanted = (*_LOOKED_UP[checkpoint.layout], END_OF_TEXT, END_OF_TURN)
     missing = [token for token in wanted if token not in ids]
     if missing:
         names = ", ".join(token.replace("Ċ", "\\n") for token in missing[:3])

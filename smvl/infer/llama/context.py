@@ -11,6 +11,9 @@ from smvl.infer.budget.costs import LLAMA_ROOM_STEP, READ_BY_LLAMA
 from smvl.infer.llama.library import pointer_to, take_errors
 from smvl.infer.llama.weights import LlamaWeights
 
+_NUM_AXES = 4
+"""In which a feature is counted where a model counts in several."""
+
 
 class LlamaContext:
     """Room for one prompt and its answer.
@@ -39,30 +42,37 @@ class LlamaContext:
         if llama_cpp.llama_state_seq_set_data(self._pointer, start, len(state), 0) != len(state):
             raise ValueError(f"llama.cpp could not take over what it had read: {take_errors()}")
 
-    def forget(self, length: int) -> None:
-        """All but the first `length` tokens."""
-        llama_cpp.llama_memory_seq_rm(llama_cpp.llama_get_memory(self._pointer), 0, length, -1)
+    def forget(self, position: int) -> None:
+        """All tokens from this position on."""
+        llama_cpp.llama_memory_seq_rm(llama_cpp.llama_get_memory(self._pointer), 0, position, -1)
 
-    def read_tokens(self, ids: np.ndarray, *, is_end: bool) -> None:
-        """(S,) int32; `is_end` where the scores of what follows the last are wanted."""
+    def read_tokens(self, ids: np.ndarray, positions: np.ndarray, *, is_end: bool) -> None:
+        """(S,) int32 at positions (axes, S), of which the first counts; `is_end` where the scores of what follows the last are wanted."""
         for start in range(0, len(ids), READ_BY_LLAMA):
             chunk = np.ascontiguousarray(ids[start : start + READ_BY_LLAMA])
-            self._decode(is_end and start + len(chunk) == len(ids), len(chunk), token=pointer_to(chunk, llama_cpp.llama_token))
+            places = positions[0, start : start + READ_BY_LLAMA]
+            self._decode(is_end and start + len(chunk) == len(ids), places, token=pointer_to(chunk, llama_cpp.llama_token))
 
-    def read_features(self, features: np.ndarray, *, is_end: bool) -> None:
-        """(S, width) float32, in the place of tokens."""
+    def read_features(self, features: np.ndarray, positions: np.ndarray, *, is_end: bool) -> None:
+        """(S, width) float32, in the place of tokens, at positions (axes, S)."""
         for start in range(0, len(features), READ_BY_LLAMA):
             chunk = np.ascontiguousarray(features[start : start + READ_BY_LLAMA], dtype=np.float32)
-            self._decode(is_end and start + len(chunk) == len(features), len(chunk), embd=pointer_to(chunk, ctypes.c_float))
+            places = positions[:, start : start + READ_BY_LLAMA]
+            if self._weights.counts_in_axes:
+                places = np.concatenate([np.broadcast_to(places, (_NUM_AXES - 1, len(chunk))), np.zeros((1, len(chunk)))])
+            self._decode(is_end and start + len(chunk) == len(features), places, embd=pointer_to(chunk, ctypes.c_float))
 
     def scores(self) -> np.ndarray:
         """(vocabulary,) float32, in llama.cpp's memory: good until more is read."""
         return np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self._pointer, -1), (self._weights.vocabulary,))
 
-    def _decode(self, is_end: bool, num_tokens: int, **content: Any) -> None:
-        wanted = np.zeros(num_tokens, dtype=np.int8)
+    def _decode(self, is_end: bool, positions: np.ndarray, **content: Any) -> None:
+        """Positions (S,), or those of each axis (4, S)."""
+        num_tokens = positions.shape[-1]
+        wanted, places = np.zeros(num_tokens, dtype=np.int8), np.ascontiguousarray(positions, dtype=np.int32)
         wanted[-1] = is_end
-        batch = llama_cpp.llama_batch(n_tokens=num_tokens, logits=pointer_to(wanted, ctypes.c_int8), **content)
+        pointers = dict(logits=pointer_to(wanted, ctypes.c_int8), pos=pointer_to(places, llama_cpp.llama_pos))
+        batch = llama_cpp.llama_batch(n_tokens=num_tokens, **pointers, **content)
         status = llama_cpp.llama_decode(self._pointer, batch)
         if status:
             raise ValueError(f"llama.cpp could not read {num_tokens} tokens (status {status}): {take_errors()}")

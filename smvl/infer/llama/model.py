@@ -1,6 +1,6 @@
 """A GGUF export as the engine drives it, in llama.cpp through llama-cpp-python.
 
-The engine lays prompts out and cuts tiles; llama.cpp is given token ids and image features, never text or pictures of its own cutting.
+The engine lays prompts out and cuts pictures; llama.cpp is given token ids and image features, never text or pictures of its own cutting.
 """
 
 import weakref
@@ -18,6 +18,10 @@ from smvl.infer.llama.context import LlamaContext
 from smvl.infer.llama.vision import LlamaVision
 from smvl.infer.llama.weights import LlamaWeights
 from smvl.infer.manifest import read_json
+from smvl.layouts.export_inputs import fewest_and_most_features, seen_alone
+
+_NUM_AXES = 3
+"""Time, height and width, where a model counts in more than one."""
 
 
 class LlamaModel:
@@ -46,15 +50,18 @@ class LlamaModel:
         self._spare: LlamaContext | None = None
         self.facts = ModelFacts.of_export(self.folder.config, self.folder.generation_config, context)
 
-    def encode_images(self, tiles: np.ndarray, shapes: Sequence[tuple[int, int]] = ()) -> np.ndarray:
-        """As `backend.Model.encode_images`; one tile after another, so that memory does not grow with them."""
+    def encode_images(self, pixels: np.ndarray, shapes: Sequence[tuple[int, int]] = ()) -> np.ndarray:
+        """As `backend.Model.encode_images`; one tile or picture after another, so that memory does not grow with them."""
+        config = self.folder.config
         if self._vision is None:
             self._spare = None  # the two are not needed together
-            self._vision = LlamaVision(self.folder.vision, self._text, num_features=_features_of_tile(self.folder), threads=self.threads)
-        features = [self._vision.encode(pixels) for pixels in self._pixels.of(tiles)]
+            limits = fewest_and_most_features(config)
+            self._vision = LlamaVision(self.folder.vision, self._text, limits=limits, threads=self.threads)
+        pictures = seen_alone(config, pixels, shapes)
+        features = [self._vision.encode(self._pixels.of(picture), num_features) for picture, num_features in pictures]
         if not self.keep_vision:
             self.release_vision()
-        return np.stack(features)
+        return np.concatenate(features)
 
     def release_vision(self) -> None:
         """Give the vision encoder's memory back; the next image loads it again."""
@@ -64,16 +71,20 @@ class LlamaModel:
         return_freed_memory()
 
     def read(
-        self, prompts: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], room: int, positions: object = None
+        self,
+        prompts: Sequence[Sequence[int]],
+        features: Sequence[np.ndarray | None],
+        room: int,
+        positions: Sequence[np.ndarray] | None = None,
     ) -> "LlamaReading":
-        """As `backend.Model.read`, of one prompt, whose tokens are counted from 0.
+        """As `backend.Model.read`, of one prompt.
 
         Raises:
             ValueError: there are several prompts, or one has another number of placeholders than features.
         """
         if len(prompts) != 1:
             raise ValueError(f"{len(prompts)} prompts were given together; a GGUF export reads one at a time.")
-        return LlamaReading(self, prompts[0], features[0], room)
+        return LlamaReading(self, prompts[0], features[0], room, None if positions is None else positions[0])
 
     def lend(self, room: int) -> LlamaContext:
         """A context that has read nothing; one that was handed back is taken again, because making one costs as much as a few tokens."""
@@ -92,12 +103,13 @@ class LlamaModel:
 class LlamaReading:
     """As `backend.Reading`, of one prompt."""
 
-    def __init__(self, owner: LlamaModel, prompt: Sequence[int], features: np.ndarray | None, room: int):
+    def __init__(self, owner: LlamaModel, prompt: Sequence[int], features: np.ndarray | None, room: int, positions: np.ndarray | None):
         self._owner = owner
         self._context = owner.lend(len(prompt) + room)
         weakref.finalize(self, owner.take_back, self._context).atexit = False
-        self._length = 0
-        self._read(prompt, features)
+        self._places: list[int] = []
+        """Where llama.cpp has each token that it has read: by its position, as it knows no numbers of tokens."""
+        self._read(prompt, features, _counted(0, len(prompt)) if positions is None else positions)
 
     def scores(self) -> np.ndarray:
         return self._context.scores()[None].copy()
@@ -106,46 +118,52 @@ class LlamaReading:
         return self._owner.facts.likeliest(self._context.scores()[None])
 
     def go_on(self, tokens: Sequence[int]) -> None:
-        self._read(tokens, None)
+        self._read(tokens, None, self._following)
 
-    def read_on(self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int, positions: object = None) -> None:
-        self._context.forget(length)
-        self._length = length
+    def read_on(
+        self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int, positions: np.ndarray | None = None
+    ) -> None:
+        if length < len(self._places):
+            self._context.forget(self._places[length])
+            del self._places[length:]
         self._context.grow(length + len(ids) + room)
-        self._read(ids, features)
+        self._read(ids, features, _counted(length, len(ids)) if positions is None else positions)
 
-    def _read(self, ids: Sequence[int], features: np.ndarray | None) -> None:
-        """Read ids; the scores are then those of what follows the last. Text goes in as tokens, an image's tokens as its features."""
+    def _read(self, ids: Sequence[int], features: np.ndarray | None, positions: np.ndarray) -> None:
+        """Read ids at positions (axes, S); the scores are then those of what follows the last. Text goes in as tokens, an image's tokens
+        as its features."""
         row = np.array(ids, dtype=np.int32)
         is_image = row == self._owner.image_token_id
         num_given = 0 if features is None else len(features)
         if int(is_image.sum()) != num_given:
             raise ValueError(f"the prompts have {int(is_image.sum())} image tokens, but {num_given} image features were given.")
-        self._length += len(row)
-        self._context.grow(self._length)
+        self._following = positions[:, -1:] + 1
+        places = positions[-_NUM_AXES:]  # without the token's number, where there is more
+        self._places += places[0].tolist()
+        self._context.grow(len(self._places))
         done = taken = 0
-        for is_feature, places in groupby(is_image.tolist()):
-            count = len(list(places))
-            done += count
+        for is_feature, run in groupby(is_image.tolist()):
+            start, done = done, done + len(list(run))
+            part, is_end = places[:, start:done], done == len(row)
             if is_feature:
-                self._context.read_features(features[taken : taken + count], is_end=done == len(row))
-                taken += count
+                self._context.read_features(features[taken : taken + done - start], part, is_end=is_end)
+                taken += done - start
             else:
-                self._context.read_tokens(row[done - count : done], is_end=done == len(row))
+                self._context.read_tokens(row[start:done], part, is_end=is_end)
+
+
+def _counted(start: int, length: int) -> np.ndarray:
+    """(1, length): positions where nothing is said of them."""
+    return np.arange(start, start + length)[None]
 
 
 class _Pixels:
-    """Undoes what the image processor does to the pixels of a tile: llama.cpp does it itself."""
+    """Undoes what the image processor does to the pixels of a picture: llama.cpp does it itself."""
 
     def __init__(self, folder: GGUFFolder):
         settings = read_json(folder.path / "preprocessor_config.json")
         self._mean, self._deviation = (np.float32(settings[name]).reshape(3, 1, 1) for name in ("image_mean", "image_std"))
 
-    def of(self, tiles: np.ndarray) -> np.ndarray:
-        """(tiles, 3, tile, tile) float32 -> (tiles, tile, tile, 3) uint8, the pixels that they were made of."""
-        return np.rint((tiles * self._deviation + self._mean) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
-
-
-def _features_of_tile(folder: GGUFFolder) -> int:
-    vision = folder.config["vision_config"]
-    return (vision["image_size"] // vision["patch_size"] // folder.config["scale_factor"]) ** 2
+    def of(self, picture: np.ndarray) -> np.ndarray:
+        """(3, height, width) float32 -> (height, width, 3) uint8, the pixels that they were made of."""
+        return np.rint((picture * self._deviation + self._mean) * 255).astype(np.uint8).transpose(1, 2, 0)

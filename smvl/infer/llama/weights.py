@@ -8,6 +8,8 @@ from smvl.infer.gguf_folder import GGUFFolder
 from smvl.infer.llama.library import take_errors
 from smvl.infer.manifest import ExportFolderError
 
+_SEVERAL_AXES = (llama_cpp.LLAMA_ROPE_TYPE_MROPE, llama_cpp.LLAMA_ROPE_TYPE_IMROPE)
+
 
 class LlamaWeights:
     """Loaded weights. Whatever llama.cpp makes of them must hold this object, so that they go last.
@@ -25,6 +27,10 @@ class LlamaWeights:
             raise ExportFolderError(f"{folder.text} cannot be loaded by llama.cpp: {take_errors()}")
         weakref.finalize(self, llama_cpp.llama_model_free, self.pointer)
         self.width: int = llama_cpp.llama_model_n_embd(self.pointer)
+        self.feature_width: int = llama_cpp.llama_model_n_embd_inp(self.pointer)
+        """Of what takes the place of a token, what goes deeper (DeepStack) behind it."""
+        self.counts_in_axes = llama_cpp.llama_model_rope_type(self.pointer) in _SEVERAL_AXES
+        """Whether features have a position in each of four axes: time, height, width, and one that is always 0."""
         self.vocabulary: int = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self.pointer))
         self._check_config(folder)
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from smvl.layouts.qwen3_vl.patches import merge_order
+from smvl.layouts.qwen3_vl.stock_patches import merge_order
 from smvl.layouts.qwen3_vl.tower import encode_patches, use_packed_vision
 from smvl.layouts.smolvlm.vision_tower import encode_tiles
 

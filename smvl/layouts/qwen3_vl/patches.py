@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil, smart_resize
 
-from smvl.layouts.qwen3_vl.stock_patches import stock_patches
+from smvl.layouts.qwen3_vl.stock_patches import MOST_PIXELS, stock_patches
 from smvl.layouts.settings import LAYOUT_KEYS
 from smvl.layouts.tokens import IMAGE_TOKEN, PATCH_MARKERS, PICTURE_TEXTS, VIDEO_TOKEN, VISION_END_TOKEN, VISION_START_TOKEN
 
@@ -25,15 +25,7 @@ NUM_AXES = 4
 """Of positions: the token's own number, which keeps packed samples apart, then time, height and width."""
 MOST_SIDE = 4096
 """Of a patch in pixels."""
-MOST_PIXELS = 1 << 26
-"""That one picture may be shown with: 64 million."""
 VIDEO_PIXELS = {"shortest_edge": 4096, "longest_edge": 25165824}
-
-
-def merge_order(rows: int, columns: int, merge: int) -> np.ndarray:
-    """(rows * columns,): of the patches of a picture counted row by row, which comes next: square after square of merged ones."""
-    places = np.arange(rows * columns).reshape(rows // merge, merge, columns // merge, merge)
-    return places.transpose(0, 2, 1, 3).ravel()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from smvl.layouts.modules import Shapes
-from smvl.layouts.qwen3_vl.patches import merge_order
+from smvl.layouts.qwen3_vl.stock_patches import merge_order
 from smvl.layouts.smolvlm.vision_tower import encode_tiles
 
 

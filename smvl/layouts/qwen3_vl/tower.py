@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from smvl.layouts.modules import Shapes
-from smvl.layouts.qwen3_vl.patches import merge_order
+from smvl.layouts.qwen3_vl.stock_patches import merge_order
 from smvl.model.packed_attention import attend_in_pictures, attend_in_pictures_at_once, pictures_at_once
 
 _KEPT_SHAPES = 512

@@ -384,6 +384,14 @@ def test_its_settings_are_the_configs(patches, patch_files) -> None:
     }
 
 
+def test_what_its_file_cannot_say_stands_beside_it_for_llama_server(checkpoint, patch_files, tmp_path) -> None:
+    assert patch_files.text.with_name("llama-server.ini").read_text() == (
+        "version = 1\n\n[small]\nmodel = small-F16.gguf\nmmproj = mmproj-small-F16.gguf\nimage-min-tokens = 1\nimage-max-tokens = 16\n"
+        "load-on-startup = true\n"
+    )
+    assert not export_gguf(checkpoint, tmp_path).text.with_name("llama-server.ini").exists()
+
+
 @pytest.mark.parametrize("size", [(64, 64), (64, 32), (90, 30), (20, 70), (7, 200)])
 def test_a_picture_of_native_resolution_is_handed_over_as_large_as_it_is_shown(patches, patch_files, size) -> None:
     image_processor, image = read_image_processor(patch_files.vision), picture(*size)
@@ -398,7 +406,7 @@ def test_a_picture_of_native_resolution_is_handed_over_as_large_as_it_is_shown(p
 @pytest.mark.parametrize(
     ("file", "keys", "value", "message"),
     [
-        ("config.json", ("text_config", "rope_parameters", "mrope_interleaved"), False, "mrope_interleaved: False, which .*qwen3vl has not"),
+        ("config.json", ("text_config", "rope_parameters", "mrope_interleaved"), False, "mrope_interleaved: False, .*qwen3vl has not"),
         ("config.json", ("vision_config", "rope_parameters", "rope_theta"), 500.0, "rope_theta: 500.0 .it has 10000"),
         ("config.json", ("vision_config", "temporal_patch_size"), 1, "temporal_patch_size: 1 .it has 2"),
         ("config.json", ("vision_config", "deepstack_visual_indexes"), [0, 1], "missing model.visual.deepstack_merger_list.1"),

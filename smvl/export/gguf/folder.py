@@ -6,15 +6,20 @@ this package's engine reads, so that the folder is a model of it too (`smvl.infe
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from smvl.export.checkpoint import Weights, open_checkpoint
 from smvl.export.gguf.quantization import K_QUANTS, find_kind, find_quantizer, quantize_file
 from smvl.export.gguf.text_model import write_text_model
-from smvl.export.gguf.vision_projector import write_vision_projector
+from smvl.export.gguf.vision_projector import VISION_FORMS, write_vision_projector
 from smvl.export.settings import COPIED_FILES, SETTINGS_FILES, check_copied_files, write_manifest, write_settings
 from smvl.infer.gguf_folder import FORMAT
+
+PRESET_FILE = "llama-server.ini"
+"""For llama.cpp alone, and to be changed at will; so it is not in the manifest."""
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +45,7 @@ def export_gguf(
     kind: str | None = None,
     name: str | None = None,
 ) -> GGUFFiles:
-    """Write `<name>-<kind>.gguf` and `mmproj-<name>-F16.gguf`, and the files beside them.
+    """Write `<name>-<kind>.gguf`, `mmproj-<name>-F16.gguf` and the files beside them; `llama-server.ini` where llama.cpp must be told more.
 
     Several kinds may share a folder, and then all but the first file; the engine takes the kind that was written last.
 
@@ -75,9 +80,21 @@ def export_gguf(
         write_text_model(checkpoint, weights, files.text, name=name, kind=kind)
     write_vision_projector(checkpoint, weights, files.vision, name=name)
     write_settings(checkpoint, folder)
+    _write_preset(files, VISION_FORMS[checkpoint.layout].server_options(checkpoint), name)
     written = [files.text, files.vision, *(folder / file for file in (*SETTINGS_FILES, *COPIED_FILES))]
     facts = {"format": FORMAT, "kind": kind, "text": files.text.name, "vision": files.vision.name}
     write_manifest(checkpoint, folder, written, facts, packages=("gguf",))
     for file in (files.text, files.vision):
         logger.info("%s: %.1f MB.", file, file.stat().st_size / 1e6)
     return files
+
+
+def _write_preset(files: GGUFFiles, options: Mapping[str, Any], name: str) -> None:
+    """Write options that a GGUF file cannot hold where `llama-server --models-preset` reads them; paths are relative to where that runs."""
+    if not options:
+        return
+    lines = {"model": files.text.name, "mmproj": files.vision.name, **options, "load-on-startup": "true"}
+    content = [f"[{name}]", *(f"{key} = {value}" for key, value in lines.items())]
+    path = files.text.with_name(PRESET_FILE)
+    path.write_text("version = 1\n\n" + "\n".join(content) + "\n", encoding="utf-8")
+    logger.info("llama.cpp must be told how large pictures are: (cd %s; llama-server --models-preset %s)", path.parent, PRESET_FILE)

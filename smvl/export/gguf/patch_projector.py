@@ -8,7 +8,7 @@ from smvl.export.checkpoint import Checkpoint
 from smvl.export.gguf.quantization import tensor_type
 from smvl.export.gguf.tensors import PlannedTensor
 from smvl.export.gguf.vision_form import VisionForm, add_pixel_settings, check_common
-from smvl.layouts.qwen3_vl.patches import FRAMES, MERGE
+from smvl.layouts.qwen3_vl.patches import FRAMES, MERGE, fewest_and_most_tokens
 
 _TOWER, _PLAIN = "model.visual.", "visual."
 """Where its tensors stand in a checkpoint, and where the gguf library looks for them."""
@@ -30,7 +30,7 @@ def _check(checkpoint: Checkpoint) -> None:
 
 
 def _add_settings(writer: GGUFWriter, checkpoint: Checkpoint) -> None:
-    """llama.cpp b11434 takes 8 to 4,096 tokens for a picture whatever the file says, unless its own options say otherwise."""
+    """llama.cpp b11434 does not read the numbers of pixels: see `_server_options`."""
     vision, size = checkpoint.vision_config, checkpoint.image_settings["size"]
     writer.add_vision_projection_dim(vision["out_hidden_size"])
     writer.add_vision_image_size(_side(vision) * vision["patch_size"])
@@ -102,4 +102,11 @@ def _shapes(vision: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-FORM = VisionForm(VisionProjectorType.QWEN3VL, (_TOWER,), _check, _add_settings, _plan)
+def _server_options(checkpoint: Checkpoint) -> dict[str, Any]:
+    """llama.cpp b11434 takes 8 to 4,096 tokens for a picture, whatever the file says."""
+    vision = checkpoint.vision_config
+    fewest, most = fewest_and_most_tokens(checkpoint.image_settings["size"], vision["patch_size"] * vision["spatial_merge_size"])
+    return {"image-min-tokens": fewest, "image-max-tokens": most}
+
+
+FORM = VisionForm(VisionProjectorType.QWEN3VL, (_TOWER,), _check, _add_settings, _plan, _server_options)

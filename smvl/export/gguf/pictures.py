@@ -17,6 +17,7 @@ from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImag
 from smvl.export.gguf.tensors import NUM_FRAMES
 from smvl.export.gguf.vision_form import RESAMPLE_KEY
 from smvl.layouts.find import pictures_of
+from smvl.layouts.qwen3_vl.patches import fewest_and_most_tokens
 from smvl.layouts.smolvlm.tiles import cut_tiles, plan_grid
 from smvl.processing.images import read_image
 
@@ -75,8 +76,8 @@ def token_limits(image_processor: ImageProcessor) -> dict[str, int]:
     """Options of llama.cpp by which a picture that `fit` made is seen as it is; none where there are tiles."""
     if isinstance(image_processor, SmolVLMImageProcessorPil):
         return {}
-    area = (image_processor.patch_size * image_processor.merge_size) ** 2
-    return {"image_min_tokens": 1, "image_max_tokens": max(1, image_processor.size["longest_edge"] // area)}
+    limits = fewest_and_most_tokens(image_processor.size, image_processor.patch_size * image_processor.merge_size)
+    return dict(zip(("image_min_tokens", "image_max_tokens"), limits))
 
 
 def fit_to_tiles(source: Any, image_processor: SmolVLMImageProcessorPil) -> Image.Image:

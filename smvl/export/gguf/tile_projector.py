@@ -72,4 +72,8 @@ def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-FORM = VisionForm(VisionProjectorType.IDEFICS3, (_TOWER, _CONNECTOR), _check, _add_settings, _plan)
+def _server_options(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {}
+
+
+FORM = VisionForm(VisionProjectorType.IDEFICS3, (_TOWER, _CONNECTOR), _check, _add_settings, _plan, _server_options)

@@ -27,6 +27,8 @@ class VisionForm:
     """Write the shape of the encoder and how pictures become its pixels."""
     plan: Callable[[dict[str, Any], str], list[PlannedTensor]]
     """The tensors of a configuration, in a file of some kind."""
+    server_options: Callable[[Checkpoint], dict[str, Any]]
+    """What llama.cpp must be told beside the file, by the names of its options, so that it shows pictures as training does."""
 
 
 def check_common(checkpoint: Checkpoint, form: str, wrong: list[str]) -> None:

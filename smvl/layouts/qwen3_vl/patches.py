@@ -5,7 +5,7 @@ patches, within a least and a largest number of pixels and with the proportions 
 on all axes, a picture's tokens count rows and columns from where it stands, and the words after it go on behind the longer side.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -195,6 +195,11 @@ class PatchPictures:
     @property
     def example_size(self) -> tuple[int, int]:
         return self.factor, self.factor
+
+
+def fewest_and_most_tokens(size: Mapping[str, int], factor: int) -> tuple[int, int]:
+    """Of a picture, by `size` of the stock image processor; `factor` is the side in pixels of the square that becomes one."""
+    return -(-size["shortest_edge"] // factor**2), max(1, size["longest_edge"] // factor**2)
 
 
 def check_pixels(least: Any, most: Any, factor: int) -> None:

@@ -133,7 +133,7 @@ def patch_exports(patches: Path) -> dict[int, Path]:
 def test_features_of_several_pictures_of_any_size_equal_deepstack_behind(patches: Path, patch_exports: dict[int, Path]) -> None:
     """Transformers' own; also where frames follow each other, which see nothing of one another."""
     model, encoder = load_model(patches), session(patch_exports[32], VISION_ENCODER)
-    for grids in ([(1, *grid) for grid in GRIDS], [(2, 4, 6), (1, 2, 2)]):
+    for grids in ([(1, *grid) for grid in GRIDS], [(2, 4, 6), (1, 2, 2)], [(1, 6, 8)]):
         num_patches = sum(frames * rows * columns for frames, rows, columns in grids)
         pixels = torch.rand(num_patches, 3 * 2 * 8 * 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
         with torch.no_grad():
@@ -181,6 +181,16 @@ def test_its_names_and_shapes_are_those_of_transformers_js(patch_exports: dict[i
         assert given["inputs_embeds"] == ["batch_size", "sequence_length", 96]
         assert given["position_ids"] == [3, "batch_size", "sequence_length"]
         assert given["past_key_values.1.value"] == ["batch_size", 2, "past_sequence_length", 16]
+
+
+def test_a_single_picture_is_attended_to_without_a_bias(patch_exports: dict[int, Path]) -> None:
+    """With one, all scores are written down, which takes half of the memory that a large picture needs."""
+    branches = [
+        {attribute.name: [len(inner.input) for inner in attribute.g.node] for attribute in node.attribute}
+        for node in graph(patch_exports[32], VISION_ENCODER).graph.node
+        if node.op_type == "If"
+    ]
+    assert branches == [{"then_branch": [3], "else_branch": [6]}] * NUM_LAYERS
 
 
 def test_its_products_are_rounded_and_its_positions_are_not(patch_exports: dict[int, Path]) -> None:

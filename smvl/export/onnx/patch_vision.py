@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from smvl.export.onnx.attention import multi_head_attention
 from smvl.export.onnx.graph import Graph
+from smvl.export.onnx.one_picture import branch_for_one_picture
 from smvl.infer.onnx_folder import VISION_ENCODER
 
 
@@ -85,7 +86,8 @@ def patch_encoder(model: PreTrainedModel) -> Graph:
     grids = torch.tensor([[1, merge, 2 * merge], [1, 3 * merge, merge], [1, merge, merge]])
     pixels = torch.ones(int(grids.prod(dim=1).sum()), config.in_channels * config.temporal_patch_size * config.patch_size**2)
     axes = ({0: "num_patches"}, {0: "num_images"})
-    return Graph(VISION_ENCODER, PatchEncoder(model), (pixels, grids), axes, ["pixel_values", "image_grid_thw"], ["image_features"])
+    names = ["pixel_values", "image_grid_thw"]
+    return Graph(VISION_ENCODER, PatchEncoder(model), (pixels, grids), axes, names, ["image_features"], finish=branch_for_one_picture)
 
 
 def _attend(attention: nn.Module, hidden: torch.Tensor, rotation: tuple[torch.Tensor, torch.Tensor], bias: torch.Tensor) -> torch.Tensor:

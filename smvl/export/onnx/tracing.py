@@ -29,6 +29,8 @@ def trace(graph: Graph) -> onnx_ir.Model:
     model = program.model
     model.producer_name, model.producer_version = "qwen3-smvl", None
     model.graph.name = graph.name
+    if graph.finish is not None:
+        graph.finish(model)
     _forget_origin(model)
     return model
 

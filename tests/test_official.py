@@ -267,6 +267,18 @@ def test_a_smolvlm_is_exported(target, options, tmp_path):
     assert [answer.token_ids for answer in answers[0]] == [answer.token_ids for answer in answers[1]]
 
 
+def test_a_qwen3_vl_is_exported_to_gguf_with_what_its_older_settings_say_of_positions(tmp_path):
+    gguf = pytest.importorskip("gguf")
+    folder = save_qwen3_vl(tmp_path / "official")
+    command = ["--model", str(folder), "--to", "gguf", "--bits", "16", "--out", str(tmp_path / "out"), "--no-compare"]
+    assert export(command) == 0
+    settings = gguf.GGUFReader(tmp_path / "out/official-F16.gguf").fields
+    found = {key: settings[f"qwen3vl.{key}"].contents() for key in ("rope.dimension_sections", "rope.freq_base", "n_deepstack_layers")}
+    assert found == {"rope.dimension_sections": [4, 2, 2, 0], "rope.freq_base": 5_000_000.0, "n_deepstack_layers": 1}
+    assert "image-min-tokens = 1\nimage-max-tokens = 4\n" in (tmp_path / "out/llama-server.ini").read_text()
+    assert f"\ncd {tmp_path}/out && llama-server --models-preset llama-server.ini\n" in (tmp_path / "out/README.md").read_text()
+
+
 def test_a_llama_is_refused_by_name_where_only_qwen3_is_exported(tmp_path, capsys):
     pytest.importorskip("gguf")
     folder = save_smolvlm2(tmp_path / "official")

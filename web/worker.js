@@ -45,6 +45,7 @@ async function load(folder, most) {
   }
   processor = await AutoProcessor.from_pretrained(folder, options)
   const settings = processor.image_processor.config
+  if (!settings.max_image_size) throw new Error(`${folder} 里的模型不把图片切成图块(布局 qwen3_vl),本页只能运行切图块的模型(布局 smolvlm)。`)
   processor.components.image_processor = () => imageInputs(settings) // in the place of transformers.js's own scaling
   control = await readControlText(folder)
   model = await AutoModelForImageTextToText.from_pretrained(folder, options) // its config.json says which format the files are in

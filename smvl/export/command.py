@@ -23,6 +23,7 @@ from smvl.export.asking import ask_both
 from smvl.export.parity import PARITY_FILE, Parity, compare, size_of_files
 from smvl.export.probe import write_questions
 from smvl.export.questions import find_questions
+from smvl.export.settings import PRESET_FILE
 from smvl.export.targets import DEFAULT_BITS, Target, find_target
 from smvl.model_card import card_of_export, copy_license, write_card
 
@@ -78,7 +79,9 @@ def _commands(target: str, out: Path) -> list[str]:
     if target == "idefics3":
         return [f"vllm serve {out}"]
     commands = [f'smvl ask --model {out} --image a.jpg "图中有什么?"']
-    if target == "gguf":
+    if target == "gguf" and (out / PRESET_FILE).is_file():
+        commands.append(f"cd {out} && llama-server --models-preset {PRESET_FILE}")
+    elif target == "gguf":
         [vision] = out.glob("mmproj-*.gguf")
         [text] = set(out.glob("*.gguf")) - {vision}
         commands.append(f"llama-server -m {text} --mmproj {vision} --jinja")

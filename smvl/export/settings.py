@@ -11,8 +11,10 @@ from smvl.export.checkpoint import Checkpoint, ExportError, weight_files
 from smvl.infer.manifest import MANIFEST_FILE, file_sha256
 
 SETTINGS_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
-"""Written anew, with the markers under SmolVLM's names."""
+"""Written anew, with the markers under the names that other runtimes look up."""
 COPIED_FILES = ("generation_config.json", "preprocessor_config.json", "processor_config.json")
+PRESET_FILE = "llama-server.ini"
+"""Of a GGUF export, where llama.cpp must be told more than its files hold. It may be changed, so no manifest has it."""
 
 
 def check_copied_files(checkpoint: Checkpoint) -> None:

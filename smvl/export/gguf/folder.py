@@ -15,11 +15,8 @@ from smvl.export.checkpoint import Weights, open_checkpoint
 from smvl.export.gguf.quantization import K_QUANTS, find_kind, find_quantizer, quantize_file
 from smvl.export.gguf.text_model import write_text_model
 from smvl.export.gguf.vision_projector import VISION_FORMS, write_vision_projector
-from smvl.export.settings import COPIED_FILES, SETTINGS_FILES, check_copied_files, write_manifest, write_settings
+from smvl.export.settings import COPIED_FILES, PRESET_FILE, SETTINGS_FILES, check_copied_files, write_manifest, write_settings
 from smvl.infer.gguf_folder import FORMAT
-
-PRESET_FILE = "llama-server.ini"
-"""For llama.cpp alone, and to be changed at will; so it is not in the manifest."""
 
 logger = logging.getLogger(__name__)
 

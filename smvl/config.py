@@ -27,6 +27,8 @@ MAX_COUNT, MAX_ROWS = 1_000_000, 1_000_000_000
 MAX_WORKERS, MAX_NAME = 1000, 64
 MAX_TURNS = 16
 """Of a drawn conversation."""
+MAX_THETA, MAX_YARN, MAX_CONTEXT = 1e12, 1024.0, 100_000_000
+"""Of a rotation's base, of a factor, and of a context in tokens; more than any model has."""
 MIN_WEIGHT, MAX_WEIGHT = 1e-9, 1e12
 """Between which a share is a number that can be mixed by."""
 
@@ -44,6 +46,32 @@ def check_count(name: str, found: int, *, low: int = 1, high: int = MAX_COUNT) -
 def check_rate(name: str, rate: float) -> None:
     check(0 < rate < math.inf, name, rate, "a finite rate above 0")
     check(rate <= MAX_RATE, name, rate, f"a rate up to {MAX_RATE:g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RopeConfig:
+    """Longer context: another rotation by position of the text model. One of `theta` and `yarn`."""
+
+    theta: float | None = None
+    """Base of the rotation, larger than the text model's own; every pair of dimensions but the first turns slower, and is to be trained."""
+    yarn: float | None = None
+    """YaRN's factor: how many times the trained length the positions reach; slow pairs are stretched, fast ones stay."""
+    trained_length: int | None = None
+    """With `yarn`: tokens that the text model was trained on at first; null takes what its config.json says."""
+    length: int | None = None
+    """Tokens that one sequence may hold afterwards; null: with `yarn` the trained length times it, with `theta` `data.max_length` where
+    that is more than before."""
+
+    def __post_init__(self) -> None:
+        check((self.theta is None) != (self.yarn is None), "theta", self.theta, "one of theta and yarn, and not both")
+        if self.theta is not None:
+            check(1 < self.theta <= MAX_THETA, "theta", self.theta, f"a number above 1, up to {MAX_THETA:g}")
+            check(self.trained_length is None, "trained_length", self.trained_length, "nothing, as it is for yarn and this is theta")
+        else:
+            check(1 < self.yarn <= MAX_YARN, "yarn", self.yarn, f"a factor above 1, up to {MAX_YARN:g}")
+        for name in ("trained_length", "length"):
+            if (found := getattr(self, name)) is not None:
+                check_count(name, found, high=MAX_CONTEXT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +94,8 @@ class ModelConfig:
     """Layout qwen3_vl: layers of the vision encoder, from 0, whose features go into the text model's first layers too."""
     rotary_alignment: bool = True
     """Layout qwen3_vl: turn the vision encoder's heads so that its rotary positions disturb them least; false is for comparison."""
+    rope: RopeConfig | None = None
+    """Longer context; null keeps the rotation of the text donor, or of the checkpoint."""
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     """Attention implementation, transformers' name."""
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -405,6 +435,20 @@ class PromptConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LongConfig:
+    """How many of a stage's samples are long ones, however many there are among the rows."""
+
+    tokens: int
+    """From how many tokens on a sample is long, as it is packed: at most `data.max_length`."""
+    share: float
+    """Of the samples, or by `mix_by` of the tokens, that are of long ones."""
+
+    def __post_init__(self) -> None:
+        check_count("tokens", self.tokens, low=2)
+        check(MIN_WEIGHT <= self.share <= 1 - MIN_WEIGHT, "share", self.share, "a share above 0 and below 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class StageConfig:
     name: str
     """Name of the stage and of its folder: letters, digits, - and _."""
@@ -416,6 +460,8 @@ class StageConfig:
     """How prompts vary as clients vary them."""
     text_share: float | None = None
     """Share of the sources with `text: true` together; their weights then count among themselves. null: weights decide alone."""
+    long: LongConfig | None = None
+    """Share of long samples; null: as they come."""
     objective: Objective = ANSWERS
     """What is learned: `answers`, or before them `vision_features` (layout qwen3_vl): what the donor's encoder sees in the pictures."""
     train: list[str]
@@ -558,6 +604,9 @@ class Config:
             check(folders.count(name.lower()) == 1, "stages", name, "each stage's `name` once")
         check(bool(self.output_dir), "output_dir", self.output_dir, "a folder")
         for number, stage in enumerate(self.stages):
+            if stage.long is not None:
+                most, name = self.data.max_length, f"stages.{number}.long.tokens"
+                check(stage.long.tokens <= most, name, stage.long.tokens, f"at most data.max_length ({most:,}), as no sample is longer")
             known = LAYOUT_KEYS[self.model.layout].objectives if self.model.checkpoint is None else (ANSWERS,)
             check(stage.objective in known, f"stages.{number}.objective", stage.objective, f"{' or '.join(known)} for this model")
             mixed = self.model.dtype == "float32" or stage.trainer.get("bf16") is True

@@ -62,6 +62,7 @@ VISION_NAMES = {
     "mlp.fc1": "ffn_up",
     "mlp.fc2": "ffn_down",
 }
+YARN = {"rope_type": "yarn", "rope_theta": 10_000.0, "factor": 4.0, "original_max_position_embeddings": 64}
 BLANK_LINES = ["一。\n\n二。\n三。", "a\n\nb\nc"] * 8
 
 
@@ -226,6 +227,20 @@ def test_the_text_settings_are_the_configs(checkpoint, tmp_path) -> None:
         "qwen3.rope.dimension_count": 16,
         "qwen3.rope.freq_base": 1_000_000.0,
         "qwen3.attention.layer_norm_rms_epsilon": pytest.approx(1e-6),
+    }
+
+
+def test_a_longer_context_is_told_by_llama_cpps_keys(mine, tmp_path) -> None:
+    edit_json(mine / "config.json", "text_config", "rope_parameters", value=YARN)
+    edit_json(mine / "config.json", "text_config", "max_position_embeddings", value=256)
+    found = settings_of(export_gguf(mine, tmp_path).text)
+    assert {key: value for key, value in found.items() if "rope" in key or "context" in key} == {
+        "qwen3.context_length": 256,
+        "qwen3.rope.dimension_count": 16,
+        "qwen3.rope.freq_base": 10_000.0,
+        "qwen3.rope.scaling.type": "yarn",
+        "qwen3.rope.scaling.factor": 4.0,
+        "qwen3.rope.scaling.original_context_length": 64,
     }
 
 
@@ -497,7 +512,9 @@ def test_a_tokenizer_that_cuts_words_otherwise_is_refused(mine, tmp_path) -> Non
     ("file", "keys", "value", "message"),
     [
         ("config.json", ("text_config", "hidden_act"), "gelu", "hidden_act: gelu, which llama.cpp's qwen3 has not"),
-        ("config.json", ("text_config", "rope_parameters", "rope_type"), "yarn", "rope_type: yarn"),
+        ("config.json", ("text_config", "rope_parameters", "rope_type"), "yarn", "rope_type: yarn without factor"),
+        ("config.json", ("text_config", "rope_parameters", "rope_type"), "dynamic", "rope_type: dynamic"),
+        ("config.json", ("text_config", "rope_parameters"), {**YARN, "beta_fast": 16}, "beta_fast: 16, which"),
         ("config.json", ("vision_config", "hidden_act"), "gelu", "hidden_act: gelu .it computes gelu_pytorch_tanh"),
         ("config.json", ("text_config", "intermediate_size"), 65, "of another shape .*mlp.down_proj.weight is .48, 64., not .48, 65."),
         ("config.json", ("text_config", "num_hidden_layers"), 3, "missing model.text_model.layers.2"),
@@ -671,13 +688,15 @@ def test_llama_cpps_prompt_ids_are_ours_for_no_one_and_two_images(llama, tmp_pat
 TEXTS = ["你好", "What is in the picture?", "1+1=?", "请用一句话介绍北京。", "def add(a, b):", "春眠不觉晓,"]
 
 
-@pytest.mark.parametrize("kind", ["F32", "F16"])
-def test_the_float_text_models_greedy_tokens_in_llama_cpp_are_pytorchs(llama, checkpoint, tmp_path, kind) -> None:
+@pytest.mark.parametrize(("kind", "rope"), [("F32", None), ("F16", None), ("F32", YARN)], ids=["F32", "F16", "yarn"])
+def test_the_float_text_models_greedy_tokens_in_llama_cpp_are_pytorchs(llama, mine, tmp_path, kind, rope) -> None:
     """At least 85% of them, of random weights, which decide by little: one rounding may turn a token, and all that follow it."""
-    engine = Engine.from_folder(checkpoint)
+    if rope is not None:
+        edit_json(mine / "config.json", "text_config", "rope_parameters", value=rope)
+    engine = Engine.from_folder(mine)
     conversations = [([{"role": "user", "content": text}], []) for text in TEXTS]
     wanted = [greedy(engine, messages, 16) for messages, _ in conversations]
-    files = export_gguf(checkpoint, tmp_path, kind=kind)
+    files = export_gguf(mine, tmp_path, kind=kind)
     suppressed = engine.facts.suppressed_ids
     session = llama.ask(files, conversations, max_new_tokens=16, suppressed_ids=suppressed)
     equal = [one == other for reply, pieces in zip(session.replies, wanted) for one, other in zip(reply.pieces, pieces)]

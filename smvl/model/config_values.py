@@ -10,12 +10,16 @@ from transformers.activations import ACT2FN
 from smvl.settings_files import SettingsFileError
 
 _PARTS = ("text_config", "vision_config")
+_ROTATIONS = ("rope_parameters", "rope_scaling")
+"""As transformers 5 and 4 call what a part says of its rotation."""
 _EXPECTED = {
     "hidden_act": "an activation that transformers knows, such as silu",
     "dtype": "a type of torch's, such as bfloat16",
     "scale_factor": "a whole number above 0",
     "rms_norm_eps": "a number from 0 to 1",
     "rope_theta": "a number above 0",
+    "factor": "a number of at least 1",
+    "original_max_position_embeddings": "a whole number above 0",
 }
 _ALIKE = {"hidden_activation": "hidden_act", "torch_dtype": "dtype", "layer_norm_eps": "rms_norm_eps"}
 _MAY_BE_NULL = ("hidden_activation", "dtype", "torch_dtype", "layer_norm_eps", "rope_theta")
@@ -36,6 +40,7 @@ def _parts(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]
     for name in _PARTS:
         if isinstance(config.get(name), dict):
             yield f"{name}.", config[name]
+            yield from ((f"{name}.{key}.", config[name][key]) for key in _ROTATIONS if isinstance(config[name].get(key), dict))
 
 
 def _is_right(kind: str, value: Any) -> bool:
@@ -43,10 +48,10 @@ def _is_right(kind: str, value: Any) -> bool:
         return isinstance(value, str) and value in ACT2FN
     if kind == "dtype":
         return isinstance(value, str) and _is_dtype(value.removeprefix("torch."))
-    if kind == "scale_factor":
+    if kind in ("scale_factor", "original_max_position_embeddings"):
         return type(value) is int and value > 0
     is_number = type(value) in (int, float)
-    return is_number and (value > 0 if kind == "rope_theta" else 0 <= value <= 1)
+    return is_number and (value > 0 if kind == "rope_theta" else value >= 1 if kind == "factor" else 0 <= value <= 1)
 
 
 def _is_dtype(name: str) -> bool:

@@ -18,7 +18,7 @@ def save_model(model: SmolVLMForConditionalGeneration, folder: str | Path, state
     """Write weights, `config.json` and `generation_config.json` into `folder`; the weights are the model's own unless they are given.
 
     The fields that transformers 5 no longer writes but other readers take are added: `text_config.rope_theta` (transformers 4 falls back
-    to 10000 without a word), the tie of the head in both places, and the padding id at the top. The configuration is that of inference.
+    to 10000 without a word) and, for a rotation that is scaled, `rope_scaling`; the tie of the head in both places, and the padding id at the top. The configuration is that of inference.
     """
     whole = model.state_dict() if state_dict is None else state_dict
     weights = {name: tensor for name, tensor in whole.items() if not name.startswith(ATTACHED)}
@@ -28,9 +28,11 @@ def save_model(model: SmolVLMForConditionalGeneration, folder: str | Path, state
         shutil.copymode(path, file)  # safetensors writes files that nobody but their owner can read
     config = json.loads(path.read_text(encoding="utf-8"))
     text = config["text_config"]
-    theta = (text.get("rope_parameters") or {}).get("rope_theta")
-    if theta is not None:
-        text["rope_theta"] = theta
+    rope = text.get("rope_parameters") or {}
+    if rope.get("rope_theta") is not None:
+        text["rope_theta"] = rope["rope_theta"]
+    if rope.get("rope_type", "default") != "default":
+        text["rope_scaling"] = {key: value for key, value in rope.items() if key != "rope_theta"}
     text["tie_word_embeddings"] = config["tie_word_embeddings"]
     config["pad_token_id"] = text["pad_token_id"]
     config["use_cache"] = True  # transformers' Trainer switches it off in the model that it trains

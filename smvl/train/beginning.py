@@ -10,6 +10,7 @@ from transformers import SmolVLMForConditionalGeneration
 from smvl.assemble import load_checkpoint, outline, outline_checkpoint, splice
 from smvl.config import Config
 from smvl.image_settings import show_images_as
+from smvl.model.rope import change_rope
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.strict_yaml import at_key
 
@@ -22,14 +23,15 @@ def load_model(config: Config) -> tuple[SmolVLMForConditionalGeneration, SmVLMPr
     """
     if config.model.checkpoint is not None:
         return _of_checkpoint(config, load_checkpoint)
-    return splice(**_donors(config), **_kind(config), seed=config.seed, projector_from=config.model.projector_from)
+    spliced = splice(**_donors(config), **_kind(config), seed=config.seed, projector_from=config.model.projector_from)
+    return _with_its_rope(config, *spliced)
 
 
 def outline_model(config: Config) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
     """The same without a weight, in a second."""
     if config.model.checkpoint is not None:
         return _of_checkpoint(config, outline_checkpoint)
-    return outline(**_donors(config), **_kind(config))
+    return _with_its_rope(config, *outline(**_donors(config), **_kind(config)))
 
 
 def _donors(config: Config) -> dict[str, Any]:
@@ -46,4 +48,14 @@ def _of_checkpoint(config: Config, load: Callable[..., Any]) -> tuple[SmolVLMFor
     with at_key("model.checkpoint"):
         model, processor = load(config.model.checkpoint, **_kind(config))
     show_images_as(processor, config.data)
+    return _with_its_rope(config, model, processor)
+
+
+def _with_its_rope(
+    config: Config, model: SmolVLMForConditionalGeneration, processor: SmVLMProcessor
+) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
+    """With the rotation that the configuration asks for; without one, with its own."""
+    if config.model.rope is not None:
+        with at_key("model.rope"):
+            change_rope(model, **dataclasses.asdict(config.model.rope), max_length=config.data.max_length)
     return model, processor

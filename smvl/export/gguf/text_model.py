@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gguf import GGML_QUANT_VERSION, MODEL_ARCH, MODEL_ARCH_NAMES, GGUFType, GGUFWriter, get_tensor_name_map
+from gguf import GGML_QUANT_VERSION, MODEL_ARCH, MODEL_ARCH_NAMES, GGUFType, GGUFWriter, RopeScalingType, get_tensor_name_map
 
 from smvl.export.checkpoint import Checkpoint, ExportError, Weights
 from smvl.export.gguf.quantization import file_type, tensor_type
@@ -17,6 +17,9 @@ _ALONE = "model."
 _HEAD = "lm_head.weight"
 _NUM_SECTIONS = 4
 """Of a rotation, as llama.cpp keeps it: time, height, width and one that Qwen does not use."""
+_PLAIN_KEYS = {"rope_type", "rope_theta"}
+_ROPE_KEYS = {"default": _PLAIN_KEYS, "yarn": _PLAIN_KEYS | {"factor", "original_max_position_embeddings"}}
+"""By type of rotation, what config.json may say of it in every architecture."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class _TextForm:
     model_type: str
     """Of the text model, by config.json."""
     rope: dict[str, Any]
-    """What `rope_parameters` must say, so far as they speak of it."""
+    """What else the rotation may say, and the only value that it may have; None for any."""
     add_settings: Callable[[GGUFWriter, Checkpoint], None]
     """Write what only this architecture has."""
 
@@ -66,10 +69,9 @@ def check_text_config(checkpoint: Checkpoint) -> None:
             f"the text model of {folder} is a {config['model_type']}; only {form.model_type} is exported to GGUF. llama.cpp's own "
             "converter knows other text models."
         )
-    rope = config.get("rope_parameters") or {}
     expected = {"hidden_act": "silu", "attention_bias": False, "use_sliding_window": False}
     wrong = [f"{key}: {config[key]}" for key, value in expected.items() if config.get(key, value) != value]
-    wrong += [f"{key}: {rope[key]}" for key, value in form.rope.items() if rope.get(key, value) != value]
+    wrong += _faults(_rotation(config), form.rope)
     if wrong:
         name = MODEL_ARCH_NAMES[form.architecture]
         found = ", ".join(wrong)
@@ -87,13 +89,32 @@ def _add_shape(writer: GGUFWriter, config: dict[str, Any]) -> None:
     writer.add_key_length(config["head_dim"])
     writer.add_value_length(config["head_dim"])
     writer.add_rope_dimension_count(config["head_dim"])
-    writer.add_rope_freq_base(_rope_base(config))
+    _add_rotation(writer, _rotation(config))
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
 
 
-def _rope_base(config: dict[str, Any]) -> float:
+def _rotation(config: dict[str, Any]) -> dict[str, Any]:
     """transformers 5 keeps it in `rope_parameters`, 4 beside the others."""
-    return (config.get("rope_parameters") or config)["rope_theta"]
+    return {"rope_type": "default", **(config.get("rope_parameters") or {"rope_theta": config["rope_theta"]})}
+
+
+def _faults(rope: dict[str, Any], known: dict[str, Any]) -> list[str]:
+    """What of a rotation an architecture does not compute; `known` as `_TextForm.rope`."""
+    kind = rope["rope_type"]
+    if kind not in _ROPE_KEYS:
+        return [f"rope_type: {kind}"]
+    missing = [f"rope_type: {kind} without {key}" for key in sorted(_ROPE_KEYS[kind] - rope.keys())]
+    others = {key: value for key, value in rope.items() if key not in _ROPE_KEYS[kind] and value is not None}
+    return missing + [f"{key}: {value}" for key, value in others.items() if key not in known or known[key] not in (None, value)]
+
+
+def _add_rotation(writer: GGUFWriter, rope: dict[str, Any]) -> None:
+    """llama.cpp works out YaRN's attention factor from the factor, as transformers does."""
+    writer.add_rope_freq_base(rope["rope_theta"])
+    if rope["rope_type"] == "yarn":
+        writer.add_rope_scaling_type(RopeScalingType.YARN)
+        writer.add_rope_scaling_factor(rope["factor"])
+        writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
 
 
 def _add_sections(writer: GGUFWriter, checkpoint: Checkpoint) -> None:
@@ -145,12 +166,12 @@ def _add_nothing(writer: GGUFWriter, checkpoint: Checkpoint) -> None:
 
 
 _FORMS = {
-    "smolvlm": _TextForm(MODEL_ARCH.QWEN3, "model.text_model.", "qwen3", {"rope_type": "default"}, _add_nothing),
+    "smolvlm": _TextForm(MODEL_ARCH.QWEN3, "model.text_model.", "qwen3", {}, _add_nothing),
     "qwen3_vl": _TextForm(
         MODEL_ARCH.QWEN3VL,
         "model.language_model.",
         "qwen3_vl_text",
-        {"rope_type": "default", "mrope_interleaved": True},
+        {"mrope_section": None, "mrope_interleaved": True},
         _add_sections,
     ),
 }

@@ -9,7 +9,7 @@ import pytest
 from accelerate.data_loader import BatchSamplerShard
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
-from smvl.config import SourceConfig, StageConfig
+from smvl.config import ConfigError, LongConfig, SourceConfig, StageConfig, load_config
 from smvl.data.quarantine import Quarantine
 from smvl.data.sample import Sample, SampleError
 from smvl.packing.mixture import Mixture, RowKey, open_mixture, source_weights
@@ -53,8 +53,10 @@ def four_sources() -> list[Rows]:
 WEIGHTS = [0.5 * 0.86, 0.2 * 0.86, 0.3 * 0.86, TEXT_SHARE]
 
 
-def sampler_of(mix_by: str, *, workers: int = 0, sources: list[Rows] | None = None, weights=WEIGHTS) -> PackSampler:
-    mixture = Mixture(sources or four_sources(), weights, seed=5, mix_by=mix_by)
+def sampler_of(
+    mix_by: str, *, workers: int = 0, sources: list[Rows] | None = None, weights=WEIGHTS, long: LongConfig | None = None
+) -> PackSampler:
+    mixture = Mixture(sources or four_sources(), weights, seed=5, mix_by=mix_by, long=long)
     options = {"max_length": 2048, "packing": True, "seed": 5, "quarantine": Quarantine(None, 1.0), "workers": workers}
     return PackSampler(mixture, CostsAsLayouts(), **options)
 
@@ -110,6 +112,99 @@ def test_the_realised_mixture_is_told_by_source_and_for_pure_text():
     table = statistics.describe_mixture().splitlines()
     assert table[0].split() == ["source", "samples", "share", "tokens", "share"]
     assert table[1].split()[:3] == ["pictures", "60", "75.00%"] and table[3].split()[-4:-2] == ["20", "25.00%"]
+
+
+# ---- long samples ----------------------------------------------------------------------------------------------------------------
+
+LONG = LongConfig(tokens=800, share=0.45)
+
+
+def short_and_long() -> list[Rows]:
+    """One without a long row, one with a few, one with nothing else; some cannot be used."""
+    return [Rows("captions", 700, 100, tiles=1, broken=60), Rows("reports", 600, 600, tiles=3), Rows("books", 200, 1700, broken=9)]
+
+
+def long_sampler(mix_by: str = "samples", long: LongConfig = LONG, **options) -> PackSampler:
+    return sampler_of(mix_by, sources=short_and_long(), weights=[2, 2, 1], long=long, **options)
+
+
+def is_long(sampler: PackSampler, key: RowKey) -> bool:
+    return sampler.cost(key).tokens >= LONG.tokens
+
+
+@pytest.mark.parametrize("mix_by", ["samples", "tokens"])
+def test_long_samples_have_their_share_from_the_first_rows_on(mix_by):
+    """Never off by more than one of them, though most rows that are looked at are of the other length."""
+    sampler, taken = long_sampler(mix_by), Counter()
+    rows = sampler.mixture.stream()
+    while rows.num_rows < 250:
+        key = rows.next()
+        cost = sampler.cost(key)
+        if rows.count(key, cost and cost.tokens):
+            taken[cost.tokens >= LONG.tokens] += cost.tokens if mix_by == "tokens" else 1
+            assert abs(taken[True] - LONG.share * taken.total()) <= (2550 if mix_by == "tokens" else 1)
+    natural = sampler_of(mix_by, sources=short_and_long(), weights=[2, 2, 1])
+    counts = Counter(natural.cost(key).tokens >= LONG.tokens for pack in itertools.islice(natural, 60) for key in pack)
+    assert abs(counts[True] / counts.total() - LONG.share) > 0.05, "they would have had it anyhow"
+
+
+def test_their_share_is_told_beside_the_sources():
+    sampler = long_sampler()
+    statistics = sampler.statistics_of(list(itertools.islice(sampler, 60)))
+    assert statistics == type(statistics).from_json(json.loads(json.dumps(statistics.to_json())))
+    name, share = statistics.describe_mixture().splitlines()[-1].split(")")[0], statistics.long.samples / statistics.total.samples
+    assert name.strip() == "(of all: from 800 tokens on" and f"{share:.2%}" in statistics.describe_mixture().splitlines()[-1]
+
+
+@pytest.mark.parametrize("mix_by", ["samples", "tokens"])
+def test_no_row_is_lost_to_its_length_and_none_comes_twice_in_an_epoch(mix_by):
+    sampler, seen = long_sampler(mix_by), Counter()
+    for packs in itertools.islice(sampler.first_epochs(), 12):
+        rows = [key[:2] for pack in packs for key in pack]
+        assert len(set(rows)) == len(rows) > 20
+        seen.update(rows)
+    usable = {(number, row) for number, source in enumerate(short_and_long()) for row in range(len(source))}
+    usable = {key for key in usable if sampler.cost(RowKey(*key)) is not None}
+    assert seen.keys() == usable
+    for number in range(3):  # no row of a source comes again before all others of its length have come
+        for length in (False, True):
+            counts = [seen[key] for key in usable if key[0] == number and is_long(sampler, RowKey(*key)) is length]
+            assert not counts or max(counts) - min(counts) <= 1
+
+
+def test_a_source_without_long_samples_does_not_have_to_be_looked_through_first():
+    sources = [Rows("captions", 50_000, 100, tiles=1), Rows("books", 200, 1700)]
+    sampler = sampler_of("samples", sources=sources, weights=[9, 1], long=LONG)
+    next(iter(sampler))
+    assert sampler.quarantine.num_seen < 5000
+
+
+@pytest.mark.parametrize("mix_by", ["samples", "tokens"])
+def test_with_long_samples_the_order_after_a_resume_is_the_same_and_so_it_is_with_workers(mix_by):
+    whole = list(itertools.islice(long_sampler(mix_by), 200))
+    assert whole == list(itertools.islice(long_sampler(mix_by, workers=8), 200))
+    for cut in (0, 1, 60, 133, 180):
+        sampler = long_sampler(mix_by)
+        list(itertools.islice(sampler, cut + 15))
+        resumed = long_sampler(mix_by)
+        resumed.start_from(json.loads(json.dumps(sampler.state_at(cut))))
+        assert list(itertools.islice(resumed, 200 - cut)) == whole[cut:]
+        assert resumed.statistics == long_sampler(mix_by).statistics_of(whole)
+
+
+def test_a_run_does_not_go_on_with_another_share_of_long_samples():
+    sampler = long_sampler()
+    list(itertools.islice(sampler, 5))
+    with pytest.raises(ValueError, match=r"planned with long \[800, 0.45\] \(now \[800, 0.4\]\)"):
+        long_sampler(long=LongConfig(tokens=800, share=0.4)).start_from(sampler.state_at(5))
+
+
+@pytest.mark.parametrize(("tokens", "wanted"), [(1900, "at least 1,900"), (3, "less than 3")])
+def test_a_mixture_without_such_samples_is_an_error_that_says_so(tokens, wanted):
+    sources = [Rows("a", 60, 100), Rows("b", 40, 300)]
+    sampler = sampler_of("samples", sources=sources, weights=[1, 1], long=LongConfig(tokens=tokens, share=0.5))
+    with pytest.raises(ValueError, match=f"the mixture has no sample of {wanted} tokens, as the stage's `long` asks for. Give another"):
+        list(itertools.islice(sampler, 100))
 
 
 # ---- ranks and workers -----------------------------------------------------------------------------------------------------------
@@ -195,6 +290,23 @@ def test_one_key_sets_the_share_of_pure_text():
     mixture = [source(3), source(1), source(5, text=True), source(5, text=True)]
     assert source_weights(mixture, 0.14) == pytest.approx([0.645, 0.215, 0.07, 0.07])
     assert source_weights(mixture, None) == [3, 1, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("long", "message"),
+    [
+        ("{tokens: 4096, share: 0.3}", "stages.0.long.tokens: found 4096, expected at most data.max_length (2,048), as no sample is l"),
+        ("{tokens: 1, share: 0.3}", "stages.0.long.tokens: found 1, expected at least 2"),
+        ("{tokens: 9, share: 1}", "stages.0.long.share: found 1.0, expected a share above 0 and below 1"),
+        ("{share: 0.3}", "stages.0.long.tokens: missing; this key is required, add it"),
+    ],
+)
+def test_a_share_of_long_samples_that_cannot_be_is_refused_by_its_key(tmp_path, long, message):
+    stage = "name: s\n    mixture: [{path: data}]\n    train: [connector]"
+    (tmp_path / "r.yaml").write_text(f"model: {{vision: v, text: t}}\nstages:\n  - {stage}\noutput_dir: o\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_config(tmp_path / "r.yaml", [f"stages.0.long={long}"])
+    assert str(error.value).startswith(message)
 
 
 def test_a_mixture_opens_every_source_or_none(tmp_path):

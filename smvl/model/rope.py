@@ -1,9 +1,9 @@
 """Longer context: the text model's rotation by position, changed after its first training.
 
-Two ways. `theta`: a larger base, so that every pair of dimensions but the first turns slower; SmolVLM (arXiv 2504.05299) raised it from 10,000
-to 273,000 to read 16 thousand tokens, and trained on. `yarn` (arXiv 2309.00071): pairs that turn less than once within the trained length are
-stretched by a factor, those that turn often stay, and attention is sharpened a little; it costs short contexts little, and works
-before it is trained.
+Two ways. `theta`: a larger base, so that every pair of dimensions but the first turns slower; SmolVLM (arXiv 2504.05299) raised it from
+10,000 to 273,000 to read 16 thousand tokens, and trained on. `yarn` (arXiv 2309.00071): pairs that turn less than once within the trained
+length are stretched by a factor, those that turn often stay, and attention is sharpened a little; it costs short contexts little, and
+works before it is trained.
 
 Both stand in config.json as transformers writes them, and need no code of ours: vLLM reads the same, and llama.cpp by its own keys.
 """
@@ -83,7 +83,8 @@ def _rotation_of(text: Any) -> dict[str, Any]:
 def _check_reach(length: int, reach: int, factor: float, *, positions_are_tokens: bool) -> None:
     if positions_are_tokens and length > reach:
         raise RopeError(
-            f"length is {length:,}, but yarn {factor:g} reaches {reach:,} positions, and here every token is one. Raise yarn, or lower length."
+            f"length is {length:,}, but yarn {factor:g} reaches {reach:,} positions, and here every token is one. Raise yarn, or lower "
+            "length."
         )
 
 

@@ -18,7 +18,8 @@ def save_model(model: SmolVLMForConditionalGeneration, folder: str | Path, state
     """Write weights, `config.json` and `generation_config.json` into `folder`; the weights are the model's own unless they are given.
 
     The fields that transformers 5 no longer writes but other readers take are added: `text_config.rope_theta` (transformers 4 falls back
-    to 10000 without a word) and, for a rotation that is scaled, `rope_scaling`; the tie of the head in both places, and the padding id at the top. The configuration is that of inference.
+    to 10000 without a word) and, for a rotation that is scaled, `rope_scaling`; the tie of the head in both places, and the padding id at
+    the top. The configuration is that of inference.
     """
     whole = model.state_dict() if state_dict is None else state_dict
     weights = {name: tensor for name, tensor in whole.items() if not name.startswith(ATTACHED)}

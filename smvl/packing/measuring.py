@@ -61,7 +61,8 @@ class MeasuredCosts:
         return measure_ahead(self._measurer, self._guess(rows), num_processes=self.num_processes)
 
     def _guess(self, rows: MixtureStream) -> Iterator[Sequence[RowKey]]:
-        """Every row that is not measured yet, in about the order in which they will come, as if each cost what its source's mean is."""
+        """Every row that is not measured yet, in about the order in which they will come, as if each were of the length that is due
+        and cost what its source's mean is."""
         guess = self.mixture.stream().restore(rows.state())
         asked = [np.zeros(len(source), dtype=bool) for source in self.mixture.sources]
         num_left, group = len(self.mixture), []
@@ -69,7 +70,11 @@ class MeasuredCosts:
             if guess.epoch_is_over:
                 guess.begin_epoch()
             key = guess.next()
-            guess.count(key, self._mean_tokens(key.source))
+            cost = self._costs[key] if key in self._costs else None
+            if cost is not None:
+                guess.count(key, cost.tokens)
+            else:
+                guess.count_as_due(key, self._mean_tokens(key.source))
             if not asked[key.source][key.row]:
                 asked[key.source][key.row] = True
                 num_left -= 1
@@ -78,6 +83,10 @@ class MeasuredCosts:
             if len(group) == self.group_size or (group and not num_left):
                 yield tuple(group)
                 group = []
+
+    def is_usable(self, source: int) -> bool:
+        """Whether some row of a source is known to be."""
+        return self._rows_seen[source] > 0
 
     def _mean_tokens(self, source: int) -> int:
         return max(1, self._tokens_seen[source] // max(1, self._rows_seen[source]))

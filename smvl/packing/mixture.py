@@ -3,6 +3,10 @@
 The source that comes next is the one that is furthest behind its share, in samples or in tokens: stride scheduling (Waldspurger and
 Weihl, MIT/LCS/TM-528, 1995), whose shares are never off by more than one sample of each source. A row that cannot be used counts for
 nothing, so that shares hold of what is trained on.
+
+Where a stage asks for a share of long samples, which are long is known only when they have been measured. So long and short ones are two
+orders over the same rows, each of which passes over the rows of the other: a row belongs to one of them and comes there, and
+only there, so that none is lost; how far each order has come is all that has to be remembered.
 """
 
 import random
@@ -10,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from smvl.augment.augmentation import ChangeImage, SpacedSource, TextAugmentedSource, image_change
-from smvl.config import ImageAugmentConfig, PromptConfig, SourceConfig, StageConfig
+from smvl.config import ImageAugmentConfig, LongConfig, PromptConfig, SourceConfig, StageConfig
 from smvl.data.sample import Sample
 from smvl.data.source import Source
 from smvl.packing.row_order import RowOrder
@@ -36,6 +40,7 @@ class Mixture:
         mix_by: what they are shares of.
         augment_images: what is done to the images of each source; None leaves those of all as they are.
         open_prompts: share of the rows whose prompt is left open; see `PromptConfig`.
+        long: the share of long samples; None takes them as they come.
     """
 
     def __init__(
@@ -47,10 +52,11 @@ class Mixture:
         mix_by: MixBy = "samples",
         augment_images: Sequence[ImageAugmentConfig | None] | None = None,
         open_prompts: float = 0.0,
+        long: LongConfig | None = None,
     ):
         self.sources = list(sources)
         self.shares = [weight / sum(weights) for weight in weights]
-        self.seed, self.mix_by = seed, mix_by
+        self.seed, self.mix_by, self.long = seed, mix_by, long
         self._augment_images = augment_images or [None] * len(sources)
         self._open_prompts = open_prompts
         names = [source.name for source in self.sources]
@@ -93,46 +99,132 @@ class MixtureStream:
         self.epoch = 0
         self.num_rows = 0
         """Usable rows of this epoch so far."""
-        self._taken = [0] * len(mixture.sources)
-        self._orders = [RowOrder(len(source), [mixture.seed, number]) for number, source in enumerate(mixture.sources)]
+        long = mixture.long
+        self._short = _Turns(mixture, 1.0 if long is None else 1 - long.share)
+        self._long = None if long is None else _Turns(mixture, long.share, 1)
 
     @property
     def epoch_is_over(self) -> bool:
-        return self._orders[self._due()].is_spent
+        return self._due().are_over
 
     def next(self) -> RowKey:
-        """The row that comes next; to be followed by `count`. Asked for only while the epoch is not over."""
-        source = self._due()
-        return RowKey(source, *self._orders[source].next())
+        """The row that is looked at next; to be followed by `count`. Asked for only while the epoch is not over."""
+        return self._due().next()
 
-    def count(self, key: RowKey, tokens: int | None) -> None:
-        """Say what the row took: its tokens, or None for one that cannot be used."""
-        if tokens is not None:
-            self.num_rows += 1
-            self._taken[key.source] += tokens if self.mixture.mix_by == "tokens" else 1
+    def count(self, key: RowKey, tokens: int | None) -> bool:
+        """Say what the row takes: its tokens, or None for one that cannot be used. False for a row that is not to be used now: it
+        cannot be, or is not of the length whose turn it is, and comes in that one's."""
+        if tokens is None:
+            return False
+        due, long = self._due(), self.mixture.long
+        return self._count(key, tokens, fits=long is None or (tokens >= long.tokens) is (due is self._long))
+
+    def count_as_due(self, key: RowKey, tokens: int) -> None:
+        """Count a row that nobody has measured as one of the length whose turn it is."""
+        self._count(key, tokens, fits=True)
+
+    def _count(self, key: RowKey, tokens: int, *, fits: bool) -> bool:
+        self._due().count(key, tokens if self.mixture.mix_by == "tokens" else 1, fits=fits)
+        self.num_rows += fits
+        return fits
 
     def begin_epoch(self) -> None:
         self.epoch += 1
         self.num_rows = 0
+        for turns in self._all:
+            turns.begin_epoch()
+
+    def state(self) -> dict[str, Any]:
+        """Where the stream stands, for `restore`. JSON."""
+        long = {} if self._long is None else {"long": self._long.state()}
+        return {"epoch": self.epoch, "num_rows": self.num_rows, **self._short.state(), **long}
+
+    def restore(self, state: dict[str, Any]) -> "MixtureStream":
+        """Go on from `state`."""
+        self.epoch, self.num_rows = state["epoch"], state["num_rows"]
+        self._short.restore(state)
+        if self._long is not None:
+            self._long.restore(state["long"])
+        return self
+
+    @property
+    def wanted(self) -> str:
+        """What a row must be for its turn, in words."""
+        long = self.mixture.long
+        if long is None:
+            return "row"
+        return f"sample of {'at least' if self._due() is self._long else 'less than'} {long.tokens:,} tokens"
+
+    @property
+    def _all(self) -> list["_Turns"]:
+        return [self._short] if self._long is None else [self._long, self._short]
+
+    def _due(self) -> "_Turns":
+        """Of the length that is furthest behind its share; long ones first."""
+        return min(self._all, key=lambda turns: turns.total / turns.share)
+
+
+class _Turns:
+    """Whose turn it is among the sources for samples of one length, or of any.
+
+    Args:
+        share: of all samples.
+        length: a number that tells one length from another.
+    """
+
+    def __init__(self, mixture: Mixture, share: float, *length: int):
+        self.share, self._shares = share, mixture.shares
+        self.total = 0
+        """Of the samples taken, in samples or tokens."""
+        self._taken = [0] * len(mixture.sources)  # of each source, with the rows that were passed over
+        self._found = [0] * len(mixture.sources)  # samples taken in this epoch
+        self._passed = [0] * len(mixture.sources)  # rows passed over in this epoch
+        self._orders = [RowOrder(len(source), [mixture.seed, number, *length]) for number, source in enumerate(mixture.sources)]
+
+    @property
+    def are_over(self) -> bool:
+        """Whether this epoch has had every row of the source whose turn it is."""
+        return self._orders[self._due()].is_spent
+
+    def next(self) -> RowKey:
+        source = self._due()
+        return RowKey(source, *self._orders[source].next())
+
+    def count(self, key: RowKey, amount: int, *, fits: bool) -> None:
+        """Rows that are passed over count towards the turns of sources, or one without such samples would be looked through first."""
+        self._taken[key.source] += amount
+        if fits:
+            self.total += amount
+            self._found[key.source] += 1
+        else:
+            self._passed[key.source] += 1
+
+    def begin_epoch(self) -> None:
+        self._found, self._passed = [0] * len(self._found), [0] * len(self._passed)
         for order in self._orders:
             order.begin_epoch()
 
     def state(self) -> dict[str, Any]:
-        """Where the stream stands, for `restore`. JSON."""
         orders = [order.state() for order in self._orders]
-        return {"epoch": self.epoch, "num_rows": self.num_rows, "taken": list(self._taken), "orders": orders}
+        lengths = {"total": self.total, "found": list(self._found), "passed": list(self._passed)}
+        return {"taken": list(self._taken), "orders": orders, **lengths}
 
-    def restore(self, state: dict[str, Any]) -> "MixtureStream":
-        """Go on from `state`."""
-        self.epoch, self.num_rows, self._taken = state["epoch"], state["num_rows"], list(state["taken"])
+    def restore(self, state: dict[str, Any]) -> None:
+        self._taken = list(state["taken"])
+        if "total" in state:  # what was saved before there were lengths has none
+            self.total, self._found, self._passed = state["total"], list(state["found"]), list(state["passed"])
         for order, of_order in zip(self._orders, state["orders"], strict=True):
             order.restore(of_order)
-        return self
 
     def _due(self) -> int:
-        """The source that is furthest behind its share; the first of equals."""
-        shares = self.mixture.shares
-        return min(range(len(shares)), key=lambda source: self._taken[source] / shares[source])
+        """The source that is furthest behind its share, the first of equals; one that has shown itself to have no such samples only where
+        none has."""
+        sources = range(len(self._shares))
+        having = [source for source in sources if not self._has_none(source)] or sources
+        return min(having, key=lambda source: self._taken[source] / self._shares[source])
+
+    def _has_none(self, source: int) -> bool:
+        return self._passed[source] > 0 and not self._found[source] and self._orders[source].is_spent
 
 
 def source_weights(mixture: Sequence[SourceConfig], text_share: float | None) -> list[float]:
@@ -154,6 +246,7 @@ def open_mixture(stage: StageConfig, *, seed: int) -> Mixture:
         mix_by=stage.mix_by,
         augment_images=[source.augment_images for source in stage.mixture],
         open_prompts=stage.prompts.open_share,
+        long=stage.long,
     )
 
 

@@ -187,6 +187,7 @@ class PackSampler(Sampler[Pack]):
         self._first_state = state
 
     def _made_with(self) -> dict[str, Any]:
+        long = self.mixture.long
         return {
             "seed": self.seed,
             "max_length": self.max_length,
@@ -196,13 +197,15 @@ class PackSampler(Sampler[Pack]):
             "rows": [len(source) for source in self.mixture.sources],
             "shares": self.mixture.shares,
             "mix_by": self.mixture.mix_by,
+            "long": long and [long.tokens, long.share],
         }
 
     def _beginning(self) -> _WindowStart:
         return _WindowStart(self.mixture.stream().state(), carried=(), statistics=self._no_packs())
 
     def _no_packs(self) -> PackingStatistics:
-        return PackingStatistics.of_nothing(self.max_length, self.mixture.names)
+        long = self.mixture.long
+        return PackingStatistics.of_nothing(self.max_length, self.mixture.names, long and long.tokens)
 
     # ---- windows -----------------------------------------------------------------------------------------------------------------
 
@@ -216,10 +219,7 @@ class PackSampler(Sampler[Pack]):
             packs, carried = self._plan((*start.carried, *keys), start, is_last=is_last)
             if is_last and not rows.num_rows:
                 self.quarantine.check(final=True)  # names the source
-                raise ValueError(
-                    f"no row of the mixture can be used: {self.quarantine.describe()}. Mend the rows, raise data.max_length, or take a "
-                    "source whose rows are all unusable out of the mixture."
-                )
+                raise ValueError(self._why_nothing(rows))
             yield _Window(start, packs, is_last)
             if is_last:
                 rows.begin_epoch()
@@ -228,14 +228,21 @@ class PackSampler(Sampler[Pack]):
                 statistics = self._with(statistics, pack)
             start = _WindowStart(rows.state(), carried, statistics)
 
+    def _why_nothing(self, rows: MixtureStream) -> str:
+        if any(self._costs.is_usable(source) for source in range(len(self.mixture.sources))) and self.mixture.long is not None:
+            return f"the mixture has no {rows.wanted}, as the stage's `long` asks for. Give another length there, or leave it out."
+        return (
+            f"no row of the mixture can be used: {self.quarantine.describe()}. Mend the rows, raise data.max_length, or take a "
+            "source whose rows are all unusable out of the mixture."
+        )
+
     def _read(self, rows: MixtureStream, num_rows: int, ahead: MeasuredGroups) -> Pack:
         """The usable rows that come next, fewer at the end of an epoch."""
         keys: list[RowKey] = []
         while len(keys) < num_rows and not rows.epoch_is_over:
             key = rows.next()
             cost = self._costs.wait_for(key, ahead)
-            rows.count(key, cost and cost.tokens)
-            if cost is not None:
+            if rows.count(key, cost and cost.tokens):
                 keys.append(key)
         return tuple(keys)
 

@@ -34,17 +34,22 @@ class PackingStatistics:
     packs: int = 0
     shortened: dict[str, int] = field(default_factory=dict)
     """Samples by what is not shown of them."""
+    long_from: int | None = None
+    """Tokens from which on a sample is long; None where nobody asked."""
+    long: Tally = Tally()
+    """Of those."""
 
     @classmethod
-    def of_nothing(cls, max_length: int, names: Sequence[str]) -> "PackingStatistics":
-        return cls(max_length, dict.fromkeys(names, Tally()))
+    def of_nothing(cls, max_length: int, names: Sequence[str], long_from: int | None = None) -> "PackingStatistics":
+        return cls(max_length, dict.fromkeys(names, Tally()), long_from=long_from)
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> "PackingStatistics":
-        return cls(**{**state, "by_source": {name: Tally(*tally) for name, tally in state["by_source"].items()}})
+        by_source = {name: Tally(*tally) for name, tally in state["by_source"].items()}
+        return cls(**{**state, "by_source": by_source, "long": Tally(*state.get("long", ()))})
 
     def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "by_source": {name: list(tally) for name, tally in self.by_source.items()}}
+        return {**vars(self), "by_source": {name: list(tally) for name, tally in self.by_source.items()}, "long": list(self.long)}
 
     @property
     def total(self) -> Tally:
@@ -58,11 +63,13 @@ class PackingStatistics:
 
     def plus(self, pack: Iterable[tuple[str, RowCost]]) -> "PackingStatistics":
         """With one more pack: the source of each of its rows, and what the row costs."""
-        by_source, shortened = dict(self.by_source), Counter(self.shortened)
+        by_source, shortened, long = dict(self.by_source), Counter(self.shortened), self.long
         for name, cost in pack:
             by_source[name] = by_source[name].plus(cost)
             shortened.update(cost.shortened)
-        return replace(self, packs=self.packs + 1, by_source=by_source, shortened=dict(shortened))
+            if self.long_from is not None and cost.tokens >= self.long_from:
+                long = long.plus(cost)
+        return replace(self, packs=self.packs + 1, by_source=by_source, shortened=dict(shortened), long=long)
 
     def describe(self, unit: str = "tiles") -> str:
         """One sentence; `unit` is what pictures are cut into."""
@@ -74,11 +81,12 @@ class PackingStatistics:
         )
 
     def describe_mixture(self) -> str:
-        """A table of what was mixed: each source, and pure text, with samples and tokens and their shares."""
+        """A table of what was mixed, with shares: each source, pure text, and long samples where the stage asks for some."""
         total = self.total
         text = Tally(samples=total.text_samples, tokens=total.text_tokens)
         rows = [("source", "samples", "share", "tokens", "share")]
-        for name, tally in [*self.by_source.items(), ("(of all: without images)", text)]:
+        long = [] if self.long_from is None else [(f"(of all: from {self.long_from:,} tokens on)", self.long)]
+        for name, tally in [*self.by_source.items(), ("(of all: without images)", text), *long]:
             shares = tally.samples / max(1, total.samples), tally.tokens / max(1, total.tokens)
             rows.append((name, f"{tally.samples:,}", f"{shares[0]:.2%}", f"{tally.tokens:,}", f"{shares[1]:.2%}"))
         widths = [max(len(row[column]) for row in rows) for column in range(5)]

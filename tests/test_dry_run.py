@@ -36,6 +36,22 @@ def test_a_dry_run_reports_every_stage_and_leaves_no_files(tmp_path, layout, cap
         assert shown in caplog.text
 
 
+def test_positions_are_counted_a_factor_is_advised_and_the_share_of_long_samples_is_shown(tmp_path, layout, caplog):
+    """As many positions as tokens in tiles, fewer where pictures count rows and columns."""
+    path = write_run(tmp_path, layout=layout)
+    caplog.set_level("INFO", logger="smvl")
+    counted = {"smolvlm": ("105 in a sample of 105", "192", "5", "2        33.33%")}
+    positions, needed, factor, long = counted.get(layout, ("73 in a sample of 85", "165", "4.5", "3        27.27%"))
+    overrides = ["stages.0.long={tokens: 80, share: 0.25}", "model.rope={yarn: 2, trained_length: 40}"]
+    assert train.main([str(path), "--dry-run", *overrides]) == 0
+    assert (
+        f"Positions: {positions} tokens, the most of the longest; the text model's rotation is for 80. "
+        f"data.max_length tokens like these have {needed}: model.rope.yarn: {factor} would reach them."
+    ) in caplog.text
+    assert f"(of all: from 80 tokens on)                     {long}" in caplog.text
+    assert "data.max_length is 192, but by its config.json the text model reads 80 tokens" in caplog.text
+
+
 def test_a_plan_over_the_budget_is_refused_with_the_keys_and_exit_code_1(tmp_path, capsys):
     path = write_run(tmp_path)
     before = files(tmp_path)

@@ -11,7 +11,7 @@ Both stand in config.json as transformers writes them, and need no code of ours:
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 _KEPT = ("partial_rotary_factor", "mrope_section", "mrope_interleaved")
 """What of a rotation has nothing to do with its length."""
@@ -57,7 +57,7 @@ def change_rope(
         changed = {**kept, "rope_type": "default", "rope_theta": theta}
         length = length or max(text.max_position_embeddings, max_length)
     else:
-        trained = trained_length or found.get("original_max_position_embeddings") or text.max_position_embeddings
+        trained = trained_length or trained_positions(text)
         if trained > text.max_position_embeddings:
             raise RopeError(
                 f"trained_length is {trained:,}, but by its config.json the text model reads {text.max_position_embeddings:,} tokens. "
@@ -71,7 +71,18 @@ def change_rope(
     _make_rotation(model)
 
 
-def _rotation_of(text: Any) -> dict[str, Any]:
+def trained_positions(text: PreTrainedConfig) -> int:
+    """Up to which number positions were trained at first, before any factor, so far as a text model's configuration says it."""
+    return (text.rope_parameters or {}).get("original_max_position_embeddings") or text.max_position_embeddings
+
+
+def reached_positions(text: PreTrainedConfig) -> int:
+    """Up to which number its rotation is for; `max_position_embeddings` counts tokens, of which pictures may take more than positions."""
+    factor = (text.rope_parameters or {}).get("factor")
+    return text.max_position_embeddings if factor is None else int(trained_positions(text) * factor)
+
+
+def _rotation_of(text: PreTrainedConfig) -> dict[str, Any]:
     found = dict(getattr(text, "rope_parameters", None) or {})  # models that do not rotate have none
     kind = found.get("rope_type", "default")
     if "rope_theta" not in found or kind not in _KNOWN_TYPES:

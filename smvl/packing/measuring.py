@@ -84,10 +84,6 @@ class MeasuredCosts:
                 yield tuple(group)
                 group = []
 
-    def is_usable(self, source: int) -> bool:
-        """Whether some row of a source is known to be."""
-        return self._rows_seen[source] > 0
-
     def _mean_tokens(self, source: int) -> int:
         return max(1, self._tokens_seen[source] // max(1, self._rows_seen[source]))
 

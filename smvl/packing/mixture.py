@@ -148,12 +148,12 @@ class MixtureStream:
         return self
 
     @property
-    def wanted(self) -> str:
-        """What a row must be for its turn, in words."""
-        long = self.mixture.long
-        if long is None:
-            return "row"
-        return f"sample of {'at least' if self._due() is self._long else 'less than'} {long.tokens:,} tokens"
+    def missing(self) -> str | None:
+        """Of the samples whose turn it is, when no source has any: which they are."""
+        long, due = self.mixture.long, self._due()
+        if long is None or not due.have_none:
+            return None
+        return f"sample of {'at least' if due is self._long else 'less than'} {long.tokens:,} tokens"
 
     @property
     def _all(self) -> list["_Turns"]:
@@ -185,6 +185,11 @@ class _Turns:
     def are_over(self) -> bool:
         """Whether this epoch has had every row of the source whose turn it is."""
         return self._orders[self._due()].is_spent
+
+    @property
+    def have_none(self) -> bool:
+        """Whether this epoch has looked at every row, and no source has such samples."""
+        return all(map(self._has_none, range(len(self._shares))))
 
     def next(self) -> RowKey:
         source = self._due()

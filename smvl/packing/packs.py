@@ -217,7 +217,7 @@ class PackSampler(Sampler[Pack]):
             keys = self._read(rows, room, ahead)
             is_last = rows.epoch_is_over or rows.num_rows == rows_per_epoch
             packs, carried = self._plan((*start.carried, *keys), start, is_last=is_last)
-            if is_last and not rows.num_rows:
+            if is_last and (rows.missing or not rows.num_rows):
                 self.quarantine.check(final=True)  # names the source
                 raise ValueError(self._why_nothing(rows))
             yield _Window(start, packs, is_last)
@@ -229,8 +229,8 @@ class PackSampler(Sampler[Pack]):
             start = _WindowStart(rows.state(), carried, statistics)
 
     def _why_nothing(self, rows: MixtureStream) -> str:
-        if any(self._costs.is_usable(source) for source in range(len(self.mixture.sources))) and self.mixture.long is not None:
-            return f"the mixture has no {rows.wanted}, as the stage's `long` asks for. Give another length there, or leave it out."
+        if rows.missing:
+            return f"the mixture has no {rows.missing}, as the stage's `long` asks for. Give another length there, or leave it out."
         return (
             f"no row of the mixture can be used: {self.quarantine.describe()}. Mend the rows, raise data.max_length, or take a "
             "source whose rows are all unusable out of the mixture."

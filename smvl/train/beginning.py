@@ -1,6 +1,7 @@
 """The model that a run begins with, as its configuration asks for it: with the weights of donors or of a checkpoint, or in its shapes."""
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ from smvl.image_settings import show_images_as
 from smvl.model.rope import change_rope
 from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.strict_yaml import at_key
+
+logger = logging.getLogger(__name__)
 
 
 def load_model(config: Config) -> tuple[SmolVLMForConditionalGeneration, SmVLMProcessor]:
@@ -58,4 +61,11 @@ def _with_its_rope(
     if config.model.rope is not None:
         with at_key("model.rope"):
             change_rope(model, **dataclasses.asdict(config.model.rope), max_length=config.data.max_length)
+    most = model.config.text_config.max_position_embeddings
+    if config.data.max_length > most:
+        logger.warning(
+            "data.max_length is %s, but by its config.json the text model reads %s tokens, and other runtimes will refuse longer prompts. "
+            "Give model.rope, as train.yaml explains it, or lower data.max_length.",
+            *(f"{number:,}" for number in (config.data.max_length, most)),
+        )
     return model, processor

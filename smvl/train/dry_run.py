@@ -5,6 +5,7 @@ no run folder and writes nothing but to the screen; data that the configuration 
 """
 
 import logging
+import math
 import statistics
 import tempfile
 import time
@@ -23,7 +24,9 @@ from smvl.data.quarantine import Quarantine
 from smvl.layouts.pixel_scale import PixelScale
 from smvl.layouts.settings import ANSWERS
 from smvl.layouts.tokens import IMAGE_TOKEN
+from smvl.model.rope import reached_positions, trained_positions
 from smvl.packing.collator import PackCollator
+from smvl.packing.mixture import RowKey
 from smvl.packing.packs import Pack, PackedDataset
 from smvl.processing.laid_out import IGNORED_LABEL, LaidOut
 from smvl.train.arguments import activation_checkpointing
@@ -37,8 +40,8 @@ from smvl.train.prepare import draw_scenes, prepare_checks
 
 logger = logging.getLogger(__name__)
 
-NUM_READ, NUM_MEASURED = 64, 512
-"""Samples that are looked at whole, and samples whose lengths are measured."""
+NUM_READ, NUM_MEASURED, NUM_LONGEST = 64, 512, 8
+"""Samples that are looked at whole, samples whose lengths are measured, and of those the longest, whose positions are counted."""
 NUM_TIMED = 2
 """Passes that are timed, after one that is not."""
 BAR_WIDTH, NUM_BINS = 40, 8
@@ -143,6 +146,20 @@ class StageForecast(PlannedStage):
         laid_out = [self.encoder.lay_out(self.sampler.mixture[key]) for key in keys[:NUM_READ]]
         num_supervised, num_tokens = sum(row.num_supervised for row in laid_out), sum(len(row.input_ids) for row in laid_out)
         yield f"Supervised: {num_supervised / num_tokens:.1%} of the tokens of {len(laid_out)} samples."
+        yield self._positions([key for _, key in sorted(zip((cost.tokens for cost in costs), keys))][-NUM_LONGEST:])
+
+    def _positions(self, longest: Sequence[RowKey]) -> str:
+        """How far positions go, of which a picture may have fewer than tokens, and which factor would reach `data.max_length`."""
+        text = self.model.config.text_config
+        laid_out = [self.encoder.lay_out(self.sampler.mixture[key]) for key in longest]
+        positions, tokens = max((int(self.processor.positions(row)[-3:].max()) + 1, len(row.input_ids)) for row in laid_out)
+        reached, needed = reached_positions(text), -(-self.config.data.max_length * positions // tokens)
+        most = f"{positions:,} in a sample of {tokens:,} tokens, the most of the longest"
+        shown = f"Positions: {most}; the text model's rotation is for {reached:,}."
+        if needed <= reached:
+            return shown
+        factor = math.ceil(2 * needed / trained_positions(text)) / 2
+        return f"{shown} data.max_length tokens like these have {needed:,}: model.rope.yarn: {factor:g} would reach them."
 
     def _packing(self, packs: Sequence[Pack]) -> str:
         planned, unit = self.sampler.statistics_of(packs), self.processor.pictures.unit

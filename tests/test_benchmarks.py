@@ -38,6 +38,7 @@ SMALLEST = {
     "loss_memory": ("--length 32 --supervised 4 --width 8 --repeats 1", "supervised, in chunks .* loss"),
     "memory_budget": ("--model {checkpoint} --budgets 1GB 1MB --most-read 8", r"(?s)torch, float32 +\d.*refused: no form"),
     "memory_forecast": ("--only align --steps 1", r"align +[\d,]+ +[\d,]+ +-?\d"),
+    "needle": ("--model {checkpoint} --pages 1 2 --questions 1 --steps 0", r"yarn 2, not trained \| \d\.000 \| \d\.000 \|"),
     "opening_rows": ("--rows 200", r"rows.json +smvl +\d"),
     "packing_fill": ("--rows 100", r"small +8192 +0\.\d{3} +0\.\d{3} +0\.\d{3}"),
     "scene_source": ("--rows 20 --heldout 5 --processes 1", "texts in common with train: validation 0, test 0"),

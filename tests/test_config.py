@@ -129,7 +129,7 @@ def test_what_would_do_nothing_is_refused_by_its_key(minimal: Path, override: st
 
 WRONG_OVERRIDES = {
     "stages.0.trainr.max_steps=1": "stages.0.trainr: unknown key; did you mean stages.0.trainer? "
-    "Valid here: name, mixture, mix_by, prompts, text_share, objective, train, unfreeze, lr, lora, trainer",
+    "Valid here: name, mixture, mix_by, prompts, text_share, long, objective, train, unfreeze, lr, lora, trainer",
     "modle.vision=x": "modle: unknown key; did you mean model? Valid here: "
     "model, data, stages, evaluation, sight, tracking, output_dir, save_on_signal, seed",
     "data.image.tiel=1": "data.image.tiel: unknown key; did you mean data.image.tile? "

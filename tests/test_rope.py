@@ -2,6 +2,8 @@
 
 import json
 import logging
+import random
+import re
 from pathlib import Path
 
 import pytest
@@ -10,16 +12,22 @@ import yaml
 from transformers import AutoModelForImageTextToText
 
 import smvl
+from benchmarks import needle
 from smvl.assemble import CheckpointError, load_checkpoint, outline
-from smvl.config import Config, ConfigError, load_config
+from smvl.config import Config, ConfigError, LongConfig, RopeConfig, load_config
+from smvl.demo_scenes.picture import GLYPH
+from smvl.demo_scenes.words import HELDOUT, TRAIN, split_of_text
 from smvl.export.onnx.graphs import graphs_of
 from smvl.export.onnx.tracing import trace
 from smvl.model.rope import RopeError, change_rope
 from smvl.model.saving import save_model
+from smvl.strict_yaml import build
 from smvl.train.beginning import load_model, outline_model
 from tests.donors import SPLICE, save_text_donor, save_vision_donor
 from tests.tiny_run import write_run
 
+ROOT = Path(__file__).parent.parent
+PAGES = ("long-context.md", "long-context.zh-CN.md")
 IDS = torch.arange(3, 303).unsqueeze(0)
 WAYS = {"theta": {"theta": 8e6, "length": 70_000}, "yarn": {"yarn": 4.0, "trained_length": 64}}
 
@@ -194,6 +202,32 @@ def test_a_checkpoint_whose_yarn_is_broken_is_refused_by_its_key(donors, tmp_pat
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(CheckpointError, match=f"text_config.rope_parameters.{key} is {value!r}; expected a"):
         load_checkpoint(tmp_path)
+
+
+# ---- what is told of it ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_gives_in_both_languages_the_same_recipes_and_they_can_be_read():
+    blocks = [re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / name).read_text(encoding="utf-8"), re.DOTALL) for name in PAGES]
+    assert blocks[0] == blocks[1] and len(blocks[0]) == 3
+    first, second, third = map(yaml.safe_load, blocks[0])
+    assert build(RopeConfig, first["model"]["rope"]) == RopeConfig(yarn=4.0, trained_length=32768)
+    assert build(RopeConfig, second["model"]["rope"]).length == 131_072 > 3 * 32_768
+    assert build(LongConfig, third["stages"][0]["long"]) == LongConfig(tokens=4096, share=0.3)
+
+
+def test_a_needle_is_one_sign_among_pages_and_those_asked_for_are_held_out(tmp_path):
+    scenes = {split: [needle.draw_needle(random.Random(seed), split, 5) for seed in range(40)] for split in (TRAIN, HELDOUT)}
+    signs = {split: {scene.turns[0].answer for scene in drawn} for split, drawn in scenes.items()}
+    assert all({split_of_text(text) for text in texts} == {split} for split, texts in signs.items())
+    for scene in scenes[HELDOUT]:
+        written = ["".join(mark.label for mark in picture.marks if mark.kind == GLYPH) for picture in scene.pictures]
+        assert sorted(written) == ["", "", "", "", scene.turns[0].answer]
+    tree = needle.recipe(tmp_path / "m", needle.ways_of(930, 930, 1e4)["yarn"], tmp_path / "short", tmp_path / "pages", 5, [200, 500])
+    (tmp_path / "long.yaml").write_text(json.dumps({**tree, "output_dir": str(tmp_path / "out")}), encoding="utf-8")
+    config = load_config(tmp_path / "long.yaml")
+    assert config.model.rope == RopeConfig(yarn=4.0, trained_length=256) and config.stages[0].long == LongConfig(tokens=200, share=0.7)
+    assert needle.ways_of(930, 220, 1e4)["yarn"] == {"yarn": 2.0, "trained_length": 256, "length": 938}
 
 
 def test_only_buffers_change(donors, layout):

@@ -48,9 +48,9 @@ def write_demo_data(folder: Path, *, seed: int, num_align: int, num_finetune: in
     heldout = _draw(draw_question, HELDOUT, num_heldout, f"{seed} heldout")
     check_apart(align + finetune, heldout)
     seen = _write_align(folder / "align" / "align.parquet", align)
-    seen |= _write_jsonl(folder, "finetune", finetune)
-    _write_jsonl(folder, "text", text)
-    if seen & _write_jsonl(folder, "heldout", heldout):
+    seen |= write_scenes(folder, "finetune", finetune)
+    write_scenes(folder, "text", text)
+    if seen & write_scenes(folder, "heldout", heldout):
         raise AssertionError("a held-out image was drawn for training too")
     (folder / UNFINISHED).rename(folder / MARKER)
 
@@ -136,7 +136,7 @@ def _write_align(path: Path, scenes: list[Scene]) -> set[str]:
     return digests
 
 
-def _write_jsonl(folder: Path, name: str, scenes: list[Scene]) -> set[str]:
+def write_scenes(folder: Path, name: str, scenes: list[Scene]) -> set[str]:
     """One JSON object a line, images beside it. Returns digests of the images."""
     digests, lines, pngs = set(), [], _paint_all(scenes)
     for place, scene in enumerate(scenes):

@@ -291,10 +291,16 @@ def test_a_checkpoint_that_was_cut_short_is_passed_over(finished, tmp_path):
 
 
 def test_in_bfloat16_what_learns_is_float32_and_resumes_to_the_bit(tmp_path, layout):
-    """The checkpoint's model file is bfloat16; learning.safetensors holds what learns as it was."""
+    """The checkpoint's model file is bfloat16; learning.safetensors holds what learns as it was. The text model rotates by another rule, and
+    long samples have a share of the second stage, both of which go on too."""
     path = write_run(tmp_path, layout=layout)
     mixed = ["model.dtype=bfloat16", "stages.0.trainer.bf16=true", "stages.1.trainer.bf16=true", "evaluation.generate=false"]
+    mixed += ["model.rope={yarn: 2, trained_length: 200}", "stages.1.long={tokens: 40, share: 0.4}"]
     assert train.main([str(path), *mixed]) == 0
+    text = json.loads((tmp_path / "out/config.json").read_text(encoding="utf-8"))["text_config"]
+    mixture = json.loads((tmp_path / "out/provenance.json").read_text(encoding="utf-8"))["mixed"]["finetune"]
+    assert (text["rope_parameters"]["factor"], text["max_position_embeddings"]) == (2.0, 400)
+    assert mixture["long"][0] / sum(samples for samples, *_ in mixture["by_source"].values()) == pytest.approx(0.4, abs=0.1)
     assert {tensor.dtype for tensor in weights(tmp_path / "out").values()} == {torch.bfloat16}
     arguments = ["train.py", str(path), *mixed, f"output_dir={tmp_path}/killed"]
     process = run_in_process(*arguments)

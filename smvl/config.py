@@ -485,6 +485,8 @@ class StageConfig:
         self._check_objective()
         self._check_text_share()
         check_trainer(self.trainer)
+        counted = self.long is None or "max_steps" in self.trainer
+        check(counted, "trainer", sorted(self.trainer), "max_steps, as with `long` an epoch ends where long or short samples do")
 
     @property
     def parts(self) -> list[str]:

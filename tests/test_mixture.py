@@ -299,13 +299,15 @@ def test_one_key_sets_the_share_of_pure_text():
         ("{tokens: 1, share: 0.3}", "stages.0.long.tokens: found 1, expected at least 2"),
         ("{tokens: 9, share: 1}", "stages.0.long.share: found 1.0, expected a share above 0 and below 1"),
         ("{share: 0.3}", "stages.0.long.tokens: missing; this key is required, add it"),
+        ("{tokens: 9, share: 0.3}", "stages.0.trainer: found ['num_train_epochs'], expected max_steps, as with `long` an epoch ends where"),
     ],
 )
 def test_a_share_of_long_samples_that_cannot_be_is_refused_by_its_key(tmp_path, long, message):
-    stage = "name: s\n    mixture: [{path: data}]\n    train: [connector]"
+    stage = "name: s\n    mixture: [{path: data}]\n    train: [connector]\n    trainer: {max_steps: 1}"
     (tmp_path / "r.yaml").write_text(f"model: {{vision: v, text: t}}\nstages:\n  - {stage}\noutput_dir: o\n", encoding="utf-8")
     with pytest.raises(ConfigError) as error:
-        load_config(tmp_path / "r.yaml", [f"stages.0.long={long}"])
+        epochs = ["stages.0.trainer={num_train_epochs: 1}"] if "num_train_epochs" in message else []
+        load_config(tmp_path / "r.yaml", [f"stages.0.long={long}", *epochs])
     assert str(error.value).startswith(message)
 
 

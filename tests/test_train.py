@@ -291,8 +291,8 @@ def test_a_checkpoint_that_was_cut_short_is_passed_over(finished, tmp_path):
 
 
 def test_in_bfloat16_what_learns_is_float32_and_resumes_to_the_bit(tmp_path, layout):
-    """The checkpoint's model file is bfloat16; learning.safetensors holds what learns as it was. The text model rotates by another rule, and
-    long samples have a share of the second stage, both of which go on too."""
+    """The checkpoint's model file is bfloat16; learning.safetensors holds what learns as it was. Another rotation of the text model and a
+    share of long samples go on too."""
     path = write_run(tmp_path, layout=layout)
     mixed = ["model.dtype=bfloat16", "stages.0.trainer.bf16=true", "stages.1.trainer.bf16=true", "evaluation.generate=false"]
     mixed += ["model.rope={yarn: 2, trained_length: 200}", "stages.1.long={tokens: 40, share: 0.4}"]

@@ -1,6 +1,6 @@
 """What each part of a layout is worth: the demo's data and steps, trained in every way below, with one seed after another.
 
-    python -m benchmarks.layout_ablation --out output/ablation           # ten ways, five seeds: five hours on two cores
+    python -m benchmarks.layout_ablation --out output/ablation           # eleven ways, five seeds: six hours on two cores
     python -m benchmarks.layout_ablation --out output/ablation --seeds 1 --way smolvlm --way qwen3_vl
     python -m benchmarks.layout_ablation --out output/ablation --seeds 1 stages.0.trainer.max_steps=20    # any key of the demo's YAML
 
@@ -60,6 +60,7 @@ WAYS = {
     "qwen3_vl": Way(WHOLE, (QWEN3_VL,)),
     "qwen3_vl, DeepStack": Way(WHOLE, (QWEN3_VL, DEEPSTACK)),
     "qwen3_vl, features first": Way(WHOLE, (), True),
+    "qwen3_vl, features first, not aligned": Way(WHOLE, (UNALIGNED,), True),
     "qwen3_vl, features first, DeepStack": Way(WHOLE, (DEEPSTACK,), True),
 }
 PAIRS = [
@@ -70,6 +71,7 @@ PAIRS = [
     ("qwen3_vl", "qwen3_vl, tower frozen"),
     ("qwen3_vl, DeepStack", "qwen3_vl"),
     ("qwen3_vl, features first", "qwen3_vl"),
+    ("qwen3_vl, features first", "qwen3_vl, features first, not aligned"),
     ("qwen3_vl, features first, DeepStack", "qwen3_vl, features first"),
     ("qwen3_vl, features first", "smolvlm"),
 ]

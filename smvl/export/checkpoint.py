@@ -193,7 +193,7 @@ def _check_splitting(settings: dict[str, Any], folder: Path) -> None:
 
 
 def _takes_any_settings(settings: dict[str, Any], folder: Path) -> None:
-    pass
+    """Pictures at their own resolution are cut by one rule everywhere, whatever the bounds."""
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ def _shapes(config: dict[str, Any], prefix: str) -> dict[str, tuple[int, ...]]:
 
 
 def _add_nothing(writer: GGUFWriter, checkpoint: Checkpoint) -> None:
-    pass
+    """A Qwen3 has no settings besides."""
 
 
 _FORMS = {

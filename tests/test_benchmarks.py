@@ -35,6 +35,11 @@ SMALLEST = {
     "gguf_parity": ("--model {checkpoint} --heldout {data} --questions 2 --tokens 2 --kinds F16", f"PyTorch|{NEEDS}"),
     "infer_latency": ("--model {checkpoint} --bits 4 --kinds --tokens 2", r"onnx 4 bits +\d"),
     "kills": ("--kills 1", "1 kills, 1 finished runs, every weight as in the unbroken run"),
+    "layout_ablation": (
+        f"--out {{folder}}/ablation --seeds 1 --jobs 1 --way smolvlm stages.0.trainer.max_steps=1 stages.1.trainer.max_steps=1 "
+        f"evaluation.max_scored=2 evaluation.max_new_tokens=2 {DEMO} {MOVED}",
+        r"\| smolvlm \| 0\.\d{3} \| 0\.\d{3} \| 1 \|",
+    ),
     "loss_memory": ("--length 32 --supervised 4 --width 8 --repeats 1", "supervised, in chunks .* loss"),
     "memory_budget": ("--model {checkpoint} --budgets 1GB 1MB --most-read 8", r"(?s)torch, float32 +\d.*refused: no form"),
     "memory_forecast": ("--only align --steps 1", r"align +[\d,]+ +[\d,]+ +-?\d"),

@@ -115,9 +115,7 @@ def ask(folder: Path, rope: Mapping[str, Any] | None, files: Sequence[Path]) -> 
 # ---- training --------------------------------------------------------------------------------------------------------------------
 
 
-def recipe(
-    model: Path, rope: Mapping[str, Any] | None, short: Path, pages: Path, steps: int, tokens: Sequence[int]
-) -> dict[str, Any]:
+def recipe(model: Path, rope: Mapping[str, Any] | None, short: Path, pages: Path, steps: int, tokens: Sequence[int]) -> dict[str, Any]:
     """A stage on short conversations and on long ones, from a checkpoint on.
 
     Args:
@@ -205,8 +203,8 @@ def compare(options: argparse.Namespace, folder: Path) -> str:
     threads = max(1, (os.cpu_count() or 1) // options.jobs)
 
     def train_way(way: str) -> Path:
-        tree = {"seed": options.seed} | recipe(options.model.resolve(), ways[way], options.short.resolve(), pages, options.steps, trained_tokens)
-        return train(tree, folder / way, threads)
+        tree = recipe(options.model.resolve(), ways[way], options.short.resolve(), pages, options.steps, trained_tokens)
+        return train({**tree, "seed": options.seed}, folder / way, threads)
 
     found = {way: [(f"{describe(ways[way])}, not trained", ask(options.model, ways[way], files))] for way in options.ways}
     if options.steps:

@@ -461,7 +461,7 @@ class StageConfig:
     text_share: float | None = None
     """Share of the sources with `text: true` together; their weights then count among themselves. null: weights decide alone."""
     long: LongConfig | None = None
-    """Share of long samples; null: as they come."""
+    """Share of long samples; then weights and `text_share` say how often sources are looked into. null: as they come."""
     objective: Objective = ANSWERS
     """What is learned: `answers`, or before them `vision_features` (layout qwen3_vl): what the donor's encoder sees in the pictures."""
     train: list[str]

@@ -84,7 +84,8 @@ def overrides_of(way: Way, seed: int, output_dir: Path, others: Sequence[str]) -
     """Of the way's recipe: nothing is saved or drawn, and no run is ended because it sees little, which is what is asked."""
     unsaved = [f"stages.{stage}.trainer.{setting}" for stage in range(2 + way.learns_features) for setting in UNSAVED]
     plain = [f"seed={seed}", f"output_dir={output_dir}", "data.scenes=null", "tracking.mode=disabled", "sight.stop_when_blind=null"]
-    return [*others, *way.overrides, *unsaved, *plain]
+    given = {each.split("=")[0] for each in others}
+    return [*others, *(each for each in [*way.overrides, *unsaved, *plain] if each.split("=")[0] not in given)]
 
 
 def score(name: str, seed: int, out: Path, threads: int, others: Sequence[str]) -> dict[str, float]:

@@ -114,7 +114,7 @@ def test_whoever_traces_goes_on_tracing(processor):
         seen.append(event)
 
     before = sys.gettrace()
-    processor.chat_template = "好"
+    processor.chat_template = official_chat_template()
     sys.settrace(trace)
     try:
         processor.lay_out(MESSAGES)

@@ -134,7 +134,7 @@ def test_a_value_of_another_kind_is_told_in_one_line_that_names_the_folder(folde
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("checkpoint/processor_config.json", "checkpoint has no processor_config.json; copy the folder whole."),
+        ("checkpoint/processor_config.json", "cannot be loaded: it has no processor_config.json with image_seq_len; copy the folder whole"),
         ("checkpoint/tokenizer.json", "checkpoint has no tokenizer.json; copy the folder whole."),
         ("checkpoint/generation_config.json", "generation_config.json: eos_token_id is []; expected ids of tokens."),
         ("text/tokenizer.json", "has 1 tokens; expected tokenizer.json and tokenizer_config.json. Download the folder again."),

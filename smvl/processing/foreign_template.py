@@ -8,7 +8,8 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from smvl.processing.laid_out import is_image_part
+from smvl.layouts.tokens import IMAGE_TOKEN
+from smvl.processing.laid_out import count_images, is_image_part
 from smvl.processing.rendering import ChatTemplateError, render
 
 Write = Callable[[Sequence[dict[str, Any]], list[Any] | None], str]
@@ -34,6 +35,16 @@ def _parts(content: Any) -> list[Any]:
     if isinstance(content, list) and content:
         return [{"type": "image"} if is_image_part(part) else part for part in content]
     return [{"type": "text", "text": content or ""}]
+
+
+def check_images_shown(messages: Sequence[dict[str, Any]], rendered: str) -> None:
+    """Raise `ChatTemplateError` unless each image stands in what was written, once."""
+    written, asked = rendered.count(IMAGE_TOKEN), sum(map(count_images, messages))
+    if written != asked:
+        raise ChatTemplateError(
+            f"the chat template writes {written} images where the messages hold {asked}; expected each of them once. It may pass over "
+            "a role, or be made for another model."
+        )
 
 
 def check_shown(write: Write, messages: Sequence[dict[str, Any]], tools: list[Any] | None, rendered: str) -> None:

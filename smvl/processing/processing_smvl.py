@@ -38,7 +38,7 @@ from smvl.processing.chat_template import (
 )
 from smvl.processing.control_text import ControlText, GuardedText
 from smvl.processing.exported import has_smolvlm_names, restore_smolvlm_names, with_own_names
-from smvl.processing.foreign_template import check_shown, in_parts, reads_strings
+from smvl.processing.foreign_template import check_images_shown, check_shown, in_parts, reads_strings
 from smvl.processing.images import read_image
 from smvl.processing.laid_out import (
     EARLY_TURNS_DROPPED,
@@ -257,22 +257,18 @@ class SmVLMProcessor(ProcessorMixin):
         def write(messages: Sequence[dict[str, Any]], tools: list[Any] | None) -> str:
             return render(self.tokenizer, self.chat_template, is_own=is_own, conversation=messages, tools=tools, **options)
 
+        messages = guarded.messages
         try:
             if is_own:
-                check_roles(guarded.messages)
-                rendered = write(guarded.messages, guarded.tools)
-            else:
-                messages = guarded.messages if self._reads_strings else in_parts(guarded.messages)
-                rendered = write(messages, guarded.tools)
+                check_roles(messages)
+            elif not self._reads_strings:
+                messages = in_parts(messages)
+            rendered = write(messages, guarded.tools)
+            check_images_shown(messages, rendered)
+            if not is_own:
                 check_shown(write, messages, guarded.tools, rendered)
         except ChatTemplateError as error:  # it may quote the messages
             raise ChatTemplateError(str(error).translate(guarded.originals)) from error
-        written, asked = rendered.count(IMAGE_TOKEN), sum(map(count_images, guarded.messages))
-        if written != asked:
-            raise ChatTemplateError(
-                f"the chat template writes {written} images where the messages hold {asked}; expected each of them once. It may pass over "
-                "a role, or be made for another model."
-            )
         return rendered
 
     @property

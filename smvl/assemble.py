@@ -13,7 +13,7 @@ from smvl.layouts.find_model import layout_of
 from smvl.layouts.settings import DEFAULT_LAYOUT, LAYOUT_KEYS, LayoutName
 from smvl.layouts.smolvlm.position_table import narrow_positions
 from smvl.layouts.smolvlm.splice import take_projector
-from smvl.layouts.splice import outline_model, splice_model
+from smvl.layouts.splice import SPLICERS, outline_model, splice_model
 from smvl.layouts.splicing import Projector, SpliceOptions
 from smvl.model.config_values import check_values
 from smvl.model.donors import DonorError, VisionDonor, check_donor_folder, check_text_donor, read_vision_donor
@@ -26,7 +26,8 @@ from smvl.processing.processing_smvl import SmVLMProcessor
 from smvl.settings_files import MODEL_FILES, check_folder, check_objects, read_object
 
 _SIZES = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size"}
-_SIZES |= {"max_position_embeddings", "image_size", "patch_size", "num_channels"}
+_SIZES |= {"max_position_embeddings", "image_size", "patch_size", "num_channels", "depth", "num_heads", "in_channels"}
+_SIZES |= {"spatial_merge_size", "temporal_patch_size", "num_position_embeddings", "out_hidden_size"}
 
 
 class CheckpointError(ValueError):
@@ -132,6 +133,7 @@ def _donor_and_processor(
     """What is read of two donors before their weights, and the ids of the tokens that the text donor's tokenizer did not have."""
     donor = read_vision_donor(vision)
     check_text_donor(text)
+    SPLICERS[layout].check_tower(donor)
     encoder, tile = sides_of(donor, scale_factor), image.get("tile")
     if tile not in (None, encoder.tile):
         raise DonorError(
@@ -175,6 +177,8 @@ def load_checkpoint(
             f"{processor.image_token_id}. The model would not see; take the tokenizer and config.json of one checkpoint."
         )
     _check_fits(Path(folder), model, processor)
+    if model.generation_config.suppress_tokens is None:  # as others publish their models: a marker is an input, not a word
+        model.generation_config.suppress_tokens = processor.marker_ids
     return model.eval(), processor
 
 

@@ -29,6 +29,7 @@ from smvl.assemble import load_checkpoint, splice
 from smvl.export.command import main as export
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
+from smvl.infer.torch_model import TorchModel
 from smvl.layouts.find_model import layout_of
 from smvl.model.donors import DonorError, load_tower, read_vision_donor
 from smvl.processing.load import load_processor
@@ -238,6 +239,51 @@ def test_it_is_finetuned_and_evaluated_and_stays_what_it_is(folder, finetuned):
     assert changed and all(".layers." in name and "proj.weight" in name for name in changed)
     sizes = [image.size[::-1] for image in pictures(2)]
     assert after[1].lay_out(conversation(2, "圆"), sizes) == before[1].lay_out(conversation(2, "圆"), sizes)
+
+
+def test_a_row_that_the_template_does_not_show_is_put_aside_and_the_others_are_trained_on(layout, folder, tmp_path):
+    rows = write_json_lines(tmp_path / "data").read_text(encoding="utf-8").splitlines()
+    call = {"type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+    asked = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "", "tool_calls": [call]}]
+    rows.append(json.dumps({"id": "call", "messages": asked, "tools": [TOOL]}))
+    (tmp_path / "data/colours.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    data = [{"source": "jsonl", "path": str(tmp_path / "data/colours.jsonl")}]
+    stage = {"name": "own", "mixture": data, "train": ["connector"], "trainer": {**TRAINER, "max_steps": 2, "save_steps": 2}}
+    config = {"model": {"checkpoint": str(folder)}, "data": {"max_length": 512, "workers": 0}, "stages": [stage]}
+    config |= {"tracking": {"mode": "disabled"}, "sight": {"stop_when_blind": None}, "output_dir": str(tmp_path / "out")}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    assert train.main([str(tmp_path / "run.yaml")]) == 0
+    path = tmp_path / "out/quarantine.jsonl"
+    found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    assert [(entry["id"], entry["rule"]) for entry in found] == ([("24", "chat template")] if layout == "smolvlm" else [])
+
+
+def test_a_marker_is_never_written(folder, layout):
+    """As published, no generation_config.json forbids it, and a picture's token without a picture ends every reading."""
+    model, processor = load_checkpoint(folder)
+    assert processor.image_token_id in model.generation_config.suppress_tokens
+    engine = Engine(TorchModel(model), processor)
+    with torch.no_grad():
+        for row in processor.marker_ids:  # what would be written, if it could
+            model.get_output_embeddings().weight[row] = 100 * model.get_output_embeddings().weight.mean(dim=0)
+    answers = engine.answer([Request(conversation(0), [])], max_new_tokens=16)
+    assert not set(answers[0].token_ids) & set(processor.marker_ids)
+
+
+def test_thinking_is_the_templates_own_affair(folder, tmp_path, capsys):
+    data = [{"source": "jsonl", "path": str(write_json_lines(tmp_path / "data"))}]
+    stage = {"name": "own", "mixture": data, "train": ["connector"], "trainer": {**TRAINER, "max_steps": 2}, "prompts": {"thinking": True}}
+    config = {"model": {"checkpoint": str(folder)}, "data": {"workers": 0}, "stages": [stage], "output_dir": str(tmp_path / "out")}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    for options in ([], ["--dry-run"]):
+        assert train.main([str(tmp_path / "run.yaml"), *options]) == 1
+        assert "decides whether prompts think. Set stages.N.prompts.thinking: false." in capsys.readouterr().err
+
+
+def test_strings_reach_the_model_in_hugging_faces_own_way_too(folder):
+    processor = load_processor(folder)
+    for messages in ([{"role": "user", "content": WORDS}], [[{"role": "user", "content": WORDS}]]):
+        assert WORDS in str(processor.apply_chat_template(messages, add_generation_prompt=True))
 
 
 def test_what_is_saved_has_the_names_that_it_came_with(folder, finetuned):

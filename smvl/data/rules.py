@@ -28,6 +28,7 @@ RULES = {
     "no answer": "the last message is not the assistant's: cut the conversation behind its last answer",
     "empty answer": "an assistant's message has neither text nor a tool call, but thinking at most: write the answer, or leave the row out",
     "nothing supervised": "no token of the row is asked of the model: an answer must hold more than its markers",
+    "chat template": "the model's chat template leaves out tools, a call or a message, or refuses the row: take them or the row out",
     "too long": "the last turn alone, with one tile an image, is over data.max_length or data.max_tiles, or the row is endless: cut it",
     # tools
     "tools form": "the tools are not a list of function schemas, or stand under a name that is not read: write OpenAI's form in `tools`",

@@ -60,7 +60,10 @@ class Target:
         if self.name == "smolvlm":
             return write_own_checkpoint(checkpoint, out)
         with as_own_checkpoint(checkpoint) as own:
-            _WRITERS[self.name](own, out, self)
+            try:
+                _WRITERS[self.name](own, out, self)
+            except ValueError as error:  # of the copy, as it may be, said of the folder
+                raise ValueError(str(error).replace(str(own), str(checkpoint))) from error
 
 
 def _check_layout(checkpoint: Path, target: Target) -> None:

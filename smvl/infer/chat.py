@@ -69,7 +69,7 @@ class Conversation:
         """Attach an image to the next question. It is decoded now, so that it stays what it is.
 
         Raises:
-            ImageError: the image cannot be read; the conversation is as it was.
+            ValueError: the image cannot be read, or shown to the model; the conversation is as it was.
         """
         self.images.append(self._engine.read_image(source))
         return self.images[-1]

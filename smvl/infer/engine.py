@@ -152,10 +152,12 @@ class Engine:
         """Decode an image; within a memory budget also scale it down to what the model is shown of it, which is all that is kept then.
 
         Raises:
-            ImageError: it cannot be read, or has more pixels than the budget allows.
+            ValueError: it cannot be read, or cannot be shown to the model, or has more pixels than the budget allows.
         """
         if self.plan is None:
-            return read_image(source)
+            image = read_image(source)
+            self.processor.pictures.plan(image.height, image.width)  # an error now, and not with every question
+            return image
         if not isinstance(source, Image.Image):
             _check_pixels(source, self.plan)
             if self.plan.use.one_at_a_time:

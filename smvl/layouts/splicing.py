@@ -43,6 +43,10 @@ class SpliceOptions:
 class Splicer(Protocol):
     """How one layout joins a vision encoder and a text model."""
 
+    def check_tower(self, vision: VisionDonor) -> None:
+        """Raise `DonorError` for an encoder that the layout has not."""
+        ...
+
     def check(self, vision: VisionDonor, text_config: PreTrainedConfig, options: SpliceOptions) -> None:
         """Raise `DonorError` for donors or options that the layout cannot join, before any weight is read."""
         ...

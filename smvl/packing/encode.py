@@ -13,6 +13,7 @@ from smvl.data.sample import Sample, SampleError
 from smvl.processing.images import ImageError, check_shape, image_header, image_name, read_image
 from smvl.processing.laid_out import FIRST_FRAMES, LaidOut, TooLongError
 from smvl.processing.processing_smvl import SmVLMProcessor
+from smvl.processing.rendering import ChatTemplateError
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class Encoder:
             )
         except TooLongError as error:
             raise SampleError("too long", str(error)) from error
+        except ChatTemplateError as error:
+            raise SampleError("chat template", str(error)) from error
         if not laid_out.num_supervised:
             raise SampleError("nothing supervised", "no token of this sample is asked of the model")
         return laid_out

@@ -8,7 +8,7 @@ import bisect
 import functools
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -109,6 +109,12 @@ class SmVLMProcessor(ProcessorMixin):
         """Ids of the markers whose rows of the embedding no donor has trained; those of other tokens that Qwen3 has stay as they are."""
         return tuple(self.tokenizer.convert_tokens_to_ids(list(self.pictures.trained_tokens)))
 
+    @property
+    def marker_ids(self) -> list[int]:
+        """Ids of all markers that stand around and for pictures."""
+        known = self.tokenizer.get_added_vocab()
+        return sorted(known[token] for token in self.pictures.special_tokens if token in known)
+
     def limit_images(
         self,
         *,
@@ -138,7 +144,9 @@ class SmVLMProcessor(ProcessorMixin):
         Raises:
             ValueError: they shall think, but the template is another project's, which decides for itself.
         """
-        if thinks or is_own_template(self.chat_template):
+        if thinks and not is_own_template(self.chat_template):
+            raise ValueError("the checkpoint's own chat template decides whether prompts think. Set stages.N.prompts.thinking: false.")
+        if is_own_template(self.chat_template):
             self.chat_template = with_thinking_default(self.chat_template, thinks)
 
     # ---- conversations: the project's own way in -------------------------------------------------------------------------------
@@ -261,7 +269,7 @@ class SmVLMProcessor(ProcessorMixin):
         try:
             if is_own:
                 check_roles(messages)
-            elif not self._reads_strings:
+            elif not self._reads_strings(self.chat_template):
                 messages = in_parts(messages)
             rendered = write(messages, guarded.tools)
             check_images_shown(messages, rendered)
@@ -271,12 +279,11 @@ class SmVLMProcessor(ProcessorMixin):
             raise ChatTemplateError(str(error).translate(guarded.originals)) from error
         return rendered
 
-    @property
-    def _reads_strings(self) -> bool:
-        """Whether the chat template, which may be exchanged at any time, reads content that is a string."""
-        if self.chat_template not in self._reading_strings:
-            self._reading_strings = {self.chat_template: reads_strings(self.tokenizer, self.chat_template)}
-        return self._reading_strings[self.chat_template]
+    def _reads_strings(self, template: str) -> bool:
+        """Whether a chat template, which may be exchanged at any time, reads content that is a string."""
+        if template not in self._reading_strings:
+            self._reading_strings = {template: reads_strings(self.tokenizer, template)}
+        return self._reading_strings[template]
 
     def _fit_pictures(
         self, rendered: str, originals: dict[int, str], sizes: Sequence[tuple[int, int]], max_length: int | None, max_units: int | None
@@ -298,6 +305,14 @@ class SmVLMProcessor(ProcessorMixin):
         return None
 
     # ---- Hugging Face's own way in ---------------------------------------------------------------------------------------------
+
+    def apply_chat_template(self, conversation: Any, chat_template: str | None = None, **options: Any) -> Any:
+        """As every Hugging Face processor has it; content that is a string is made a part where the template reads nothing else."""
+        template = chat_template or self.chat_template
+        if not is_own_template(template) and not self._reads_strings(template):
+            several = bool(conversation) and not isinstance(conversation[0], Mapping)
+            conversation = [in_parts(each) for each in conversation] if several else in_parts(conversation)
+        return super().apply_chat_template(conversation, chat_template, **options)
 
     def __call__(
         self,
@@ -400,7 +415,7 @@ class SmVLMProcessor(ProcessorMixin):
             check_objects(folder, PROCESSOR_FILES)
             refuse_other_models(folder)
             with with_own_names(folder) if has_smolvlm_names(folder) else nullcontext(Path(folder)) as source:
-                processor = cls._read(source, **kwargs)
+                processor = _read_as(folder, source, cls._read, **kwargs)
             processor.tokenizer.name_or_path = str(folder)
             processor.pictures.check_against_config(object_in(Path(folder) / "config.json"))
             _try_template(processor)
@@ -410,7 +425,10 @@ class SmVLMProcessor(ProcessorMixin):
     def _read(cls, folder: Path, **kwargs: Any) -> Self:
         """Its parts, each in the class that is known to work here: transformers would choose by what else is installed."""
         _check_files(folder)
-        image_processor = read_image_processor(folder)
+        try:
+            image_processor = read_image_processor(folder)
+        except OSError as error:
+            raise ValueError("it has no preprocessor_config.json; copy the folder whole") from error
         settings, _ = cls.get_processor_dict(folder, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **kwargs)
         needed = pictures_of(image_processor, None).processor_settings
@@ -460,6 +478,14 @@ def _try_template(processor: SmVLMProcessor) -> None:
     """Raise `ValueError` unless the chat template shows a picture where it stands; a damaged one may leave it out."""
     asked = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "?"}]}
     processor.lay_out([asked], [processor.pictures.example_size], add_generation_prompt=True)
+
+
+def _read_as(folder: str | Path, copy: Path, read: Callable[..., SmVLMProcessor], **options: Any) -> SmVLMProcessor:
+    """Read a copy; what is wrong with it is said of the folder."""
+    try:
+        return read(copy, **options)
+    except SettingsFileError as error:
+        raise SettingsFileError(str(error).replace(str(copy), str(folder))) from error
 
 
 def _check_files(folder: Path) -> None:

@@ -33,6 +33,7 @@ class PlannedStage:
         self.config, self.stage, self.model, self.processor, self.quarantine = config, stage, model, processor, quarantine
         state = process_state()
         self.device, self.num_processes = state.device, state.num_processes
+        processor.think_by_default(stage.prompts.thinking)
         self.encoder = Encoder(processor, config.data.max_length, config.data.max_units)
         self.sampler = self._open_sampler()
         max_steps = count_steps(stage, self.sampler, num_processes=self.num_processes)

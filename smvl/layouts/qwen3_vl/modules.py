@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from smvl.layouts.modules import Shapes
 from smvl.layouts.qwen3_vl.patches import NUM_AXES
 from smvl.layouts.qwen3_vl.teacher import VisionTeacher
-from smvl.layouts.qwen3_vl.tower import encode_patches, shapes_of, use_packed_vision
+from smvl.layouts.qwen3_vl.tower import HEADS_EXPECTED, encode_patches, shapes_of, use_packed_vision
 from smvl.model.donors import QWEN_TOWERS, load_tower, read_vision_donor
 
 
@@ -46,6 +46,9 @@ class Qwen3VLLayout:
                 f"config.json takes features for DeepStack from the layers {taps}; expected layers of the vision encoder in rising order. "
                 "Restore config.json."
             )
+        vision = model.config.vision_config
+        if vision.hidden_size % (4 * vision.num_heads):
+            return f"config.json gives the vision encoder {vision.num_heads} heads in {vision.hidden_size} dimensions. {HEADS_EXPECTED}"
         section, pairs = model.get_decoder().rotary_emb.mrope_section, text.head_dim // 2
         is_right = isinstance(section, list | tuple) and len(section) == 3 and all(type(each) is int and each >= 0 for each in section)
         if is_right and sum(section) == pairs and 3 * max(section[1:]) <= pairs:

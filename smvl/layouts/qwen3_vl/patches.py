@@ -25,6 +25,8 @@ NUM_AXES = 4
 """Of positions: the token's own number, which keeps packed samples apart, then time, height and width."""
 MOST_SIDE = 4096
 """Of a patch in pixels."""
+MOST_ASPECT = 200
+"""Of the longer side to the shorter, as the stock processor has it."""
 VIDEO_PIXELS = {"shortest_edge": 4096, "longest_edge": 25165824}
 
 
@@ -109,7 +111,8 @@ class PatchPictures:
             if value is not None:
                 raise ValueError(f"found {name} {value!r}, but this model sees pictures at their own resolution. Set the most pixels.")
         size = self.image_processor.size
-        least, most = min_pixels or size["shortest_edge"], max_pixels or size["longest_edge"]
+        least = size["shortest_edge"] if min_pixels is None else min_pixels
+        most = size["longest_edge"] if max_pixels is None else max_pixels
         check_pixels(least, most, self.factor)
         self.image_processor.size = {"shortest_edge": least, "longest_edge": most}
 
@@ -122,6 +125,11 @@ class PatchPictures:
         return finest if grid.shape == finest.shape else grid
 
     def _grid(self, height: int, width: int, pixels: int) -> PatchGrid:
+        if max(height, width) > MOST_ASPECT * min(height, width):
+            raise ValueError(
+                f"found a picture of {width} x {height} pixels, more than {MOST_ASPECT} times as long as wide, which this model cannot be "
+                "shown. Cut it into pieces."
+            )
         least, patch = min(pixels, self.image_processor.size["shortest_edge"]), self.image_processor.patch_size
         rows, columns = (side // patch for side in smart_resize(height, width, self.factor, least, pixels))
         return PatchGrid(rows, columns, pixels)

@@ -15,6 +15,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, Qwen3VLConfig, Qwen3
 
 from smvl.layouts.qwen3_vl.alignment import align_to_rotation, rotation_error
 from smvl.layouts.qwen3_vl.patches import FRAMES, MERGE
+from smvl.layouts.qwen3_vl.tower import HEADS_EXPECTED
 from smvl.layouts.splicing import REPORT, SpliceOptions, describe_text, size_of_words, start_linears
 from smvl.model.donors import QWEN_TOWERS, DonorError, VisionDonor
 
@@ -28,6 +29,20 @@ _TEXT_TYPE = "qwen3"
 class Qwen3VLSplicer:
     """As `smvl.layouts.splicing.Splicer`."""
 
+    def check_tower(self, vision: VisionDonor) -> None:
+        config, is_native = vision.config, vision.family is QWEN_TOWERS
+        heads = config.num_heads if is_native else config.num_attention_heads
+        if config.hidden_size % (4 * heads):
+            raise DonorError(
+                f"the vision encoder in {vision.folder} has {heads} heads in {config.hidden_size} dimensions. {HEADS_EXPECTED}"
+            )
+        found = (config.spatial_merge_size, config.temporal_patch_size) if is_native else (MERGE, FRAMES)
+        if found != (MERGE, FRAMES):
+            raise DonorError(
+                f"the vision encoder in {vision.folder} merges squares of {found[0]} patches a side out of {found[1]} frames; expected "
+                f"{MERGE} and {FRAMES}, as Qwen3-VL has them."
+            )
+
     def check(self, vision: VisionDonor, text_config: PreTrainedConfig, options: SpliceOptions) -> None:
         if text_config.model_type != _TEXT_TYPE:
             raise DonorError(
@@ -36,7 +51,7 @@ class Qwen3VLSplicer:
             )
         if getattr(text_config, "use_sliding_window", False):
             raise DonorError("the text donor attends within a sliding window, which layout qwen3_vl has not. Set model.layout: smolvlm.")
-        _check_tower(vision)
+        self.check_tower(vision)
         depth = getattr(vision.config, vision.family.depth)
         taps, layers = options.deepstack, text_config.num_hidden_layers
         if list(taps) != sorted(set(taps)) or not all(0 <= tap < depth for tap in taps) or len(taps) > layers:
@@ -91,24 +106,6 @@ class Qwen3VLSplicer:
                 merger.linear_fc2.weight.zero_()
         total = sum(each.numel() for each in parameters)
         logger.info("Newly made: %s of the %s parameters of %d mergers.", f"{num_new:,}", f"{total:,}", len(mergers))
-
-
-def _check_tower(vision: VisionDonor) -> None:
-    """Raise `DonorError` for an encoder that layout qwen3_vl has not."""
-    config = vision.config
-    if vision.family is QWEN_TOWERS:
-        found = (config.spatial_merge_size, config.temporal_patch_size)
-        if found != (MERGE, FRAMES):
-            raise DonorError(
-                f"the vision encoder in {vision.folder} merges squares of {found[0]} patches a side out of {found[1]} frames; expected "
-                f"{MERGE} and {FRAMES}, as Qwen3-VL has them."
-            )
-        return
-    head_size = config.hidden_size // config.num_attention_heads
-    if head_size % 4:
-        raise DonorError(
-            f"heads of the vision encoder in {vision.folder} have {head_size} dimensions; a rotation in two axes needs a multiple of 4."
-        )
 
 
 def native_tensors(tower: nn.Module, visual: nn.Module) -> dict[str, torch.Tensor]:

@@ -19,6 +19,7 @@ from smvl.layouts.modules import Shapes
 from smvl.layouts.qwen3_vl.stock_patches import merge_order
 from smvl.model.packed_attention import attend_in_pictures, attend_in_pictures_at_once, pictures_at_once
 
+HEADS_EXPECTED = "Expected as many to each, a multiple of 4, as they turn in two axes. Restore config.json."
 _KEPT_SHAPES = 512
 
 

@@ -25,12 +25,15 @@ _MODEL_CLASSES = {
 class SmolVLMSplicer:
     """As `smvl.layouts.splicing.Splicer`."""
 
-    def check(self, vision: VisionDonor, text_config: PreTrainedConfig, options: SpliceOptions) -> None:
+    def check_tower(self, vision: VisionDonor) -> None:
         if vision.family is not SIGLIP_TOWERS:
             raise DonorError(
                 f"the vision encoder in {vision.folder} is a {vision.kind}'s, which sees pictures at their own resolution, and layout "
                 "smolvlm cuts them into tiles. Set model.layout: qwen3_vl, or take a SmolVLM, Idefics3 or SigLIP folder."
             )
+
+    def check(self, vision: VisionDonor, text_config: PreTrainedConfig, options: SpliceOptions) -> None:
+        self.check_tower(vision)
         vision.scale_factor(options.scale_factor)
 
     def assemble(self, vision: VisionDonor, tower: nn.Module, language_model: PreTrainedModel, options: SpliceOptions) -> PreTrainedModel:

@@ -47,7 +47,7 @@ def load_whole(
             folder,
             config=config,
             trust_remote_code=False,
-            dtype=dtype,
+            dtype="auto" if is_float8 else dtype,  # the same numbers, whatever they are kept in
             attn_implementation=attention,
             local_files_only=True,
             use_safetensors=True,
@@ -55,7 +55,7 @@ def load_whole(
             ignore_mismatched_sizes=True,  # they are reported, and refused below with their names
             output_loading_info=True,
         )
-    if is_float8 and dtype != "auto":  # transformers reads what was rounded as bfloat16, whatever it is asked for
+    if is_float8 and dtype != "auto":
         model = model.to(getattr(torch, dtype) if isinstance(dtype, str) else dtype)
     kinds = ("missing_keys", "unexpected_keys", "mismatched_keys")
     if faults := [f"{kind} {first_names(sorted(map(str, report[kind])))}" for kind in kinds if report[kind]]:

@@ -167,6 +167,7 @@ def test_a_recipe_that_says_no_rotation_is_refused_by_its_key(tmp_path, rope, me
     ("rope", "message"),
     [
         ("{theta: 1e4}", "theta is 10000, but the text model's own is 1e\\+06; a smaller base makes contexts shorter"),
+        ("{theta: 2e6, length: 256}", "length is 256, but the text model reads 32,768 tokens as it is, and theta is for more"),
         ("{yarn: 2, trained_length: 50000}", "trained_length is 50,000, but by its config.json the text model reads 32,768 tokens"),
         ("{yarn: 2, length: 70000}", "length is 70,000, but yarn 2 reaches 65,536 positions, and here every token is one"),
     ],

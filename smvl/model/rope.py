@@ -54,6 +54,11 @@ def change_rope(
                 f"theta is {theta:g}, but the text model's own is {found['rope_theta']:g}; a smaller base makes contexts shorter. Give a "
                 "larger one, or leave model.rope out."
             )
+        if length is not None and length < text.max_position_embeddings:
+            raise RopeError(
+                f"length is {length:,}, but the text model reads {text.max_position_embeddings:,} tokens as it is, and theta is for more. "
+                "Leave length out, or raise it."
+            )
         changed = {**kept, "rope_type": "default", "rope_theta": theta}
         length = length or max(text.max_position_embeddings, max_length)
     else:

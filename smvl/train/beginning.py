@@ -65,7 +65,7 @@ def _with_its_rope(
     if config.data.max_length > most:
         logger.warning(
             "data.max_length is %s, but by its config.json the text model reads %s tokens, and other runtimes will refuse longer prompts. "
-            "Give model.rope, as train.yaml explains it, or lower data.max_length.",
+            "Let model.rope reach as far, as train.yaml explains it, or lower data.max_length.",
             *(f"{number:,}" for number in (config.data.max_length, most)),
         )
     return model, processor

@@ -162,7 +162,7 @@ def ways_of(tokens: int, positions: int, theta: float) -> dict[str, dict[str, An
     stretched = {"yarn": float(factor), "trained_length": TRAINED_LENGTH}
     return {
         "own": None,
-        "theta": {"theta": theta * RAISE, "length": length},
+        "theta": {"theta": theta * RAISE},
         "yarn": stretched if positions == tokens else {**stretched, "length": length},
     }
 

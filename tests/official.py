@@ -51,6 +51,22 @@ _QWEN3_VL_PIXELS = {
 }
 
 
+_QWEN_VISION = {
+    "depth": 2,
+    "hidden_act": "gelu_pytorch_tanh",
+    "hidden_size": 24,
+    "in_channels": 3,
+    "initializer_range": 0.02,
+    "intermediate_size": 32,
+    "num_heads": 2,
+    "num_position_embeddings": 16,
+    "out_hidden_size": 48,
+    "patch_size": 16,
+    "spatial_merge_size": 2,
+    "temporal_patch_size": 2,
+}
+
+
 def save_qwen3_vl(folder: Path, *, max_pixels: int = 64 * 64, shards: bool = False, seed: int = 0) -> Path:
     """A Qwen3-VL-2B in small; `max_pixels` in the place of the published 16.8 million, so that tests take seconds."""
     folder.mkdir(parents=True)
@@ -79,22 +95,7 @@ def save_qwen3_vl(folder: Path, *, max_pixels: int = 64 * 64, shards: bool = Fal
         "use_cache": True,
         "vocab_size": len(tokenizer) + 32,
     }
-    vision = {
-        "deepstack_visual_indexes": [0],
-        "depth": 2,
-        "hidden_act": "gelu_pytorch_tanh",
-        "hidden_size": 24,
-        "in_channels": 3,
-        "initializer_range": 0.02,
-        "intermediate_size": 32,
-        "model_type": "qwen3_vl",
-        "num_heads": 2,
-        "num_position_embeddings": 16,
-        "out_hidden_size": 48,
-        "patch_size": 16,
-        "spatial_merge_size": 2,
-        "temporal_patch_size": 2,
-    }
+    vision = {**_QWEN_VISION, "deepstack_visual_indexes": [0], "model_type": "qwen3_vl"}
     config = {
         "architectures": ["Qwen3VLForConditionalGeneration"],
         "image_token_id": ids["image_pad"],
@@ -209,22 +210,7 @@ def save_smolvlm2(folder: Path, *, longest_edge: int = 64, seed: int = 0) -> Pat
 def save_qwen3_5(folder: Path, *, seed: int = 0) -> Path:
     """Of a Qwen3.5-0.8B what a vision donor needs: config.json, and weights of which those of the encoder are all there."""
     folder.mkdir(parents=True)
-    vision = {
-        "deepstack_visual_indexes": [],
-        "depth": 2,
-        "hidden_act": "gelu_pytorch_tanh",
-        "hidden_size": 24,
-        "in_channels": 3,
-        "initializer_range": 0.02,
-        "intermediate_size": 32,
-        "model_type": "qwen3_5",
-        "num_heads": 2,
-        "num_position_embeddings": 16,
-        "out_hidden_size": 48,
-        "patch_size": 16,
-        "spatial_merge_size": 2,
-        "temporal_patch_size": 2,
-    }
+    vision = {**_QWEN_VISION, "deepstack_visual_indexes": [], "model_type": "qwen3_5"}
     text = {"model_type": "qwen3_5_text", "hidden_size": 48, "num_hidden_layers": 4, "vocab_size": 512, "head_dim": 16}
     config = {"architectures": ["Qwen3_5ForConditionalGeneration"], "model_type": "qwen3_5", "text_config": text, "vision_config": vision}
     _write(folder / "config.json", config)

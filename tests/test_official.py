@@ -258,16 +258,18 @@ def test_a_row_that_the_template_does_not_show_is_put_aside_and_the_others_are_t
     assert [(entry["id"], entry["rule"]) for entry in found] == ([("24", "chat template")] if layout == "smolvlm" else [])
 
 
-def test_a_marker_is_never_written(folder, layout):
+def test_a_marker_is_never_written(folder):
     """As published, no generation_config.json forbids it, and a picture's token without a picture ends every reading."""
-    model, processor = load_checkpoint(folder)
-    assert processor.image_token_id in model.generation_config.suppress_tokens
-    engine = Engine(TorchModel(model), processor)
-    with torch.no_grad():
-        for row in processor.marker_ids:  # what would be written, if it could
-            model.get_output_embeddings().weight[row] = 100 * model.get_output_embeddings().weight.mean(dim=0)
-    answers = engine.answer([Request(conversation(0), [])], max_new_tokens=16)
-    assert not set(answers[0].token_ids) & set(processor.marker_ids)
+    model, processor = load_checkpoint(folder, dtype="float32")
+    asked = [Request(conversation(0), [])]
+    [first] = Engine(TorchModel(model), processor).answer(asked, max_new_tokens=1)[0].token_ids
+    with torch.no_grad():  # what would be written, if it could
+        model.get_output_embeddings().weight[processor.marker_ids] = 100 * model.get_output_embeddings().weight[first]
+    written = Engine(TorchModel(model), processor).answer(asked, max_new_tokens=16)[0].token_ids
+    assert written[0] == first and not set(written) & set(processor.marker_ids)
+    model.generation_config.suppress_tokens = []
+    [unbound] = Engine(TorchModel(model), processor).answer(asked, max_new_tokens=1)[0].token_ids
+    assert unbound in processor.marker_ids
 
 
 def test_thinking_is_the_templates_own_affair(folder, tmp_path, capsys):
@@ -284,6 +286,17 @@ def test_strings_reach_the_model_in_hugging_faces_own_way_too(folder):
     processor = load_processor(folder)
     for messages in ([{"role": "user", "content": WORDS}], [[{"role": "user", "content": WORDS}]]):
         assert WORDS in str(processor.apply_chat_template(messages, add_generation_prompt=True))
+
+
+def test_pictures_come_with_the_messages_in_hugging_faces_own_way(folder, tmp_path):
+    images, processor = pictures(2), load_processor(folder)
+    for number, image in enumerate(images):
+        image.save(tmp_path / f"{number}.png")
+    shown = [{"type": "image", "path": str(tmp_path / f"{number}.png")} for number in range(2)]
+    messages = [{"role": "user", "content": [*shown, {"type": "text", "text": WORDS}]}]
+    options = {"add_generation_prompt": True, "tokenize": True, "return_dict": True, "return_tensors": "pt"}
+    batch = processor.apply_chat_template(messages, **options)
+    assert torch.equal(batch["pixel_values"], stock_pixels(folder, images)["pixel_values"])
 
 
 def test_what_is_saved_has_the_names_that_it_came_with(folder, finetuned):

@@ -33,7 +33,7 @@ def in_parts(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _parts(content: Any) -> list[Any]:
     if isinstance(content, list) and content:
-        return [{"type": "image"} if is_image_part(part) else part for part in content]
+        return [{**part, "type": "image"} if is_image_part(part) and "image_url" not in part else part for part in content]
     return [{"type": "text", "text": content or ""}]
 
 

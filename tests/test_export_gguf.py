@@ -274,6 +274,19 @@ def test_the_tokens_are_the_tokenizers_with_smolvlms_names_and_padding_behind(ch
     assert "<image>" in found["tokenizer.chat_template"] and "<|image_pad|>" not in found["tokenizer.chat_template"]
 
 
+TOWER = {
+    "clip.vision.projection_dim": 48,
+    "clip.vision.image_size": donors.TILE,
+    "clip.vision.patch_size": donors.PATCH,
+    "clip.vision.embedding_length": 24,
+    "clip.vision.feed_forward_length": 32,
+    "clip.vision.block_count": 2,
+    "clip.vision.attention.head_count": 2,
+    "clip.vision.attention.layer_norm_epsilon": pytest.approx(1e-6),
+}
+"""What llama.cpp is told of the encoder of the small donors, in both layouts."""
+
+
 def test_the_vision_settings_are_the_configs(checkpoint, tmp_path) -> None:
     assert settings_of(export_gguf(checkpoint, tmp_path, name="small").vision) == {
         "general.architecture": "clip",
@@ -283,14 +296,7 @@ def test_the_vision_settings_are_the_configs(checkpoint, tmp_path) -> None:
         "general.quantization_version": 2,
         "clip.has_vision_encoder": True,
         "clip.projector_type": "idefics3",
-        "clip.vision.projection_dim": 48,
-        "clip.vision.image_size": donors.TILE,
-        "clip.vision.patch_size": donors.PATCH,
-        "clip.vision.embedding_length": 24,
-        "clip.vision.feed_forward_length": 32,
-        "clip.vision.block_count": 2,
-        "clip.vision.attention.head_count": 2,
-        "clip.vision.attention.layer_norm_epsilon": pytest.approx(1e-6),
+        **TOWER,
         "clip.vision.projector.scale_factor": 2,
         "clip.use_gelu": True,
         "clip.vision.image_mean": [0.5] * 3,
@@ -381,14 +387,7 @@ def test_its_settings_are_the_configs(patches, patch_files) -> None:
     assert {key: value for key, value in vision.items() if key.startswith("clip.")} == {
         "clip.has_vision_encoder": True,
         "clip.projector_type": "qwen3vl_merger",
-        "clip.vision.projection_dim": 48,
-        "clip.vision.image_size": donors.TILE,
-        "clip.vision.patch_size": donors.PATCH,
-        "clip.vision.embedding_length": 24,
-        "clip.vision.feed_forward_length": 32,
-        "clip.vision.block_count": 2,
-        "clip.vision.attention.head_count": 2,
-        "clip.vision.attention.layer_norm_epsilon": pytest.approx(1e-6),
+        **TOWER,
         "clip.vision.spatial_merge_size": 2,
         "clip.vision.is_deepstack_layers": [True, False],
         "clip.use_gelu": True,

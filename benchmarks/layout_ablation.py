@@ -1,17 +1,16 @@
 """What each part of a layout is worth: the demo's data and steps, trained in every way below, with one seed after another.
 
-    python -m benchmarks.layout_ablation --out output/ablation           # eleven ways, five seeds: six hours on two cores
-    python -m benchmarks.layout_ablation --out output/ablation --seeds 1 --way smolvlm --way qwen3_vl
-    python -m benchmarks.layout_ablation --out output/ablation --seeds 1 stages.0.trainer.max_steps=20    # any key of the demo's YAML
+    python -m benchmarks.layout_ablation --out scores.jsonl           # eleven ways, five seeds: four hours on two cores
+    python -m benchmarks.layout_ablation --out scores.jsonl --seeds 1 --way smolvlm --way qwen3_vl
+    python -m benchmarks.layout_ablation --out scores.jsonl --seeds 1 stages.0.trainer.max_steps=20    # any key of the demo's YAML
 
-A run's scores are kept in OUT; called again, it goes on with those that are missing. Differences are paired by seed; ± is the standard
-deviation over seeds, the interval Student's at 95%.
+A run's scores are a line of OUT; called again, it goes on with those that are missing. The table is of all that OUT holds. Differences are
+paired by seed; ± is the standard deviation over seeds, the interval Student's at 95%.
 """
 
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from benchmarks.over_seeds import paired, spread
 
@@ -88,34 +88,55 @@ def overrides_of(way: Way, seed: int, output_dir: Path, others: Sequence[str]) -
     return [*others, *(each for each in [*way.overrides, *unsaved, *plain] if each.split("=")[0] not in given)]
 
 
-def score(name: str, seed: int, out: Path, threads: int, others: Sequence[str]) -> dict[str, float]:
-    """Exact match on held-out questions of one run, and with swapped pictures; trained unless `out` holds it."""
-    kept = out / f"{name.replace(', ', '-').replace(' ', '_')}-{seed}.json"
-    if not kept.exists():
-        with tempfile.TemporaryDirectory(dir=out) as scratch:
-            folder = Path(scratch) / "run"
-            command = [sys.executable, "train.py", WAYS[name].recipe, *overrides_of(WAYS[name], seed, folder, others)]
-            environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
-            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-            if done.returncode:
-                raise SystemExit(f"{name}, seed {seed}, failed with status {done.returncode}:\n{done.stderr[-3000:]}")
-            shutil.move(folder / "results.json", kept)
-    found = json.loads(kept.read_text(encoding="utf-8"))["scores"]["all"]
+def read_scores(out: Path) -> dict[tuple[str, int], dict[str, float]]:
+    """What `out` holds, by way and seed."""
+    lines = out.read_text(encoding="utf-8").splitlines() if out.exists() else []
+    return {(line.pop("way"), line.pop("seed")): line for line in map(json.loads, lines)}
+
+
+def score(name: str, seed: int, threads: int, others: Sequence[str]) -> dict[str, float]:
+    """One run: exact match on held-out questions, with their pictures and with others'."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "run"
+        command = [sys.executable, "train.py", WAYS[name].recipe, *overrides_of(WAYS[name], seed, folder, others)]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{name}, seed {seed}, failed with status {done.returncode}:\n{done.stderr[-3000:]}")
+        scores = json.loads((folder / "results.json").read_text(encoding="utf-8"))["scores"]["all"]
+    found = {key: round(scores[key], 4) for key in ("exact_match", "exact_match_swapped")}
     print(f"{name}, seed {seed}: {found['exact_match']:.3f}, swapped {found['exact_match_swapped']:.3f}", file=sys.stderr, flush=True)
     return found
 
 
-def table(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+def score_missing(asked: Sequence[tuple[str, int]], out: Path, jobs: int, others: Sequence[str]) -> None:
+    """Adds to `out`, as soon as a run ends."""
+    held, writing = read_scores(out), Lock()
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+
+    def add(name: str, seed: int) -> None:
+        line = json.dumps({"way": name, "seed": seed, **score(name, seed, threads, others)})
+        with writing, out.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(lambda each: add(*each), [each for each in asked if each not in held]))
+
+
+def table(scores: Mapping[tuple[str, int], Mapping[str, float]]) -> str:
     """Rows are ways, then differences."""
+    found = {way: {seed: held for (name, seed), held in sorted(scores.items()) if name == way} for way in WAYS}
     lines = ["| held-out exact match | pictures | swapped | seeds |", "| --- | --- | --- | --- |"]
     for name, runs in found.items():
-        right, swapped = ([run[key] for run in runs] for key in ("exact_match", "exact_match_swapped"))
-        lines.append(f"| {name} | {spread(right)} | {spread(swapped)} | {len(runs)} |")
-    lines += ["", "| difference | mean (95% interval) |", "| --- | --- |"]
+        if runs:
+            right, swapped = ([run[key] for run in runs.values()] for key in ("exact_match", "exact_match_swapped"))
+            lines.append(f"| {name} | {spread(right)} | {spread(swapped)} | {len(runs)} |")
+    lines += ["", "| difference | mean (95% interval) | seeds |", "| --- | --- | --- |"]
     for name, control in PAIRS:
-        if name in found and control in found:
-            differences = [run["exact_match"] - other["exact_match"] for run, other in zip(found[name], found[control])]
-            lines.append(f"| {name} - {control} | {paired(differences)} |")
+        both = sorted(set(found[name]) & set(found[control]))
+        if both:
+            differences = [found[name][seed]["exact_match"] - found[control][seed]["exact_match"] for seed in both]
+            lines.append(f"| {name} - {control} | {paired(differences)} | {len(both)} |")
     return "\n".join(lines)
 
 
@@ -128,22 +149,16 @@ def draw_demo_data(others: Sequence[str]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="where scores are kept")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.jsonl", help="where scores are kept")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time; the cores are shared between them")
     parser.add_argument("--way", action="append", choices=list(WAYS), metavar="NAME", help="one of the table's rows; may be given again")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="any key of configs/demo.yaml, dotted")
     options = parser.parse_intermixed_args(arguments)
-    out = options.out.resolve()
-    out.mkdir(parents=True, exist_ok=True)
     draw_demo_data(options.overrides)
-    threads = max(1, (os.cpu_count() or 1) // options.jobs)
-    ways = options.way or list(WAYS)
-    asked = [(name, seed) for seed in range(options.seeds) for name in ways]
-    with ThreadPoolExecutor(options.jobs) as pool:
-        scores = list(pool.map(lambda each: score(*each, out, threads, options.overrides), asked))
-    found = {way: [each for (name, _), each in zip(asked, scores) if name == way] for way in ways}
-    print(table(found))
+    asked = [(name, seed) for seed in range(options.seeds) for name in options.way or WAYS]
+    score_missing(asked, options.out, options.jobs, options.overrides)
+    print(table(read_scores(options.out)))
     return 0
 
 

@@ -36,7 +36,7 @@ SMALLEST = {
     "infer_latency": ("--model {checkpoint} --bits 4 --kinds --tokens 2", r"onnx 4 bits +\d"),
     "kills": ("--kills 1", "1 kills, 1 finished runs, every weight as in the unbroken run"),
     "layout_ablation": (
-        f"--out {{folder}}/ablation --seeds 1 --jobs 1 --way smolvlm stages.0.trainer.max_steps=2 stages.1.trainer.max_steps=2 "
+        f"--out {{folder}}/ablation.jsonl --seeds 1 --jobs 1 --way smolvlm stages.0.trainer.max_steps=2 stages.1.trainer.max_steps=2 "
         f"evaluation.max_scored=2 evaluation.max_new_tokens=2 {DEMO} {MOVED}",
         r"\| smolvlm \| 0\.\d{3} \| 0\.\d{3} \| 1 \|",
     ),

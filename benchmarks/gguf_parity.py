@@ -80,7 +80,7 @@ def ask_torch(
         )
         written = reading.likeliest()
         while written[-1] not in engine.facts.stop_ids and len(written) < max_new_tokens:
-            reading.go_on(written[-1:])
+            reading.go_on([written[-1:]])
             written += reading.likeliest()
         prompts.append(layout.input_ids)
         answers.append(written)

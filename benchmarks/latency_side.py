@@ -68,7 +68,7 @@ def run_own_loop(folder: Path, num_prompt: int, num_tokens: int) -> Iterator[Non
     reading = model.read([[100] * num_prompt], [None], num_tokens)
     while True:
         yield
-        reading.go_on(reading.likeliest())
+        reading.go_on([reading.likeliest()])
 
 
 def run_llama_loop(folder: Path, num_prompt: int, num_tokens: int) -> Iterator[None]:

@@ -92,7 +92,7 @@ def use_up(folder: Path, budget: str, pictures: list[Path], most_read: int) -> d
         features = engine.model.encode_images(pixels, [plan.shape for plan in layout.plans])
         reading = engine.model.read([layout.input_ids], [features.reshape(-1, features.shape[-1])], num_tokens)
         for _ in range(num_tokens):
-            reading.go_on(reading.likeliest())
+            reading.go_on([reading.likeliest()])
         return len(layout.input_ids) + num_tokens
 
     short = len(engine.lay_out(request(picture, 0)).input_ids)

@@ -16,13 +16,19 @@ if sys.version_info < (3, 11):  # noqa: UP036  (pip refuses it too, but not ever
 
 if TYPE_CHECKING:
     from smvl.assemble import splice
+    from smvl.infer.form.form import Form
     from smvl.infer.loaded_model import load
     from smvl.processing.load import load_processor
 
-__all__ = ["__version__", "load", "load_processor", "splice"]
+__all__ = ["Form", "__version__", "load", "load_processor", "splice"]
 __version__ = "0.1.0"
 
-_MODULES = {"load": "smvl.infer.loaded_model", "load_processor": "smvl.processing.load", "splice": "smvl.assemble"}
+_MODULES = {
+    "Form": "smvl.infer.form.form",
+    "load": "smvl.infer.loaded_model",
+    "load_processor": "smvl.processing.load",
+    "splice": "smvl.assemble",
+}
 
 
 def __getattr__(name: str):

@@ -211,8 +211,8 @@ def test_a_reading_goes_on_after_the_decoder_was_released(export: Path) -> None:
     reading, untouched = model.read([[5, 6, 7]], [None], 4), model.read([[5, 6, 7]], [None], 4)
     model.release_decoder()
     assert model._decoder is None
-    reading.go_on([9])
-    untouched.go_on([9])
+    reading.go_on([[9]])
+    untouched.go_on([[9]])
     assert (reading.scores() == untouched.scores()).all()
 
 

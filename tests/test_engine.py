@@ -223,10 +223,10 @@ class WritingReading:
     def __init__(self, ids: list[int]):
         self._ids = iter(ids)
 
-    def likeliest(self) -> list[int]:
+    def likeliest(self, allowed: Any) -> list[int]:
         return [next(self._ids)]
 
-    def go_on(self, tokens: list[int]) -> None:
+    def go_on(self, tokens: list[list[int]]) -> None:
         pass
 
 
@@ -254,6 +254,19 @@ def test_an_answer_that_was_cut_says_so(engine: Engine) -> None:
     [answer] = engine.answer([ask("图中有什么?", picture("red"))], max_new_tokens=3)
     assert (answer.finish, answer.num_new_tokens) == ("length", 3)
     assert 0 < answer.seconds_to_first_token <= answer.seconds
+
+
+def test_an_answer_that_repeats_itself_is_stopped_and_says_so(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = "图中有一个圆形。"
+    write_for(engine, monkeypatch, "红色。" + unit * 60)
+    [answer] = engine.answer([ask("图?")], max_new_tokens=400)
+    length = len(engine.processor.tokenizer.encode(unit))
+    assert answer.finish == "repetition" and answer.text.startswith("红色。" + unit * 2)
+    assert answer.num_new_tokens <= len(engine.processor.tokenizer.encode("红色。")) + 2 * length + 64
+    write_for(engine, monkeypatch, "红色。" + unit * 60)
+    stream = engine.stream(ask("图?"), max_new_tokens=400)
+    assert "".join(piece.text for piece in stream) == stream.answer.text == answer.text
+    assert stream.answer.finish == "repetition"
 
 
 # ---- guests in training ------------------------------------------------------------------------------------------------------

@@ -19,7 +19,10 @@ class FakeEngine:
     def answer(self, requests, *, max_new_tokens, batch_size, on_answered=None):
         if on_answered:
             on_answered(len(requests))
-        return [SimpleNamespace(text=request.images[0] if request.images else "三。") for request in requests]
+        return [
+            SimpleNamespace(text=request.images[0], finish="stop") if request.images else SimpleNamespace(text="三。", finish="repetition")
+            for request in requests
+        ]
 
 
 def sample(number: int, answer: str, image: str | None, task: str = "") -> Sample:
@@ -34,15 +37,16 @@ def test_scores_by_task_with_right_and_swapped_images():
     scores, graded = score(FakeEngine(), samples, max_new_tokens=4, batch_size=2, on_answered=answered.append)
     assert sum(answered) == num_asked(samples) == 7
     assert as_json(scores) == {
-        "all": {"num_questions": 4, "exact_match": 0.75, "exact_match_swapped": 0.0},
-        "a": {"num_questions": 2, "exact_match": 1.0, "exact_match_swapped": 0.0},
-        "b": {"num_questions": 1, "exact_match": 0.0, "exact_match_swapped": 0.0},
-        "c": {"num_questions": 1, "exact_match": 1.0, "exact_match_swapped": None},
+        "all": {"num_questions": 4, "exact_match": 0.75, "exact_match_swapped": 0.0, "loops": 0.25},
+        "a": {"num_questions": 2, "exact_match": 1.0, "exact_match_swapped": 0.0, "loops": 0.0},
+        "b": {"num_questions": 1, "exact_match": 0.0, "exact_match_swapped": 0.0, "loops": 0.0},
+        "c": {"num_questions": 1, "exact_match": 1.0, "exact_match_swapped": None, "loops": 1.0},
     }
     assert [entry.answer for entry in graded if entry.images == "swapped"] == ["狗", "猫", "猫"]
     lines = table(scores).splitlines()
     assert lines[0].split() == ["task", "questions", "exact", "match", "with", "swapped", "images"]
-    assert lines[-1].split() == ["all", "4", "0.750", "0.000"] and lines[3].split() == ["c", "1", "1.000", "-"]
+    assert lines[-2].split() == ["all", "4", "0.750", "0.000"] and lines[3].split() == ["c", "1", "1.000", "-"]
+    assert lines[-1] == "  stopped because they said the same again and again: 0.250 of the answers"
 
 
 @pytest.mark.parametrize(("one", "other"), [("三。", "三"), (" 12 ", "12"), ("１２", "12"), ("A．", "A")])

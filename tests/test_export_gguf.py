@@ -706,7 +706,7 @@ def greedy(engine: Engine, messages: list[dict], num_tokens: int) -> list[str]:
     reading = engine.model.read([engine.lay_out(Request(messages)).input_ids], [None], num_tokens)
     written = reading.likeliest()
     while len(written) < num_tokens and written[-1] not in engine.facts.stop_ids:
-        reading.go_on(written[-1:])
+        reading.go_on([written[-1:]])
         written += reading.likeliest()
     return pieces_of(engine.processor.tokenizer, written)
 

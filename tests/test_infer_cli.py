@@ -20,7 +20,7 @@ from tests.test_engine import one_thread, picture, save_small_checkpoint  # noqa
 
 ROOT = Path(__file__).parents[1]
 KEYS = ["answer", "reasoning", "finish", "num_prompt_tokens", "num_image_tokens", "num_tiles", "num_new_tokens"]
-KEYS += ["seconds_to_first_token", "seconds", "num_known_tokens"]
+KEYS += ["seconds_to_first_token", "seconds", "num_known_tokens", "num_forced_tokens"]
 
 
 @pytest.fixture(scope="module")

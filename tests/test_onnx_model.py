@@ -100,13 +100,13 @@ def test_reading_on_equals_reading_anew(engines: tuple[Engine, Engine], room: in
     ids = list(range(20, 60))
     reading = model.read([ids[:30]], [None], room)
     for token in (7, 8, 9):
-        reading.go_on([token])
+        reading.go_on([[token]])
     reading.read_on(25, ids[25:], None, room=2)
     fresh = model.read([ids], [None], 2)
     np.testing.assert_allclose(reading.scores(), fresh.scores(), atol=1e-5)
     for token in (1, 2, 3):
-        reading.go_on([token])
-        fresh.go_on([token])
+        reading.go_on([[token]])
+        fresh.go_on([[token]])
         np.testing.assert_allclose(reading.scores(), fresh.scores(), atol=1e-5)
         assert reading.likeliest() == fresh.likeliest()
 
@@ -134,9 +134,9 @@ def test_two_readings_do_not_disturb_each_other(engines: tuple[Engine, Engine]) 
     model = engines[1].model
     first, second = model.read([[5, 6, 7]], [None], 4), model.read([[9, 8]], [None], 4)
     kept = first.scores()
-    second.go_on([3])
+    second.go_on([[3]])
     assert (first.scores() == kept).all()
-    first.go_on([4])
+    first.go_on([[4]])
     np.testing.assert_allclose(first.scores(), model.read([[5, 6, 7, 4]], [None], 0).scores(), atol=1e-5)
 
 

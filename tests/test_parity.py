@@ -17,8 +17,8 @@ from smvl.infer.request import Request
 from tests.test_engine import ask, picture, save_small_checkpoint
 
 
-def probed(*answers: list[int], texts: list[str] | None = None) -> Probed:
-    return Probed(texts or ["" for _ in answers], list(answers), 1.0, 0.5, 10.0, 1_000_000, "torch 2")
+def probed(*answers: list[int], texts: list[str] | None = None, loops: float = 0.0) -> Probed:
+    return Probed(texts or ["" for _ in answers], list(answers), loops, 1.0, 0.5, 10.0, 1_000_000, "torch 2")
 
 
 NO_LIMITS = Limits()
@@ -65,7 +65,7 @@ def test_without_known_answers_there_is_no_score_and_no_limit_on_it() -> None:
 def test_the_report_has_sizes_and_figures_but_not_the_answers() -> None:
     report = json.loads(compared(probed([1]), probed([1])).as_json())
     assert report["total_bytes"] == 3
-    figures = {"load_seconds": 1.0, "seconds_to_first_token": 0.5, "tokens_per_second": 10.0, "peak_bytes": 1_000_000}
+    figures = {"loops": 0.0, "load_seconds": 1.0, "seconds_to_first_token": 0.5, "tokens_per_second": 10.0, "peak_bytes": 1_000_000}
     assert report["export"] == {**figures, "runtime": "torch 2"}
 
 

@@ -144,7 +144,7 @@ def test_a_client_that_says_nothing_of_thinking_gets_the_prompt_that_was_trained
 def test_results_hold_both_scores_by_task(either):
     results = json.loads((either / "out/results.json").read_text(encoding="utf-8"))
     assert results["scores"].keys() == {"all", "colour"}
-    assert results["scores"]["all"].keys() == {"num_questions", "exact_match", "exact_match_swapped"}
+    assert results["scores"]["all"].keys() == {"num_questions", "exact_match", "exact_match_swapped", "loops"}
     assert results["scores"]["all"]["num_questions"] == 24
     answers = [json.loads(line) for line in (either / "out/answers.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(answers) == 48 and answers[0]["question"] == "什么颜色?"

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from smvl.data.sample import Sample
 from smvl.eval.swapping import swap_images
+from smvl.infer.answer import Finish
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 from smvl.processing.image_files import image_name
@@ -24,6 +25,7 @@ class Graded:
     expected: str
     answer: str
     correct: bool
+    finish: Finish
     images: str
     """`right` or `swapped`"""
 
@@ -37,6 +39,8 @@ class Score:
     """Share of answers that are right, 0 to 1."""
     exact_match_swapped: float | None
     """The same with another sample's images; None where no image could be swapped."""
+    loops: float = 0.0
+    """Share of answers that were stopped because they repeated themselves."""
 
 
 def normalise(text: str) -> str:
@@ -65,6 +69,7 @@ def grade(
             expected=sample.answer,
             answer=answer.text,
             correct=normalise(answer.text) == normalise(sample.answer),
+            finish=answer.finish,
             images=images,
         )
         for sample, answer in zip(samples, answers)
@@ -119,10 +124,19 @@ def table(scores: dict[str, Score], before: dict[str, Score] | None = None) -> s
         swapped = "-" if entry.exact_match_swapped is None else f"{entry.exact_match_swapped:.3f}"
         was = "" if before is None else f"  {before[task].exact_match:7.3f}"
         lines.append(f"  {task.ljust(width)}  {entry.num_questions:9d}{was}  {entry.exact_match:11.3f}  {swapped:>19}")
+    lines.append(f"  stopped because they said the same again and again: {scores['all'].loops:.3f} of the answers")
     return "\n".join(lines)
 
 
 def _score(graded: Sequence[Graded]) -> Score:
-    right = [entry.correct for entry in graded if entry.images == "right"]
-    swapped = [entry.correct for entry in graded if entry.images == "swapped"]
-    return Score(len(right), sum(right) / len(right), sum(swapped) / len(swapped) if swapped else None)
+    right, swapped = ([entry for entry in graded if entry.images == images] for images in ("right", "swapped"))
+    return Score(
+        num_questions=len(right),
+        exact_match=_share(right, lambda entry: entry.correct),
+        exact_match_swapped=_share(swapped, lambda entry: entry.correct) if swapped else None,
+        loops=_share(right, lambda entry: entry.finish == "repetition"),
+    )
+
+
+def _share(graded: Sequence[Graded], holds: Callable[[Graded], bool]) -> float:
+    return sum(map(holds, graded)) / len(graded)

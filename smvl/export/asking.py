@@ -11,6 +11,7 @@ import numpy as np
 from smvl.export.probe import Probed, probe, read_questions
 from smvl.export.targets import Target
 from smvl.infer.gguf_folder import open_gguf_folder
+from smvl.infer.repetition import until_loop
 from smvl.processing.processing_smvl import SmVLMProcessor
 
 Asked = tuple[Probed, np.ndarray | None]
@@ -58,10 +59,13 @@ def _ask_llama(checkpoint: Path, export: Path, questions: Path, max_new_tokens: 
         max_new_tokens=max_new_tokens,
         suppressed_ids=generation.get("suppress_tokens") or (),
     )
+    written = [until_loop(reply.pieces) for reply in session.replies]  # as the engine stops the checkpoint's answers
+    loops = [len(pieces) < len(reply.pieces) for pieces, reply in zip(written, session.replies)]
     rates = [(len(reply.pieces) - 1) / (reply.seconds - reply.seconds_to_first_token) for reply in session.replies if len(reply.pieces) > 1]
     return Probed(
-        texts=[reply.text for reply in session.replies],
-        tokens=[list(reply.pieces) for reply in session.replies],
+        texts=["".join(pieces) if is_cut else reply.text for pieces, reply, is_cut in zip(written, session.replies, loops)],
+        tokens=written,
+        loops=sum(loops) / len(loops),
         load_seconds=session.seconds_to_load,
         seconds_to_first_token=statistics.median(reply.seconds_to_first_token for reply in session.replies),
         tokens_per_second=statistics.median(rates) if rates else None,

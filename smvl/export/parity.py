@@ -62,17 +62,18 @@ class Parity:
         """For a reader."""
         lines = [f"  {name.ljust(44)} {_megabytes(size):>12}" for name, size in sorted(self.file_bytes.items()) if size > 100_000]
         lines += [f"  {'all files'.ljust(44)} {_megabytes(sum(self.file_bytes.values())):>12}", ""]
-        lines.append(f"  {''.ljust(32)} {'checkpoint':>12} {'export':>12}")
+        lines.append(f"  {''.ljust(34)} {'checkpoint':>12} {'export':>12}")
         before, after = self.checkpoint, self.export
         rows = [
             ("peak memory", _megabytes(before.peak_bytes), _megabytes(after.peak_bytes)),
             ("loading, seconds", f"{before.load_seconds:.1f}", f"{after.load_seconds:.1f}"),
             ("time to first token, seconds", f"{before.seconds_to_first_token:.3f}", f"{after.seconds_to_first_token:.3f}"),
             ("tokens per second", _rate(before), _rate(after)),
+            ("share of answers stopped as loops", f"{before.loops:.3f}", f"{after.loops:.3f}"),
         ]
         if self.exact_match is not None:
             rows.append(("held-out exact match", f"{self.exact_match_before:.3f}", f"{self.exact_match:.3f}"))
-        lines += [f"  {name.ljust(32)} {left:>12} {right:>12}" for name, left, right in rows]
+        lines += [f"  {name.ljust(34)} {left:>12} {right:>12}" for name, left, right in rows]
         lines += [
             "",
             f"  equal greedy tokens {self.equal_tokens:.4f}, equal answers {self.equal_answers:.4f} over {self.num_questions} questions",

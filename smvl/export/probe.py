@@ -40,6 +40,8 @@ class Probed:
     texts: list[str]
     tokens: list[list[int | str]]
     """Ids, or their text where a runtime gives no ids."""
+    loops: float
+    """Share of answers that were stopped because they repeated themselves."""
     load_seconds: float
     seconds_to_first_token: float
     """Median over the questions, images included."""
@@ -110,6 +112,7 @@ def ask(model: Path, questions: Path, *, max_new_tokens: int, device: str, dtype
     probed = Probed(
         texts=[answer.text for answer in answers],
         tokens=[list(answer.token_ids) for answer in answers],
+        loops=sum(answer.finish == "repetition" for answer in answers) / len(answers),
         load_seconds=load_seconds,
         seconds_to_first_token=statistics.median(answer.seconds_to_first_token for answer in answers),
         tokens_per_second=statistics.median(rates) if rates else None,

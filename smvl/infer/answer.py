@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Finish = Literal["stop", "length", "repetition"]
+"""Why an answer ended. `stop`: the model ended its turn, or its form was complete; `length`: it was cut at `max_new_tokens`; `repetition`:
+it said the same again and again, and was stopped."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -11,8 +15,7 @@ class Answer:
     text: str
     reasoning: str
     """What stood in the thinking block; empty without one."""
-    finish: Literal["stop", "length"]
-    """`stop`: the model ended its turn; `length`: it was cut at `max_new_tokens`."""
+    finish: Finish
     num_prompt_tokens: int
     num_image_tokens: int
     """How many of the prompt's tokens are image features."""
@@ -28,6 +31,8 @@ class Answer:
     """The tokens written."""
     num_known_tokens: int = 0
     """How many of the prompt's tokens an earlier turn had read already."""
+    num_forced_tokens: int = 0
+    """How many of the tokens written the model was not asked for, as the form left no choice."""
 
     def __str__(self) -> str:
         return self.text

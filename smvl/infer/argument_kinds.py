@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from smvl.infer.form.form import Form
 from smvl.processing.plain_values import is_list
 from smvl.strict_yaml import shorten
 
@@ -31,6 +32,7 @@ _KINDS = {
     "images": _Kind(is_list, "a list with one image for each image part"),
     "tools": _Kind(lambda value: is_list(value) and all(isinstance(tool, Mapping) for tool in value), "a list of mappings").or_none(),
     "thinking": _Kind(lambda value: isinstance(value, (bool, np.bool_)), "True or False"),
+    "form": _Kind(lambda value: isinstance(value, Form), "a Form, such as Form.choices([...])").or_none(),
     "max_new_tokens": _WHOLE,
     "batch_size": _WHOLE,
     "temperature": _NUMBER,

@@ -21,6 +21,8 @@ class ModelFacts:
 
     max_positions: int
     """Longest sequence that it reads, prompt and answer together."""
+    num_scores: int
+    """How many tokens it scores, those included that no text has."""
     stop_ids: frozenset[int]
     """Tokens that end a turn."""
     suppressed_ids: tuple[int, ...] = ()
@@ -32,14 +34,14 @@ class ModelFacts:
         if not self.stop_ids:
             raise ValueError("the generation config has no eos_token_id, so no answer would ever end. Set it to the id of <|im_end|>.")
 
-    def likeliest(self, scores: np.ndarray) -> list[int]:
-        """The best token of each row of scores (B, vocabulary), among those that are not suppressed."""
-        best = scores.argmax(axis=-1).tolist()
-        if self._suppressed.isdisjoint(best):
+    def likeliest(self, scores: np.ndarray, allowed: np.ndarray | None = None) -> int:
+        """The best token by scores (vocabulary,), among those that are allowed (all, with None) and not suppressed."""
+        best = int(scores.argmax())
+        if best not in self._suppressed and (allowed is None or allowed[best]):
             return best
-        scores = scores.copy()
-        scores[:, list(self.suppressed_ids)] = -np.inf
-        return scores.argmax(axis=-1).tolist()
+        scores = scores.copy() if allowed is None else np.where(allowed, scores, -np.inf)
+        scores[list(self.suppressed_ids)] = -np.inf
+        return int(scores.argmax())
 
     @cached_property
     def _suppressed(self) -> frozenset[int]:
@@ -56,6 +58,7 @@ class ModelFacts:
         positions: int = config["text_config"]["max_position_embeddings"]
         return cls(
             max_positions=min(positions, context or positions),
+            num_scores=config["text_config"]["vocab_size"],
             stop_ids=frozenset([stop] if isinstance(stop, int) else stop or ()),
             suppressed_ids=tuple(generation_config.get("suppress_tokens") or ()),
             max_batch=1,
@@ -69,12 +72,16 @@ class Reading(Protocol):
         """(B, vocabulary) float32: of the token that comes next, before any is suppressed."""
         ...
 
-    def likeliest(self) -> list[int]:
-        """The best token of each row, among those that are not suppressed."""
+    def likeliest(self, allowed: Sequence[np.ndarray | None] = ()) -> list[int]:
+        """The best token of each row, among those that are not suppressed.
+
+        Args:
+            allowed: of each row the tokens among which to choose, (vocabulary,) bool; None for all. Without it all are everywhere.
+        """
         ...
 
-    def go_on(self, tokens: Sequence[int]) -> None:
-        """Read one more token in each row."""
+    def go_on(self, tokens: Sequence[Sequence[int]]) -> None:
+        """Read further tokens in each row, at least one; rows may get different numbers of them."""
         ...
 
     def read_on(

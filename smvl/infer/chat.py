@@ -10,6 +10,7 @@ from PIL import Image
 
 from smvl.infer.answer import Answer, Piece
 from smvl.infer.engine import Engine
+from smvl.infer.form.form import Form
 from smvl.infer.memory import Memory
 from smvl.infer.request import Request
 from smvl.infer.typed import dragged_files, typed_paths, typed_text
@@ -32,6 +33,7 @@ class Conversation:
     Args:
         system: what the model is told first, and keeps after `clear`.
         thinking: whether the model may reason before it answers; its reasoning does not stay in the history.
+        form: what every answer matches.
         max_new_tokens, temperature: as in `Engine.stream`.
     """
 
@@ -41,12 +43,13 @@ class Conversation:
         *,
         system: str | None = None,
         thinking: bool = False,
+        form: Form | None = None,
         max_new_tokens: int = 256,
         temperature: float = 0.0,
     ):
         self._engine = engine
         self._opening = [] if system is None else [{"role": "system", "content": system}]
-        self._thinking = thinking
+        self._thinking, self._form = thinking, form
         self._generation = {"max_new_tokens": max_new_tokens, "temperature": temperature}
         self._lock = threading.Lock()
         self.clear()
@@ -84,7 +87,7 @@ class Conversation:
             images = list(self.images)  # those added from now on are the next question's
             image_parts = [{"type": "image"}] * (len(images) - self._num_asked_images)
             messages = [*self.messages, {"role": "user", "content": [*image_parts, {"type": "text", "text": question}]}]
-            request = Request(messages, images, thinking=self._thinking)
+            request = Request(messages, images, thinking=self._thinking, form=self._form)
             stream = self._engine.stream(request, memory=self._memory, **self._generation)
             yield from stream
             self.answer = stream.answer
@@ -168,6 +171,8 @@ def _answer(conversation: Conversation, question: str, write: Callable[[str], No
     write("\n")
     if conversation.answer.finish == "length":
         write(f"! cut after {conversation.answer.num_new_tokens} tokens; start with a larger --max-new-tokens.\n")
+    elif conversation.answer.finish == "repetition":
+        write("! stopped: it says the same again and again.\n")
 
 
 def _add_images(conversation: Conversation, paths: Sequence[Path], write: Callable[[str], None]) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from smvl.infer.budget.plan import BudgetError, Plan, plan_budget
+from smvl.infer.form.options import form_of
 from smvl.infer.settings import Settings, check_paths, read_settings
 from smvl.infer.typed import path_of_address, typed_text
 from smvl.infer.without_torch import is_export, without_torch
@@ -33,6 +34,7 @@ examples:
   {name} --model output/demo --image a.jpg --image b.jpg "Which of the two is larger?"
   {name} --model output/demo                  # a chat; /help shows what it can do
   {name} --model output/demo --image a.jpg --json "图中有什么?"
+  {name} --model output/demo --image a.jpg --choices 是,否 "图中有红色的图形吗?"
   {name} --model output/demo-onnx --image a.jpg "图中有什么?"      # an ONNX or GGUF export; needs no torch
   {name} --model output/demo --budget 1GB --image a.jpg "图中有什么?"
 """
@@ -91,6 +93,13 @@ def parse_arguments(given: Sequence[str], name: str = "smvl ask") -> argparse.Na
     parser.add_argument("--image", action="append", metavar="PATH", help="repeat for several images")
     parser.add_argument("--system", metavar="TEXT", help="what the model is told first")
     parser.add_argument("--thinking", action="store_true", help="let the model reason before it answers")
+    form = parser.add_argument_group("form", "what every answer matches; one of these")
+    form.add_argument("--json-schema", metavar="FILE", help="JSON by a schema, on one line")
+    form.add_argument("--regex", metavar="PATTERN", help="a regular expression")
+    form.add_argument("--choices", metavar="A,B,C", help="one of some texts")
+    form.add_argument("--table", action="store_true", help="a Markdown table")
+    form.add_argument("--latex", action="store_true", help="LaTeX in which everything opened is closed")
+    form.add_argument("--lark", metavar="FILE", help="a grammar in Lark's notation")
     parser.add_argument("--max-new-tokens", type=int, metavar="N", help="longest answer (default: %(default)s)")
     parser.add_argument("--temperature", type=float, metavar="T", help="0 is the likeliest answer (default: %(default)s)")
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps, ... (default: %(default)s)")
@@ -110,6 +119,7 @@ def parse_arguments(given: Sequence[str], name: str = "smvl ask") -> argparse.Na
     arguments.question, arguments.system = (text and typed_text(text) for text in (arguments.question, arguments.system))
     arguments.image = [path_of_address(image) for image in arguments.image]
     check_options(arguments)
+    arguments.form = form_of(vars(arguments))
     if config is not None:
         check_paths(settings, config, model=arguments.model, images=arguments.image)
     return arguments
@@ -172,6 +182,7 @@ def converse(arguments: argparse.Namespace, plan: Plan | None) -> None:
         engine,
         system=arguments.system,
         thinking=arguments.thinking,
+        form=arguments.form,
         max_new_tokens=arguments.max_new_tokens,
         temperature=arguments.temperature,
     )

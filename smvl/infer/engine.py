@@ -8,6 +8,7 @@ question = {"role": "user", "content": [{"type": "image"}, {"type": "text", "tex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,14 +19,15 @@ from smvl.infer.answer import Answer, Piece
 from smvl.infer.argument_kinds import check_kinds
 from smvl.infer.backend import Model, Reading
 from smvl.infer.budget.plan import Plan
+from smvl.infer.form.matcher import FormTokens
 from smvl.infer.memory import Memory, image_key, marks_of
 from smvl.infer.opening import open_model, open_plan
-from smvl.infer.request import Request, check_request
+from smvl.infer.request import Request, check_request, messages_of
 from smvl.infer.sampling import Choice, Sampling
 from smvl.infer.text_stream import TextStream, split_thinking
+from smvl.infer.writing import Writing
 from smvl.processing.images import ImageError, image_header, image_name, image_size, read_image
 from smvl.processing.laid_out import LaidOut
-from smvl.processing.plain_values import plain_messages
 from smvl.processing.processing_smvl import SmVLMProcessor
 
 
@@ -173,7 +175,7 @@ class Engine:
             ValueError: the request is malformed, or an image cannot be opened.
         """
         check_request(request)
-        messages = plain_messages(request.messages)
+        messages = messages_of(request)
         if not messages or messages[-1]["role"] == "assistant":
             raise ValueError("a request must end with a message that is not the assistant's; there is nothing to answer.")
         return self.processor.lay_out(
@@ -204,13 +206,10 @@ class Engine:
         features = [_join(known, keys) for keys in self._see(prompts, known)]
         positions = [self.processor.positions(prompt.laid_out) for prompt in prompts]
         reading = self.model.read([prompt.laid_out.input_ids for prompt in prompts], features, sampling.max_new_tokens, positions)
-        written: list[list[int]] = [[] for _ in prompts]
-        for tokens in self.write(reading, prompts, sampling):
+        writings = [self.begin(prompt, sampling) for prompt in prompts]
+        for _ in self.write(reading, writings, Choice(sampling, [prompt.row for prompt in prompts], self.facts.suppressed_ids)):
             clock.saw_token()
-            for row, token in zip(written, tokens):
-                if not row or row[-1] not in self.facts.stop_ids:
-                    row.append(token)
-        return [self.report(prompt, row, clock) for prompt, row in zip(prompts, written)]
+        return [self.report(prompt, writing, clock) for prompt, writing in zip(prompts, writings)]
 
     def recall(self, prompt: _Prompt, sampling: Sampling, memory: Memory) -> int:
         """Let `memory` read a prompt; returns how many of its tokens it knew."""
@@ -237,27 +236,34 @@ class Engine:
             known.update(zip(unknown, np.split(features.reshape(-1, features.shape[-1]), ends[:-1])))
         return found
 
-    def write(self, reading: Reading, prompts: Sequence[_Prompt], sampling: Sampling) -> Iterator[list[int]]:
-        """The tokens of each step, one a row, until every row has ended; what a row writes after its end means nothing."""
-        choose = Choice(sampling, [prompt.row for prompt in prompts], self.facts.suppressed_ids)
-        has_ended = [False] * len(prompts)
-        tokens: list[int] = []
-        for _ in range(sampling.max_new_tokens):
-            if tokens:
-                reading.go_on(tokens)
-            tokens = choose(reading)
-            has_ended = [ended or token in self.facts.stop_ids for ended, token in zip(has_ended, tokens)]
-            yield tokens
-            if all(has_ended):
-                return
+    def begin(self, prompt: _Prompt, sampling: Sampling) -> Writing:
+        """An answer to a prompt, before its first token."""
+        form, thinking = prompt.request.form, prompt.request.thinking
+        matcher = None if form is None else self._form_tokens.matcher(form, thinking=thinking)
+        return Writing(sampling.max_new_tokens, self.facts.stop_ids, self.decode, matcher)
 
-    def report(self, prompt: _Prompt, ids: list[int], clock: "_Clock", num_known_tokens: int = 0) -> Answer:
+    @cached_property
+    def _form_tokens(self) -> FormTokens:
+        return FormTokens(self.processor.tokenizer, self.facts.num_scores, self.facts.stop_ids)
+
+    def write(self, reading: Reading, writings: Sequence[Writing], choose: Choice) -> Iterator[list[list[int]]]:
+        """What each step adds to each answer, until every one has ended; nothing to those that have."""
+        while True:
+            chosen = choose(reading, [writing.allowed for writing in writings])
+            added = [writing.go_on(token) for writing, token in zip(writings, chosen)]
+            yield added
+            if all(writing.finish for writing in writings):
+                return
+            reading.go_on([tokens or [token] for tokens, token in zip(added, chosen)])  # what follows an end means nothing
+
+    def report(self, prompt: _Prompt, writing: Writing, clock: "_Clock", num_known_tokens: int = 0) -> Answer:
         """What an answer says of itself."""
+        ids = writing.ids
         reasoning, text = split_thinking(self.decode(ids).removeprefix(self.processor.before_answer))
         return Answer(
             text=text,
             reasoning=reasoning,
-            finish="stop" if ids[-1] in self.facts.stop_ids else "length",
+            finish=writing.finish,
             num_prompt_tokens=len(prompt),
             num_image_tokens=prompt.laid_out.input_ids.count(self.processor.image_token_id),
             num_tiles=prompt.laid_out.num_units,
@@ -266,6 +272,7 @@ class Engine:
             seconds=clock.seconds(),
             token_ids=tuple(ids),
             num_known_tokens=num_known_tokens,
+            num_forced_tokens=writing.num_forced,
         )
 
 
@@ -278,15 +285,17 @@ class AnswerStream:
         """Whole; None until the last piece was taken."""
 
     def __iter__(self) -> Iterator[Piece]:
-        clock, text, written = _Clock(), TextStream(self._engine.decode, self._engine.processor.before_answer), []
+        clock, text = _Clock(), TextStream(self._engine.decode, self._engine.processor.before_answer)
+        writing, read = self._engine.begin(self._prompt, self._sampling), []
+        choose = Choice(self._sampling, [self._prompt.row], self._engine.facts.suppressed_ids)
         num_known = self._engine.recall(self._prompt, self._sampling, self._memory)
-        for [token] in self._engine.write(self._memory.reading, [self._prompt], self._sampling):
+        for [added] in self._engine.write(self._memory.reading, [writing], choose):
             clock.saw_token()
-            if written:  # the one before has been read, or there would be no next
-                self._memory.note(written[-1])
-            written.append(token)
-            yield from _as_pieces(text.push(token))
-        self.answer = self._engine.report(self._prompt, written, clock, num_known)
+            self._memory.note(read)  # the step before has been read, or there would be no next
+            read = added
+            for token in added:
+                yield from _as_pieces(text.push(token))
+        self.answer = self._engine.report(self._prompt, writing, clock, num_known)
         yield from _as_pieces(text.finish())
 
 

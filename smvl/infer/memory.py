@@ -67,6 +67,6 @@ class Memory:
         self._marks = list(marks)
         return known
 
-    def note(self, token: int) -> None:
-        """`reading` has gone on with this token of the answer, which is then known too."""
-        self._marks.append(token)
+    def note(self, tokens: Sequence[int]) -> None:
+        """`reading` has gone on with these tokens of the answer, which are then known too."""
+        self._marks += tokens

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from smvl.infer.argument_kinds import check_kinds
+from smvl.infer.form.form import Form
+from smvl.processing.plain_values import plain_messages
 
 
 @dataclass(frozen=True)
@@ -18,10 +20,27 @@ class Request:
     tools: Sequence[dict[str, Any]] | None = None
     thinking: bool = False
     """Whether the model may reason before it answers."""
+    form: Form | None = None
+    """What the answer must match; it is added to the last question in words."""
 
 
 def check_request(request: Any) -> None:
     """Raise `ValueError` for what is no request, or has a field of another kind; what is in the messages is for the processor to check."""
     if not isinstance(request, Request):
         raise ValueError(f"a request is of the type {type(request).__name__}; expected Request(messages, images).")
-    check_kinds(messages=request.messages, images=request.images, tools=request.tools, thinking=request.thinking)
+    check_kinds(messages=request.messages, images=request.images, tools=request.tools, thinking=request.thinking, form=request.form)
+
+
+def messages_of(request: Request) -> list[dict[str, Any]]:
+    """The messages as the model is shown them: the user's last one says in which form to answer."""
+    messages = plain_messages(request.messages)
+    places = [place for place, message in enumerate(messages) if message["role"] == "user"]
+    if request.form is None or not places:
+        return messages
+    last = messages[places[-1]]
+    parts = [{"type": "text", "text": last["content"]}] if isinstance(last["content"], str) else list(last["content"])
+    question = "".join(part.get("text", "") for part in parts)
+    if instruction := request.form.instruction(question):
+        parts.append({"type": "text", "text": f"\n{instruction}"})
+        messages[places[-1]] = {**last, "content": parts}
+    return messages

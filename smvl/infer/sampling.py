@@ -55,17 +55,23 @@ class Choice:
         seed = np.random.SeedSequence().entropy if sampling.seed is None else sampling.seed
         self._generators = [np.random.default_rng((int(seed) % 2**128, row)) for row in rows]
 
-    def __call__(self, reading: Reading) -> list[int]:
-        """The next token of each row."""
-        if self._sampling.temperature == 0:
-            return reading.likeliest()
-        return [self._draw(scores, generator) for scores, generator in zip(reading.scores(), self._generators)]
+    def __call__(self, reading: Reading, allowed: Sequence[np.ndarray | None]) -> list[int]:
+        """The next token of each row.
 
-    def _draw(self, scores: np.ndarray, generator: np.random.Generator) -> int:
+        Args:
+            allowed: of each row the tokens among which to choose, (scores,) bool; None for all.
+        """
+        if self._sampling.temperature == 0:
+            return reading.likeliest(allowed)
+        return [self._draw(*row) for row in zip(reading.scores(), allowed, self._generators)]
+
+    def _draw(self, scores: np.ndarray, allowed: np.ndarray | None, generator: np.random.Generator) -> int:
         """One token, by the Gumbel-max trick: the largest of scores that have got noise is a draw from their softmax."""
         noise = generator.gumbel(size=len(scores))
         scores = scores.astype(np.float64) / self._sampling.temperature
         scores[self._suppressed_ids] = -np.inf
+        if allowed is not None:
+            scores[~allowed] = -np.inf
         if self._sampling.top_k:
             scores = _keep(scores, np.argsort(-scores, kind="stable")[: self._sampling.top_k])
         if self._sampling.top_p < 1.0:

@@ -16,6 +16,15 @@ class Settings:
     image: list[str] = field(default_factory=list)
     system: str | None = None
     thinking: bool = False
+    json_schema: str | None = None
+    """A file; the form of every answer, as each of these is: see `smvl.infer.form`."""
+    regex: str | None = None
+    choices: str | None = None
+    """With commas between."""
+    table: bool = False
+    latex: bool = False
+    lark: str | None = None
+    """A file."""
     max_new_tokens: int = 256
     temperature: float = 0.0
     device: str = "auto"
@@ -50,6 +59,7 @@ def check_paths(settings: Settings, file: str | Path, *, model: str | None, imag
         model, images: what is asked for in the end.
     """
     named = [("model", path) for path in [settings.model] if path is not None and path == model]
+    named += [(key, path) for key, path in [("json_schema", settings.json_schema), ("lark", settings.lark)] if path is not None]
     named += [("image", path) for path in settings.image if path in images]
     for key, path in named:
         if not Path(path).exists():

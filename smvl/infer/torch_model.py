@@ -30,6 +30,7 @@ class TorchModel:
         stop = generation.eos_token_id
         self.facts = ModelFacts(
             max_positions=text.max_position_embeddings,
+            num_scores=text.vocab_size,
             stop_ids=frozenset([stop] if isinstance(stop, int) else stop or ()),
             suppressed_ids=tuple(generation.suppress_tokens or ()),
         )
@@ -102,60 +103,67 @@ class TorchReading:
     ):
         self._owner, self._device = owner, owner.model.device
         longest = max(map(len, prompts))
-        self._starts = torch.tensor([[longest - len(prompt)] for prompt in prompts], device=self._device)  # (B, 1)
-        self._is_padded = len(set(map(len, prompts))) > 1
+        self._is_read = torch.ones(len(prompts), 0, dtype=torch.bool, device=self._device)
+        """(B, length): where there is a token, and no padding."""
+        self._has_padding = False
         self._length = 0
         self._cache = Cache(layers=[_RoomyLayer() for _ in range(owner.model.config.text_config.num_hidden_layers)])
         self._make_room(longest + room)
-        padding = owner.model.config.text_config.pad_token_id or 0
         counted = positions if positions is not None else [np.arange(len(prompt))[None] for prompt in prompts]
-        padded = np.stack([np.pad(each, ((0, 0), (longest - each.shape[1], 0))) for each in counted], axis=1)  # (axes, B, longest)
-        self._read(torch.tensor([[padding] * (longest - len(prompt)) + list(prompt) for prompt in prompts]), features, padded)
+        self._read(prompts, features, counted)
 
     def scores(self) -> np.ndarray:
         return self._scores.float().cpu().numpy()
 
-    def likeliest(self) -> list[int]:
+    def likeliest(self, allowed: Sequence[np.ndarray | None] = ()) -> list[int]:
         scores = self._scores.clone()
         scores[:, list(self._owner.facts.suppressed_ids)] = -torch.inf
+        for row, kept in enumerate(allowed):
+            if kept is not None:
+                scores[row].masked_fill_(torch.from_numpy(~kept).to(self._device), -torch.inf)
         return scores.argmax(dim=-1).tolist()
 
-    def go_on(self, tokens: Sequence[int]) -> None:
-        self._read(torch.tensor(tokens).unsqueeze(1), [], self._following)
+    def go_on(self, tokens: Sequence[Sequence[int]]) -> None:
+        self._read(tokens, [], [last + np.arange(1, len(row) + 1) for last, row in zip(self._last, tokens)])
 
     def read_on(
         self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int, positions: np.ndarray | None = None
     ) -> None:
-        self._length = length
+        self._length, self._is_read = length, self._is_read[:, :length]
         counted = np.arange(length, length + len(ids))[None] if positions is None else positions
         for layer in self._cache.layers:
             layer.length = length
         self._make_room(length + len(ids) + room)
-        self._read(torch.tensor([list(ids)]), [features], counted[:, None])
+        self._read([ids], [features], [counted])
 
     def _make_room(self, num_tokens: int) -> None:
         for layer in self._cache.layers:
             layer.room = max(layer.room, num_tokens)
 
-    def _read(self, ids: torch.Tensor, features: Sequence[np.ndarray | None], positions: np.ndarray) -> None:
-        """Read ids (B, L) at positions (axes, B, L), and keep the scores of what follows the last."""
-        ids = ids.to(self._device)
-        end = self._length + ids.shape[1]
-        places = torch.from_numpy(positions).to(self._device)
-        mask = torch.arange(end, device=self._device).unsqueeze(0) >= self._starts if self._is_padded else None  # (B, end)
+    def _read(self, rows: Sequence[Sequence[int]], features: Sequence[np.ndarray | None], positions: Sequence[np.ndarray]) -> None:
+        """Read a row of ids of each prompt at its positions (axes, length of the row), and keep the scores of what follows the last."""
+        longest = max(map(len, rows))
+        padding = self._owner.model.config.text_config.pad_token_id or 0
+        padded = [[padding] * (longest - len(row)) + list(row) for row in rows]
+        places = np.stack([np.pad(each, ((0, 0), (longest - each.shape[1], 0))) for each in positions], axis=1)  # (axes, B, longest)
+        is_new = torch.arange(longest) >= torch.tensor([[longest - len(row)] for row in rows])  # (B, longest)
+        self._is_read = torch.cat([self._is_read, is_new.to(self._device)], dim=1)
+        self._has_padding = self._has_padding or not bool(is_new.all())
+        ids = torch.tensor(padded, device=self._device)
+        places = torch.from_numpy(places).to(self._device)
         with _evaluating(self._owner.model):
             embeddings, options = self._owner.embed(ids, features)
             hidden = self._owner.model.get_decoder()(
                 inputs_embeds=embeddings,
-                attention_mask=mask,
+                attention_mask=self._is_read if self._has_padding else None,
                 position_ids=places if len(places) > 1 else places[0],
                 past_key_values=self._cache,
                 use_cache=True,
                 **options,
             ).last_hidden_state
             self._scores = self._owner.model.get_output_embeddings()(hidden[:, -1:])[:, -1]
-        self._length = end
-        self._following = positions[:, :, -1:] + 1
+        self._length += longest
+        self._last = [each[:, -1:] for each in positions]
 
 
 class _RoomyLayer(DynamicLayer):
@@ -168,7 +176,7 @@ class _RoomyLayer(DynamicLayer):
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs) -> tuple[torch.Tensor, torch.Tensor]:
         end = self.length + key_states.shape[-2]
         if not self.is_initialized or end > self.keys.shape[-2]:
-            self._grow(key_states, value_states, max(end, self.room))
+            self._grow(key_states, value_states, max(end, self.room, self.length * 5 // 4))
         self.keys[..., self.length : end, :] = key_states
         self.values[..., self.length : end, :] = value_states
         self.length = end

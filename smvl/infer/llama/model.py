@@ -114,11 +114,11 @@ class LlamaReading:
     def scores(self) -> np.ndarray:
         return self._context.scores()[None].copy()
 
-    def likeliest(self) -> list[int]:
-        return self._owner.facts.likeliest(self._context.scores()[None])
+    def likeliest(self, allowed: Sequence[np.ndarray | None] = (None,)) -> list[int]:
+        return [self._owner.facts.likeliest(self._context.scores(), allowed[0])]
 
-    def go_on(self, tokens: Sequence[int]) -> None:
-        self._read(tokens, None, self._following)
+    def go_on(self, tokens: Sequence[Sequence[int]]) -> None:
+        self._read(tokens[0], None, self._following + np.arange(len(tokens[0])))
 
     def read_on(
         self, length: int, ids: Sequence[int], features: np.ndarray | None, room: int, positions: np.ndarray | None = None

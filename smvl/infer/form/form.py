@@ -1,0 +1,118 @@
+"""The form that an answer must have: a JSON schema, a pattern, a choice, a table, LaTeX, or a grammar."""
+
+import functools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from smvl.infer.form.closed_schema import close_objects
+from smvl.infer.form.latex import LATEX
+from smvl.infer.form.library import load_llguidance
+from smvl.infer.form.table import TABLE
+from smvl.strict_yaml import shorten
+
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What every answer to a request matches; made by the methods below, which refuse what no answer can be held to.
+
+    A model is held to it token by token (llguidance: https://github.com/guidance-ai/llguidance), whatever runtime it is in.
+    """
+
+    grammar: str
+    """As llguidance reads it: JSON, or a Lark grammar."""
+    instructions: tuple[str, str] = ("", "")
+    """What is added to the question, in English and in Chinese: a form that the prompt does not announce leads small models astray."""
+
+    def __post_init__(self):
+        _check(self.grammar)
+
+    @classmethod
+    def json_schema(cls, schema: Mapping[str, Any] | str) -> Self:
+        """JSON by a schema, on one line and without spaces, keys in the schema's order.
+
+        An object of the schema that names its properties and does not speak of others has no others.
+
+        Raises:
+            ValueError: it is no JSON, or no schema, or asks for what cannot be held to (named), or no answer can meet it.
+        """
+        schema = _read_json(schema)
+        if not isinstance(schema, Mapping):
+            raise ValueError(f"the JSON schema is {shorten(schema)}; expected an object.")
+        told = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+        grammar = load_llguidance().LLMatcher.grammar_from_json_schema(
+            json.dumps(close_objects(schema), ensure_ascii=False), overrides={"whitespace_flexible": False}
+        )
+        return cls(grammar, (f"Answer in JSON by this schema: {told}", f"请按此JSON Schema用JSON回答:{told}"))
+
+    @classmethod
+    def regex(cls, pattern: str) -> Self:
+        """The whole answer matches a regular expression (Rust's syntax: no look-around, no back-references).
+
+        Raises:
+            ValueError: it is none.
+        """
+        return cls(load_llguidance().LLMatcher.grammar_from_regex(pattern))
+
+    @classmethod
+    def choices(cls, options: Sequence[str]) -> Self:
+        """One of some texts.
+
+        Raises:
+            ValueError: there is none, or one is empty or no text.
+        """
+        if isinstance(options, str) or not options or not all(isinstance(option, str) and option for option in options):
+            raise ValueError(f"choices is {shorten(options)}; expected a list of texts, none of them empty.")
+        listed = json.dumps(list(options), ensure_ascii=False)[1:-1]
+        alternatives = " | ".join(json.dumps(option) for option in dict.fromkeys(options))
+        return cls(f"start: {alternatives}", (f"Answer with one of: {listed}", f"请只回答其中之一:{listed}"))
+
+    @classmethod
+    def table(cls) -> Self:
+        """A Markdown table: a head, a line, and rows of as many cells."""
+        return cls(TABLE, ("Answer with a Markdown table.", "请用Markdown表格回答。"))
+
+    @classmethod
+    def latex(cls) -> Self:
+        """LaTeX: formulas alone, a line each, or text with formulas between dollar signs; everything that is opened is closed."""
+        return cls(LATEX, ("Answer in LaTeX.", "请用LaTeX回答。"))
+
+    @classmethod
+    def lark(cls, grammar: str) -> Self:
+        """A grammar in Lark's notation, as llguidance reads it.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return cls(grammar)
+
+    def instruction(self, question: str) -> str:
+        """What is added to a question, in its language."""
+        return self.instructions[bool(_CHINESE.search(question))]
+
+    def after_thinking(self) -> str:
+        """The grammar of this form behind a thinking block, as Qwen3 writes it."""
+        own = json.loads(self.grammar)["grammars"] if self.grammar.lstrip().startswith("{") else [{"lark_grammar": self.grammar}]
+        wrapper = 'start: <think> "\\n" THOUGHT </think> "\\n\\n" @form\nTHOUGHT: /(.|\\n)*/\n'
+        return json.dumps({"grammars": [{"lark_grammar": wrapper}, {**own[0], "name": "form"}, *own[1:]]})
+
+
+@functools.lru_cache(maxsize=64)
+def _check(grammar: str) -> None:
+    is_error, messages = load_llguidance().LLMatcher.validate_grammar_with_warnings(grammar)
+    if messages:
+        what = "no answer can be held to this form" if is_error else "answers can be held to this form in part only"
+        raise ValueError(f"{what}: {' '.join('; '.join(messages).split())}")
+
+
+def _read_json(schema: Any) -> Any:
+    if not isinstance(schema, str):
+        return schema
+    try:
+        return json.loads(schema)
+    except ValueError as error:
+        raise ValueError(f"the JSON schema is no JSON ({error}).") from error

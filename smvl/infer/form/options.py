@@ -1,0 +1,54 @@
+"""The options that name a form on the command line, or in its YAML file."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from smvl.infer.form.form import Form
+from smvl.strict_yaml import at_key
+
+FORM_OPTIONS = {
+    "--json-schema": "json_schema",
+    "--regex": "regex",
+    "--choices": "choices",
+    "--table": "table",
+    "--latex": "latex",
+    "--lark": "lark",
+}
+"""Each option and its key."""
+
+
+def form_of(options: dict[str, Any]) -> Form | None:
+    """The form that options ask for; None where they ask for none.
+
+    Raises:
+        ValueError: they ask for several, or for one that there is not, or a file cannot be read.
+    """
+    given = [option for option, key in FORM_OPTIONS.items() if options[key] not in (None, False)]
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)} were given together; an answer has one form.")
+    if not given:
+        return None
+    [option] = given
+    with at_key(option):
+        return _make(FORM_OPTIONS[option], options[FORM_OPTIONS[option]])
+
+
+def _make(key: str, value: Any) -> Form:
+    if key in ("table", "latex"):
+        return getattr(Form, key)()
+    if key == "choices":
+        return Form.choices([choice.strip() for choice in re.split("[,，]", value)])
+    if key == "regex":
+        return Form.regex(value)
+    text = _read_text(Path(value))
+    return Form.json_schema(text) if key == "json_schema" else Form.lark(text)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not in UTF-8 ({error}).") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}).") from error

@@ -221,13 +221,13 @@ class WritingReading:
     """A reading whose next tokens are known."""
 
     def __init__(self, ids: list[int]):
-        self._ids = iter(ids)
+        self._ids, self._place = ids, 0
 
     def likeliest(self, allowed: Any) -> list[int]:
-        return [next(self._ids)]
+        return [self._ids[self._place]]
 
     def go_on(self, tokens: list[list[int]]) -> None:
-        pass
+        self._place += len(tokens[0])
 
 
 def write_for(engine: Engine, monkeypatch: pytest.MonkeyPatch, text: str) -> None:

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from smvl.data.sample import Sample
-from smvl.eval.exact_match import as_json, normalise, num_asked, score, table
+from smvl.eval.exact_match import as_json, grade, normalise, num_asked, score, table
 from smvl.infer.engine import Engine
+from smvl.infer.tool_calls import ToolCall
 from tests.onnx_exports import export_small, save_small_checkpoint
 
 
@@ -20,7 +21,7 @@ class FakeEngine:
         if on_answered:
             on_answered(len(requests))
         return [
-            SimpleNamespace(text=request.images[0], finish="stop") if request.images else SimpleNamespace(text="三。", finish="repetition")
+            SimpleNamespace(text=request.images[0], finish="stop", tool_calls=()) if request.images else SimpleNamespace(text="三。", finish="repetition", tool_calls=())
             for request in requests
         ]
 
@@ -57,6 +58,28 @@ def test_width_space_and_a_last_full_stop_are_passed_over(one, other):
 @pytest.mark.parametrize(("one", "other"), [("12", "21"), ("红色", "红"), ("a", "A"), ("1.2", "12")])
 def test_nothing_else_is(one, other):
     assert normalise(one) != normalise(other)
+
+
+def test_a_call_is_right_by_its_name_and_arguments():
+    def called(**arguments):
+        return [{"type": "function", "function": {"name": "update_price", "arguments": arguments}}]
+
+    class CallingEngine:
+        def answer(self, requests, **_):
+            return [SimpleNamespace(text="", finish="stop", tool_calls=(ToolCall("update_price", {"单价": 3, "商品": "茶"}),)) for _ in requests]
+
+    messages = [{"role": "user", "content": "改价"}, {"role": "assistant", "content": ""}]
+    answers = [called(商品="茶", 单价=3), called(商品="茶", 单价=4), None]
+    samples = [
+        Sample(id=str(number), messages=[messages[0], messages[1] | ({"tool_calls": calls} if calls else {})], images=[], source="test")
+        for number, calls in enumerate(answers)
+    ]
+    graded = grade(CallingEngine(), samples, images="right", max_new_tokens=4, batch_size=2)
+    assert [entry.correct for entry in graded] == [True, False, False]
+    assert [graded[0].answer, graded[1].expected] == [
+        '{"name": "update_price", "arguments": {"单价": 3, "商品": "茶"}}',
+        '{"name": "update_price", "arguments": {"商品": "茶", "单价": 4}}',
+    ]
 
 
 def test_an_export_is_scored_as_a_checkpoint_is(tmp_path: Path):

@@ -1,9 +1,11 @@
 """Held-out scores by exact match, with the right images and with another sample's: a score is worth what the swap takes away."""
 
+import json
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from smvl.data.sample import Sample
 from smvl.eval.swapping import swap_images
@@ -23,6 +25,7 @@ class Graded:
     pictures: Sequence[str]
     """Their names, as they were shown."""
     expected: str
+    """Its text, or the calls that it makes as JSON."""
     answer: str
     correct: bool
     finish: Finish
@@ -66,14 +69,25 @@ def grade(
             task=sample.task,
             question=last_question(sample),
             pictures=[image_name(image) for image in sample.images],
-            expected=sample.answer,
-            answer=answer.text,
-            correct=normalise(answer.text) == normalise(sample.answer),
+            expected=_written(sample.answer, _calls_of(sample)),
+            answer=_written(answer.text, [call.as_message() for call in answer.tool_calls]),
+            correct=normalise(answer.text) == normalise(sample.answer)
+            and [call.as_message() for call in answer.tool_calls] == _calls_of(sample),
             finish=answer.finish,
             images=images,
         )
         for sample, answer in zip(samples, answers)
     ]
+
+
+def _calls_of(sample: Sample) -> list[dict[str, Any]]:
+    """What the last answer calls; equal calls are equal as plain data."""
+    calls = [call["function"] for call in sample.messages[-1].get("tool_calls") or ()]
+    return [{"type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}} for call in calls]
+
+
+def _written(text: str, calls: Sequence[dict[str, Any]]) -> str:
+    return "\n".join([*([text] if text or not calls else []), *(json.dumps(call["function"], ensure_ascii=False) for call in calls)])
 
 
 def last_question(sample: Sample) -> str:

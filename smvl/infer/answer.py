@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from smvl.infer.tool_calls import ToolCall
+
 Finish = Literal["stop", "length", "repetition"]
 """Why an answer ended. `stop`: the model ended its turn, or its form was complete; `length`: it was cut at `max_new_tokens`; `repetition`:
 it said the same again and again, and was stopped."""
@@ -33,6 +35,8 @@ class Answer:
     """How many of the prompt's tokens an earlier turn had read already."""
     num_forced_tokens: int = 0
     """How many of the tokens written the model was not asked for, as the form left no choice."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """The functions that the model wants called, where the request had tools; `text` is what it says before them."""
 
     def __str__(self) -> str:
         return self.text

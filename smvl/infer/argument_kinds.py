@@ -31,6 +31,7 @@ _KINDS = {
     "messages": _Kind(is_list, 'a list of mappings such as {"role": ..., "content": ...}'),
     "images": _Kind(is_list, "a list with one image for each image part"),
     "tools": _Kind(lambda value: is_list(value) and all(isinstance(tool, Mapping) for tool in value), "a list of mappings").or_none(),
+    "tool_choice": _Kind(lambda value: isinstance(value, str), "auto, none, required, or the name of a tool"),
     "thinking": _Kind(lambda value: isinstance(value, (bool, np.bool_)), "True or False"),
     "form": _Kind(lambda value: isinstance(value, Form), "a Form, such as Form.choices([...])").or_none(),
     "max_new_tokens": _WHOLE,

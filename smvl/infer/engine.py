@@ -19,12 +19,15 @@ from smvl.infer.answer import Answer, Piece
 from smvl.infer.argument_kinds import check_kinds
 from smvl.infer.backend import Model, Reading
 from smvl.infer.budget.plan import Plan
+from smvl.infer.form.form import Form
 from smvl.infer.form.matcher import FormTokens
+from smvl.infer.form.tools import calling_form
 from smvl.infer.memory import Memory, image_key, marks_of
 from smvl.infer.opening import open_model, open_plan
 from smvl.infer.request import Request, check_request, messages_of
 from smvl.infer.sampling import Choice, Sampling
 from smvl.infer.text_stream import TextStream, split_thinking
+from smvl.infer.tool_calls import OPENING, read_functions, split_calls
 from smvl.infer.writing import Writing
 from smvl.processing.images import ImageError, image_header, image_name, image_size, read_image
 from smvl.processing.laid_out import LaidOut
@@ -36,6 +39,8 @@ class _Prompt:
     """A request that was laid out; `row` numbers it among those asked together."""
 
     request: Request
+    form: Form | None
+    """What the answer matches, calls of tools included."""
     laid_out: LaidOut
     row: int
 
@@ -187,7 +192,8 @@ class Engine:
         )
 
     def _prepare(self, request: Request, row: int, sampling: Sampling) -> _Prompt:
-        prompt = _Prompt(request, self.lay_out(request), row)
+        laid_out = self.lay_out(request)
+        prompt = _Prompt(request, _form_of(request), laid_out, row)
         limit = self.facts.max_positions
         if len(prompt) + sampling.max_new_tokens > limit:
             pictures = f"{prompt.laid_out.num_units} image {self.processor.pictures.unit}"
@@ -238,9 +244,13 @@ class Engine:
 
     def begin(self, prompt: _Prompt, sampling: Sampling) -> Writing:
         """An answer to a prompt, before its first token."""
-        form, thinking = prompt.request.form, prompt.request.thinking
-        matcher = None if form is None else self._form_tokens.matcher(form, thinking=thinking)
+        matcher = None if prompt.form is None else self._form_tokens.matcher(prompt.form, thinking=prompt.request.thinking)
         return Writing(sampling.max_new_tokens, self.facts.stop_ids, self.decode, matcher)
+
+    def text_stream(self, prompt: _Prompt) -> TextStream:
+        """What turns an answer's tokens into text as they come; calls of tools are no text."""
+        has_calls = bool(prompt.request.tools) and prompt.request.tool_choice != "none"
+        return TextStream(self.decode, self.processor.before_answer, until=OPENING if has_calls else None)
 
     @cached_property
     def _form_tokens(self) -> FormTokens:
@@ -260,6 +270,8 @@ class Engine:
         """What an answer says of itself."""
         ids = writing.ids
         reasoning, text = split_thinking(self.decode(ids).removeprefix(self.processor.before_answer))
+        tools = prompt.request.tools if prompt.request.tool_choice != "none" else None
+        text, calls = split_calls(text, read_functions(tools)) if tools else (text, ())
         return Answer(
             text=text,
             reasoning=reasoning,
@@ -273,6 +285,7 @@ class Engine:
             token_ids=tuple(ids),
             num_known_tokens=num_known_tokens,
             num_forced_tokens=writing.num_forced,
+            tool_calls=calls,
         )
 
 
@@ -285,7 +298,7 @@ class AnswerStream:
         """Whole; None until the last piece was taken."""
 
     def __iter__(self) -> Iterator[Piece]:
-        clock, text = _Clock(), TextStream(self._engine.decode, self._engine.processor.before_answer)
+        clock, text = _Clock(), self._engine.text_stream(self._prompt)
         writing, read = self._engine.begin(self._prompt, self._sampling), []
         choose = Choice(self._sampling, [self._prompt.row], self._engine.facts.suppressed_ids)
         num_known = self._engine.recall(self._prompt, self._sampling, self._memory)
@@ -297,6 +310,11 @@ class AnswerStream:
                 yield from _as_pieces(text.push(token))
         self.answer = self._engine.report(self._prompt, writing, clock, num_known)
         yield from _as_pieces(text.finish())
+
+
+def _form_of(request: Request) -> Form | None:
+    """The form of an answer, calls of tools included."""
+    return calling_form(read_functions(request.tools), request.tool_choice, request.form) if request.tools else request.form
 
 
 class _Clock:

@@ -18,17 +18,23 @@ class Request:
     images: Sequence[Any] = ()
     """One for each image part, in their order: whatever `read_image` reads."""
     tools: Sequence[dict[str, Any]] | None = None
+    tool_choice: str = "auto"
+    """`auto`: text, or calls of the tools; `none`: no call; `required`: at least one; the name of a tool: a call of it.
+    What is called is in `Answer.tool_calls`."""
     thinking: bool = False
     """Whether the model may reason before it answers."""
     form: Form | None = None
-    """What the answer must match; it is added to the last question in words."""
+    """What the answer must match, where it is none of calls; it is added to the last question in words."""
 
 
 def check_request(request: Any) -> None:
     """Raise `ValueError` for what is no request, or has a field of another kind; what is in the messages is for the processor to check."""
     if not isinstance(request, Request):
         raise ValueError(f"a request is of the type {type(request).__name__}; expected Request(messages, images).")
-    check_kinds(messages=request.messages, images=request.images, tools=request.tools, thinking=request.thinking, form=request.form)
+    kinds = ("messages", "images", "tools", "tool_choice", "thinking", "form")
+    check_kinds(**{name: getattr(request, name) for name in kinds})
+    if not request.tools and request.tool_choice not in ("auto", "none"):
+        raise ValueError(f"tool_choice is {request.tool_choice}, but the request has no tools.")
 
 
 def messages_of(request: Request) -> list[dict[str, Any]]:

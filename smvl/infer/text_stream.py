@@ -32,10 +32,11 @@ class TextStream:
     Args:
         decode: ids to text.
         before_answer: text that is left out where all begins with it.
+        until: text with which the answer ends; neither it nor what follows, nor the line breaks before it, are given.
     """
 
-    def __init__(self, decode: Callable[[Sequence[int]], str], before_answer: str = ""):
-        self._decode, self._before_answer = decode, before_answer
+    def __init__(self, decode: Callable[[Sequence[int]], str], before_answer: str = "", until: str | None = None):
+        self._decode, self._before_answer, self._until = decode, before_answer, until
         self._ids: list[int] = []
         self._context, self._done = 0, 0
         """Text up to `_done` was given out; decoding starts at `_context`, as some decoders treat a first token differently."""
@@ -62,10 +63,21 @@ class TextStream:
         if piece:
             self._context, self._done = self._done, len(self._ids)
             self._text += piece
-        whole = split(self._text.removeprefix(self._before_answer))
+        reasoning, answer = split(self._text.removeprefix(self._before_answer))
+        whole = reasoning, self._cut(answer, is_certain=split is split_thinking)
         added = tuple(part[len(given) :] for part, given in zip(whole, self._given))
         self._given = whole
         return added
+
+
+    def _cut(self, answer: str, *, is_certain: bool) -> str:
+        if self._until is None:
+            return answer
+        said, found, _ = answer.partition(self._until)
+        if found:
+            return said.rstrip("\n")
+        return answer if is_certain else _without_start_of(self._until, answer).rstrip("\n")
+
 
 
 def _certain(text: str) -> tuple[str, str]:

@@ -96,15 +96,19 @@ class Form:
 
     def after_thinking(self) -> str:
         """The grammar of this form behind a thinking block, as Qwen3 writes it."""
+        return self.within('start: <think> "\\n" THOUGHT </think> "\\n\\n" @form\nTHOUGHT: /(.|\\n)*/\n')
+
+    def within(self, wrapper: str) -> str:
+        """A Lark grammar that speaks of this form as `@form`, and this form."""
         own = json.loads(self.grammar)["grammars"] if self.grammar.lstrip().startswith("{") else [{"lark_grammar": self.grammar}]
-        wrapper = 'start: <think> "\\n" THOUGHT </think> "\\n\\n" @form\nTHOUGHT: /(.|\\n)*/\n'
-        return json.dumps({"grammars": [{"lark_grammar": wrapper}, {**own[0], "name": "form"}, *own[1:]]})
+        name = f"form{len(own)}"  # a form may stand within another that stands within this one
+        return json.dumps({"grammars": [{"lark_grammar": wrapper.replace("@form", f"@{name}")}, {**own[0], "name": name}, *own[1:]]})
 
 
 @functools.lru_cache(maxsize=64)
 def _check(grammar: str) -> None:
     is_error, messages = load_llguidance().LLMatcher.validate_grammar_with_warnings(grammar)
-    if messages:
+    if messages := [message for message in messages if "no tokenizer" not in message]:  # special tokens are looked up where there is one
         what = "no answer can be held to this form" if is_error else "answers can be held to this form in part only"
         raise ValueError(f"{what}: {' '.join('; '.join(messages).split())}")
 

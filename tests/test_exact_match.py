@@ -21,8 +21,8 @@ class FakeEngine:
         if on_answered:
             on_answered(len(requests))
         return [
-            SimpleNamespace(text=request.images[0], finish="stop", tool_calls=()) if request.images else SimpleNamespace(text="三。", finish="repetition", tool_calls=())
-            for request in requests
+            SimpleNamespace(text=request.images[0] if request.images else "三。", finish=finish, tool_calls=())
+            for request, finish in ((request, "stop" if request.images else "repetition") for request in requests)
         ]
 
 
@@ -66,12 +66,13 @@ def test_a_call_is_right_by_its_name_and_arguments():
 
     class CallingEngine:
         def answer(self, requests, **_):
-            return [SimpleNamespace(text="", finish="stop", tool_calls=(ToolCall("update_price", {"单价": 3, "商品": "茶"}),)) for _ in requests]
+            calls = (ToolCall("update_price", {"单价": 3, "商品": "茶"}),)
+            return [SimpleNamespace(text="", finish="stop", tool_calls=calls) for _ in requests]
 
-    messages = [{"role": "user", "content": "改价"}, {"role": "assistant", "content": ""}]
+    question, said = {"role": "user", "content": "改价"}, {"role": "assistant", "content": "没有。"}
     answers = [called(商品="茶", 单价=3), called(商品="茶", 单价=4), None]
     samples = [
-        Sample(id=str(number), messages=[messages[0], messages[1] | ({"tool_calls": calls} if calls else {})], images=[], source="test")
+        Sample(id=str(number), messages=[question, {**said, "content": "", "tool_calls": calls} if calls else said], images=[], source="test")
         for number, calls in enumerate(answers)
     ]
     graded = grade(CallingEngine(), samples, images="right", max_new_tokens=4, batch_size=2)

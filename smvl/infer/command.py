@@ -200,7 +200,7 @@ def print_json(conversation: "Conversation", question: str) -> None:
     for _ in conversation.ask(question):
         pass
     answer = dataclasses.asdict(conversation.answer)
-    del answer["token_ids"]
+    del answer["token_ids"], answer["tool_calls"]  # no tools can be given here
     found = {"answer": answer.pop("text"), **answer}
     line = json.dumps(found, ensure_ascii=False)
     write((line if can_be_written(line) else json.dumps(found)) + "\n")  # JSON has escapes of its own

@@ -69,12 +69,10 @@ def test_a_call_is_right_by_its_name_and_arguments():
             calls = (ToolCall("update_price", {"单价": 3, "商品": "茶"}),)
             return [SimpleNamespace(text="", finish="stop", tool_calls=calls) for _ in requests]
 
-    question, said = {"role": "user", "content": "改价"}, {"role": "assistant", "content": "没有。"}
     answers = [called(商品="茶", 单价=3), called(商品="茶", 单价=4), None]
-    samples = [
-        Sample(id=str(number), messages=[question, {**said, "content": "", "tool_calls": calls} if calls else said], images=[], source="test")
-        for number, calls in enumerate(answers)
-    ]
+    question, said = {"role": "user", "content": "改价"}, {"role": "assistant", "content": "没有。"}
+    rows = [[question, {**said, "content": "", "tool_calls": calls} if calls else said] for calls in answers]
+    samples = [Sample(id=str(number), messages=messages, images=[], source="test") for number, messages in enumerate(rows)]
     graded = grade(CallingEngine(), samples, images="right", max_new_tokens=4, batch_size=2)
     assert [entry.correct for entry in graded] == [True, False, False]
     assert [graded[0].answer, graded[1].expected] == [

@@ -32,6 +32,10 @@ SMALLEST = {
     "chinese_adapter": ("text --seeds 1 --jobs 1 --steps 2 2", r"\| adapter - layers \| [+-]\d"),
     "client_prompts": ("--model {checkpoint} --heldout {data} --questions 2 --tokens 2", r"open, line break +\d"),
     "doctor_million": ("--rows 400 --processes 1", "rows a second on the clock"),
+    "forms": (
+        "--model {checkpoint} --heldout {data} --questions 2 --schemas 3 --tokens 40",
+        r"long Chinese keys: 8 of 8 answers the same.*\n3 random schemas: ",
+    ),
     "gguf_parity": ("--model {checkpoint} --heldout {data} --questions 2 --tokens 2 --kinds F16", f"PyTorch|{NEEDS}"),
     "infer_latency": ("--model {checkpoint} --bits 4 --kinds --tokens 2", r"onnx 4 bits +\d"),
     "kills": ("--kills 1", "1 kills, 1 finished runs, every weight as in the unbroken run"),

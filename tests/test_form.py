@@ -15,13 +15,13 @@ import pytest
 import torch
 from matplotlib.mathtext import MathTextParser
 
+from benchmarks.random_forms import random_schema, write_at_random
 from smvl.infer.engine import Engine
 from smvl.infer.form.closed_schema import close_objects
 from smvl.infer.form.form import Form
 from smvl.infer.form.matcher import FormTokens, Matcher
 from smvl.infer.form.options import form_of
 from smvl.infer.memory import Memory
-from smvl.infer.writing import Writing
 from tests.donors import small_tokenizer
 from tests.test_engine import ask, picture, save_small_checkpoint
 
@@ -66,7 +66,7 @@ def accepts(form: Form, text: str, *, thinking: bool = False) -> bool:
     return matcher.is_complete or bool(matcher.allowed()[tokenizer.eos_token_id])
 
 
-def parsed_cells(text: str) -> list[int]:
+def num_cells(text: str) -> list[int]:
     """Cells of each row of a Markdown table."""
     return [len(re.findall(r"(?:[^|\\]|\\.)+(?=\|)", line[1:])) for line in text.split("\n")]
 
@@ -288,69 +288,12 @@ def test_what_is_no_form_is_refused(make: Any, said: str) -> None:
 # ---- random schemas -------------------------------------------------------------------------------------------------------------
 
 
-def random_schema(random: np.random.Generator, depth: int = 0) -> dict[str, Any]:
-    """Of what users write: nested objects with optional keys, arrays, numbers in a range, enums, patterns, formats, references."""
-    kinds = ["integer", "number", "string", "boolean", "null", "enum", "const", "pattern", "format", "length", "range"]
-    kinds += ["object", "array", "tuple", "anyOf", "types"] * (depth < 3)
-    match kinds[random.integers(len(kinds))]:
-        case "object":
-            names = ["名称", "单价(元)", "a", "b c", 'qu"ote', "路径\\", "地址"][: random.integers(1, 8)]
-            properties = {name: random_schema(random, depth + 1) for name in names}
-            return {"type": "object", "properties": properties, "required": [name for name in names if random.random() < 0.6]}
-        case "array":
-            least = int(random.integers(0, 3))
-            return {"type": "array", "items": random_schema(random, depth + 1), "minItems": least, "maxItems": least + 2}
-        case "tuple":
-            items = [random_schema(random, depth + 1) for _ in range(2)]
-            return {"type": "array", "prefixItems": items, "minItems": 2, "items": False}
-        case "anyOf":
-            return {"anyOf": [random_schema(random, depth + 1) for _ in range(2)]}
-        case "types":
-            return {"type": ["string", "null", "integer"]}
-        case "enum":
-            return {"enum": ["红", 1, None, {"键": [1, 2]}, "a\nb"]}
-        case "const":
-            return {"const": "不变"}
-        case "pattern":
-            return {"type": "string", "pattern": "^[A-Z]{2}-[0-9]{1,4}$"}
-        case "format":
-            return {"type": "string", "format": ["date", "date-time", "uuid", "ipv4"][random.integers(4)]}
-        case "length":
-            return {"type": "string", "minLength": 2, "maxLength": 6}
-        case "range":
-            low = float(random.integers(-50, 50))
-            return {"type": "number", "minimum": low, "exclusiveMaximum": low + 7.5} | (
-                {"multipleOf": 0.5} if random.random() < 0.2 else {}
-            )
-        case kind:
-            return {"type": kind}
-
-
-def written_at_random(form: Form, tokens: FormTokens, random: np.random.Generator, closing: tuple[str, ...]) -> str:
-    """An answer of tokens drawn among those allowed; after a while those that close are taken where they may be."""
-    tokenizer = small_tokenizer()
-    closing_ids = [token for text in closing for token in tokenizer.encode(text)]
-    writing = Writing(400, [tokenizer.eos_token_id], tokenizer.decode, tokens.matcher(form, thinking=False))
-    while writing.finish is None:
-        allowed = writing.allowed
-        if allowed is None:
-            writing.go_on(-1)
-            continue
-        if len(writing.ids) > 30 and allowed[tokenizer.eos_token_id]:
-            choice = tokenizer.eos_token_id
-        else:
-            closers = [token for token in closing_ids if allowed[token]] if len(writing.ids) > 30 else []
-            choice = closers[0] if closers else int(random.choice(np.flatnonzero(allowed)))
-        writing.go_on(choice)
-    return tokenizer.decode(writing.ids, skip_special_tokens=True) if writing.finish == "stop" else ""
-
-
 def test_random_answers_to_random_schemas_are_valid(tokens: FormTokens) -> None:
-    random, checked = np.random.default_rng(0), 0
+    random, tokenizer, checked = np.random.default_rng(0), small_tokenizer(), 0
     for _ in range(60):
         schema = random_schema(random)
-        text = written_at_random(Form.json_schema(schema), tokens, random, closing=('"', "]", "}", "0"))
-        if text:
+        text = write_at_random(Form.json_schema(schema), tokens, tokenizer, random, ('"', "]", "}", "0")).text
+        if text is not None:
             validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
             validator.validate(json.loads(text))
             checked += 1
@@ -358,11 +301,11 @@ def test_random_answers_to_random_schemas_are_valid(tokens: FormTokens) -> None:
 
 
 def test_random_tables_have_rows_of_one_length(tokens: FormTokens) -> None:
-    random = np.random.default_rng(0)
-    texts = [written_at_random(Form.table(), tokens, random, closing=("\n", "|", "-")) for _ in range(10)]
-    assert sum(map(bool, texts)) >= 5
-    for text in filter(None, texts):
-        assert len(set(parsed_cells(text))) == 1, text
+    random, tokenizer = np.random.default_rng(0), small_tokenizer()
+    texts = [write_at_random(Form.table(), tokens, tokenizer, random, ("\n", "|", "-")).text for _ in range(10)]
+    assert sum(text is not None for text in texts) >= 5
+    for text in texts:
+        assert text is None or len(set(num_cells(text))) == 1, text
 
 
 # ---- options --------------------------------------------------------------------------------------------------------------------

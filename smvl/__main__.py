@@ -20,6 +20,8 @@ class Command:
 COMMANDS = {
     "train": Command("train a model in stages, as a recipe says", "smvl.train.command", "go on with --resume"),
     "ask": Command("ask a model about pictures, once or in a chat", "smvl.infer.command"),
+    "agent": Command("let a model call tools of MCP servers until it can answer", "smvl.agent.command"),
+    "mcp": Command("serve a model to clients of the Model Context Protocol", "smvl.agent.mcp_command"),
     "check": Command("look at data as training will, and say what to mend", "smvl.doctor.command"),
     "scenes": Command("draw Chinese documents and signs with exact questions and answers", "smvl.scenes.command"),
     "demo-scenes": Command("draw the small pictures and questions of the demo", "smvl.demo_scenes.command"),

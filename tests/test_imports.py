@@ -36,6 +36,7 @@ ALLOWED = {
     "doctor": {"config", "data", "image_settings", "layouts", "model_folder", "packing", "processing", "source_registry"},
     "infer": {"assemble", "environment", "layouts", "model", "processing", "program", "settings_files", "strict_yaml"},
     "eval": {"data", "infer", "processing"},
+    "agent": {"environment", "infer", "processing", "program", "strict_yaml"},
     "export": {
         *("assemble", "config", "data", "eval", "infer", "layouts", "model", "model_card", "processing", "program", "settings_files"),
         *("progress", "source_registry"),
@@ -135,7 +136,7 @@ importlib.machinery.PathFinder.find_spec = lambda name, *rest: None if name.spli
 
 
 def test_the_engine_needs_no_torch():
-    program = WITHOUT_TORCH + "import smvl.infer.engine, smvl.infer.chat; assert 'torch' not in sys.modules"
+    program = WITHOUT_TORCH + "import smvl.infer.engine, smvl.infer.chat, smvl.agent.agent; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 

@@ -18,7 +18,6 @@ from typing import Any
 from smvl.agent.mcp_library import load_mcp
 from smvl.agent.mcp_results import result_of
 from smvl.agent.tool import Result, Tool, ToolFailure
-from smvl.strict_yaml import shorten
 
 CONNECT_SECONDS = 60
 """A server may have to be fetched first, as by npx."""
@@ -64,7 +63,7 @@ class _Connection:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, server: Any):
         self._loop, self._server = loop, server
-        self._name = shorten(server) if isinstance(server, str) else type(server).__name__
+        self._name = server if isinstance(server, str) else type(server).__name__
         self._stderr: _LastLines | None = None
         self._closing = asyncio.Event()
         self._client: Any = None

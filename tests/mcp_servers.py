@@ -35,6 +35,13 @@ def photo() -> ImageContent:
     return ImageContent(type="image", data=base64.b64encode(png.getvalue()).decode(), mime_type="image/png")
 
 @server.tool(annotations=ToolAnnotations(read_only_hint=True))
+def wait() -> str:
+    """Takes its time."""
+    import time
+    time.sleep(1.5)
+    return "late"
+
+@server.tool(annotations=ToolAnnotations(read_only_hint=True))
 def leave() -> str:
     """Ends the server."""
     import os
@@ -51,7 +58,7 @@ else:
 
 
 def write_prices(folder: Path) -> str:
-    """The command of a server with four tools."""
+    """The command of a server with five tools."""
     (folder / "prices.py").write_text(PRICES, encoding="utf-8")
     return f"{sys.executable} {folder / 'prices.py'}"
 

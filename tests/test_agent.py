@@ -18,6 +18,7 @@ from PIL import Image
 
 import smvl.agent.command
 from smvl.agent import Agent, read_only
+from smvl.agent.servers import check_schema
 from smvl.agent.tool import MOST_CHARACTERS
 from smvl.infer.engine import Engine
 from smvl.infer.loaded_model import LoadedModel
@@ -478,7 +479,7 @@ def test_tools_of_a_server_are_called_over(way: str, engine: Engine, script: Scr
     with serving([*prices.split(), "http"]) if way == "http" else _as_it_is(prices) as server, Agent(engine, servers=[server]) as agent:
         assert {name: tool.changes for name, tool in agent.tools.items()} == {
             **{"price_of": False, "set_price": True},
-            **{"photo": False, "leave": False},
+            **{"photo": False, "wait": False, "leave": False},
         }
         script(*[called("set_price", name="苹果", price=5), called("photo"), called("price_of", name="苹果"), "3元。"])
         outcome = agent.run("苹果多少钱?")
@@ -494,6 +495,14 @@ def test_tools_of_a_server_are_called_over(way: str, engine: Engine, script: Scr
 
 
 @needs_mcp
+def test_a_server_is_not_waited_for_longer_than_the_run_has(engine: Engine, script: Script, prices: str) -> None:
+    with serving([*prices.split(), "http"]) as server, Agent(engine, servers=[server], seconds=0.6) as agent:
+        script(called("wait"), "好。")
+        late = agent.run("?")
+        assert (late.ended, late.steps) == ("seconds", 1) and late.seconds < 1.4
+
+
+@needs_mcp
 def test_what_is_no_server_is_told_by_its_name_and_what_it_said(engine: Engine) -> None:
     with pytest.raises(ValueError, match="the MCP server no-such-program cannot be used: FileNotFoundError"):
         Agent(engine, servers=["no-such-program"])
@@ -501,6 +510,18 @@ def test_what_is_no_server_is_told_by_its_name_and_what_it_said(engine: Engine) 
         Agent(engine, servers=[f"{sys.executable} -c \"import sys; sys.exit('broken')\""])
     with pytest.raises(ValueError, match=r"the MCP server http://127.0.0.1:9/mcp cannot be used: "):
         Agent(engine, servers=["http://127.0.0.1:9/mcp"])
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"type": "objekt"}, "takes arguments by what is no JSON schema"),
+        ({"properties": {"a": {"anyOf": [{"$ref": "http://a/b"}]}}}, "a JSON schema that lies elsewhere"),
+    ],
+)
+def test_a_tool_whose_arguments_could_not_be_checked_is_refused(schema: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        check_schema(schema, "look", "python shelf.py")
 
 
 class _as_it_is:
@@ -554,4 +575,4 @@ def test_the_command_says_why_there_is_no_answer(engine: Engine, script: Script,
     assert smvl.agent.command.main(["--model", "x", "--mcp", prices, "--steps", "1", "?"]) == 1
     assert "ended without an answer (steps): after 1 answers the model still called tools" in capsys.readouterr().err
     assert smvl.agent.command.main(["--model", "x", "--mcp", prices, "--allow", "nonesuch", "?"]) == 1
-    assert "allow names nonesuch; there are the tools price_of, set_price, photo, leave" in capsys.readouterr().err
+    assert "allow names nonesuch; there are the tools price_of, set_price, photo, wait, leave" in capsys.readouterr().err

@@ -28,6 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _make_parser().parse_args(arguments)
     try:
         if options.http is None:
+            _check_standard_streams()
             with _nothing_printed():
                 server = _make_server(options)
             server.run("stdio")
@@ -66,6 +67,13 @@ def _make_server(options: argparse.Namespace) -> Any:
 
     pictures = PictureAccess(options.root or ["."])
     return create_server(LoadedModel(engine), pictures, max_new_tokens=options.max_new_tokens)
+
+
+def _check_standard_streams() -> None:
+    if sys.stdin is None or sys.stdout is None:
+        raise ValueError("standard input or output is closed, which a client would speak over. Give --http PORT, or leave them open.")
+    if sys.stdin.isatty():
+        say("smvl mcp: waits for a client on standard input, which is a terminal; --http PORT serves on an address instead.")
 
 
 @contextmanager

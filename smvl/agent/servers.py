@@ -11,7 +11,7 @@ import os
 import shlex
 import threading
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -125,7 +125,7 @@ class _Connection:
 
     def _tool(self, listed: Any) -> Tool:
         parameters = dict(listed.input_schema)
-        _check_schema(parameters, listed.name, self._name)
+        check_schema(parameters, listed.name, self._name)
         function = {"name": listed.name, "description": listed.description or listed.name, "parameters": parameters}
         reads_only = listed.annotations is not None and listed.annotations.read_only_hint is True
         source = f"the MCP server {self._name}"
@@ -171,12 +171,22 @@ def _why(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
 
 
-def _check_schema(schema: dict[str, Any], tool: str, server: str) -> None:
+def check_schema(schema: dict[str, Any], tool: str, server: str) -> None:
+    """Raise `ValueError` for a schema by which no arguments could be checked."""
     from jsonschema import Draft202012Validator, SchemaError
 
+    what = f"the tool {tool} of the MCP server {server} takes arguments by"
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        raise ValueError(
-            f"the tool {tool} of the MCP server {server} takes arguments by what is no JSON schema ({error.message})."
-        ) from error
+        raise ValueError(f"{what} what is no JSON schema ({error.message}).") from error
+    if elsewhere := [target for target in _references(schema) if not target.startswith("#")]:
+        raise ValueError(f"{what} a JSON schema that lies elsewhere ({elsewhere[0]}), and nothing is fetched.")
+
+
+def _references(schema: Any) -> Iterator[str]:
+    """What the parts of a schema refer to."""
+    if isinstance(schema, dict) and isinstance(schema.get("$ref"), str):
+        yield schema["$ref"]
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _references(part)

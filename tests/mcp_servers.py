@@ -38,7 +38,7 @@ def photo() -> ImageContent:
 def wait() -> str:
     """Takes its time."""
     import time
-    time.sleep(1.5)
+    time.sleep(8)
     return "late"
 
 @server.tool(annotations=ToolAnnotations(read_only_hint=True))
@@ -70,6 +70,6 @@ def serving(command: Sequence[str], **options: object) -> Iterator[str]:
     try:
         yield re.search(r"http://\S+", next(line for line in process.stderr if "http://" in line))[0]
     finally:
-        process.terminate()
+        process.kill()
         process.wait(10)
         process.stderr.close()

@@ -6,18 +6,24 @@ python -m pytest tests/test_agent.py
 import importlib.util
 import io
 import json
+import os
+import re
+import shlex
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, get_args
 
 import pytest
 import torch
 from PIL import Image
 
 import smvl.agent.command
+import smvl.agent.mcp_command
+import smvl.agent.servers
 from smvl.agent import Agent, read_only
+from smvl.agent.outcome import Ended
 from smvl.agent.servers import check_schema
 from smvl.agent.tool import MOST_CHARACTERS
 from smvl.infer.engine import Engine
@@ -26,6 +32,7 @@ from smvl.infer.request import Request
 from smvl.infer.tool_calls import ToolCall
 from tests.mcp_servers import serving, write_prices
 from tests.test_engine import WritingReading, image_text, picture, save_small_checkpoint
+from tests.test_readme import code_blocks
 
 needs_mcp = pytest.mark.skipif(importlib.util.find_spec("mcp") is None, reason="mcp is not installed (requirements-agent.txt)")
 
@@ -173,6 +180,22 @@ def test_what_a_result_says_is_no_control_text(engine: Engine, script: Script) -
     assert (ids.count(end), ids.count(response)) == (3, 1)
 
 
+def test_half_characters_neither_reach_the_model_nor_a_tool(engine: Engine, script: Script) -> None:
+    @read_only
+    def list_files(folder: str) -> str:
+        """Files.
+
+        Args:
+            folder: where
+        """
+        return "a\udc80.png"
+
+    script(called("list_files", folder="图"), called("list_files", folder="图").replace("图", "\\ud800"), "好。")
+    outcome = Agent(engine, [list_files]).run("?")
+    told = [message["content"][0]["text"] for message in outcome.messages if message["role"] == "tool"]
+    assert told == ["a\\udc80.png", "error: the arguments hold half a character"] and outcome.text == "好。"
+
+
 def test_a_long_result_is_cut_and_says_so(engine: Engine, script: Script) -> None:
     @read_only
     def book() -> str:
@@ -195,31 +218,45 @@ def test_calls_of_the_last_step_are_not_carried_out(engine: Engine, script: Scri
     assert outcome.detail == "after 2 answers the model still called tools; not carried out: set_price"
 
 
-def test_an_answer_is_stopped_when_the_seconds_are_over(engine: Engine, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """The time of a run in seconds, which only tests move."""
+    now = [0.0]
+    monkeypatch.setattr("smvl.agent.run.time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+def pass_time(clock: list[float], seconds: float) -> bool:
+    clock[0] += seconds
+    return True
+
+
+def test_an_answer_is_stopped_when_the_seconds_are_over(engine: Engine, script: Script, clock: list[float], monkeypatch) -> None:
     script("图中有一个圆形。" * 3)
-    slow = WritingReading.likeliest
-    monkeypatch.setattr(WritingReading, "likeliest", lambda self, allowed: (time.sleep(0.1), slow(self, allowed))[1])
-    outcome = Agent(engine, [price_of], seconds=0.35).run("图?")
-    assert (outcome.ended, outcome.detail) == ("seconds", "0.35 seconds were over in step 1")
-    assert outcome.text and ("图中有一个圆形。" * 3).startswith(outcome.text) and outcome.seconds < 2
+    likeliest = WritingReading.likeliest
+    monkeypatch.setattr(WritingReading, "likeliest", lambda self, allowed: pass_time(clock, 1) and likeliest(self, allowed))
+    outcome = Agent(engine, [price_of], seconds=5).run("图?")
+    assert (outcome.ended, outcome.detail, outcome.seconds) == ("seconds", "5 seconds were over in step 1", 5)
+    assert outcome.text and ("图中有一个圆形。" * 2).startswith(outcome.text)
 
 
-def test_after_a_slow_tool_the_model_is_not_asked_again(engine: Engine, script: Script) -> None:
+def test_after_a_slow_tool_the_model_is_not_asked_again(engine: Engine, script: Script, clock: list[float]) -> None:
     @read_only
     def wait() -> str:
         """Takes its time."""
-        time.sleep(0.3)
+        pass_time(clock, 400)
         return "late"
 
-    script(called("wait"), "好。")
-    outcome = Agent(engine, [wait], seconds=0.25).run("?")
-    assert (outcome.ended, outcome.steps, outcome.messages[-1]["content"][0]["text"]) == ("seconds", 1, "late")
+    script(f"请稍等。\n{called('wait')}\n{called('wait')}", "好。")
+    outcome = Agent(engine, [wait]).run("?")
+    assert (outcome.ended, outcome.steps, outcome.text) == ("seconds", 1, "请稍等。")
+    assert [message["content"][0]["text"] for message in outcome.messages if message["role"] == "tool"] == ["late"]
 
 
-def test_the_time_of_who_permits_does_not_count(engine: Engine, script: Script) -> None:
+def test_the_time_of_who_permits_does_not_count(engine: Engine, script: Script, clock: list[float]) -> None:
     shelf = Shelf()
     script(called("set_price", name="苹果", price=5), "好了。")
-    agent = Agent(engine, [shelf.set_price], seconds=0.5, permit=lambda call: time.sleep(0.6) is None)
+    agent = Agent(engine, [shelf.set_price], permit=lambda call: pass_time(clock, 4000))
     assert (agent.run("改价").ended, shelf.prices) == ("answered", {"苹果": 5})
 
 
@@ -499,7 +536,17 @@ def test_a_server_is_not_waited_for_longer_than_the_run_has(engine: Engine, scri
     with serving([*prices.split(), "http"]) as server, Agent(engine, servers=[server], seconds=0.6) as agent:
         script(called("wait"), "好。")
         late = agent.run("?")
-        assert (late.ended, late.steps) == ("seconds", 1) and late.seconds < 1.4
+        assert (late.ended, late.steps) == ("seconds", 1) and late.seconds < 7
+
+
+@needs_mcp
+def test_a_server_that_never_answers_is_given_up_and_ended(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smvl.agent.servers, "CONNECT_SECONDS", 0.5)
+    alive = tmp_path / "alive"
+    with pytest.raises(ValueError, match="did not answer within 0.5 seconds"):
+        Agent(engine, servers=[f"sh -c 'echo $$ > {alive}; exec sleep 60'"])
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(alive.read_text()), 0)
 
 
 @needs_mcp
@@ -533,6 +580,41 @@ class _as_it_is:
 
     def __exit__(self, *error: object) -> None:
         pass
+
+
+# ---- docs/agents.md ------------------------------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parent.parent
+DOCS = [(ROOT / f"docs/agents{language}.md").read_text(encoding="utf-8") for language in ("", ".zh-CN")]
+
+
+def test_both_languages_of_the_docs_have_the_same_code_sections_tables_and_figures() -> None:
+    english, chinese = DOCS
+    assert code_blocks(english) == code_blocks(chinese)
+    shapes = [[line.split()[0] for line in text.splitlines() if line.startswith(("#", "| `", "- "))] for text in DOCS]
+    assert shapes[0] == shapes[1]
+    figures = [sorted(re.findall(r"[0-9]+(?:[.,][0-9]+)*", text)) for text in DOCS]
+    assert figures[0] == figures[1]
+
+
+def test_the_commands_of_the_docs_are_understood() -> None:
+    lines = [line.split("   #")[0] for kind, block in code_blocks(DOCS[0]) if kind == "bash" for line in block.splitlines()]
+    parsers = {"agent": smvl.agent.command.make_parser(), "mcp": smvl.agent.mcp_command.make_parser()}
+    found = [shlex.split(line)[3:] for line in lines if line.startswith("python -m smvl ")]
+    assert [words[0] for words in found] == ["agent", "agent", "mcp", "mcp"]
+    for name, *words in found:
+        parsers[name].parse_args(words)
+
+
+def test_the_example_of_the_docs_runs_as_printed(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    (tmp_path / "data/demo/images").mkdir(parents=True)
+    picture("red").save(tmp_path / "data/demo/images/heldout-000034-0.png")
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output/demo").symlink_to(checkpoint)
+    monkeypatch.chdir(tmp_path)
+    [block] = [block for kind, block in code_blocks(DOCS[0]) if kind == "python"]
+    exec(block, {})
+    assert capsys.readouterr().out.split()[0] in get_args(Ended) and read_events(tmp_path / "run.jsonl")[-1]["event"] == "end"
 
 
 # ---- the command ---------------------------------------------------------------------------------------------------------------

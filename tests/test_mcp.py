@@ -245,6 +245,12 @@ def test_pictures_that_come_along_need_no_folder(folder: Path) -> None:
 # ---- the command ---------------------------------------------------------------------------------------------------------------
 
 
+def test_the_whole_machine_is_no_folder_of_pictures(checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir("/")
+    assert main(["--model", str(checkpoint), "--http", "0"]) == 1
+    assert "the current folder is the whole machine. Name the folders" in capsys.readouterr().err
+
+
 def test_a_mistake_is_one_line_on_standard_error(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -17,6 +17,7 @@ from smvl.agent.run import Bounds, Event, Permit, Run
 from smvl.agent.servers import Servers
 from smvl.agent.tool import Tool
 from smvl.agent.transcript import Transcript
+from smvl.infer.argument_kinds import check_kinds
 from smvl.infer.engine import Engine
 from smvl.infer.loaded_model import LoadedModel
 from smvl.infer.tool_calls import ToolCall, read_functions
@@ -87,7 +88,8 @@ class Agent:
         """
         if not isinstance(question, str):
             raise ValueError(f"question is of the type {type(question).__name__}; expected text.")
-        pictures = [images] if isinstance(images, str | bytes | PathLike | Image.Image) else list(images)
+        pictures = [images] if isinstance(images, str | bytes | PathLike | Image.Image) else images
+        check_kinds(images=pictures)
         with nullcontext() if self._transcript is None else Transcript(self._transcript) as transcript:
             watchers = [watcher for watcher in (transcript, self._watch) if watcher is not None]
             run = Run(self.engine, self.tools, self._permit, self._bounds, watchers, thinking=self._thinking, generation=self._generation)

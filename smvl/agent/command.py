@@ -26,7 +26,7 @@ _SHOWN = 300
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0 where the model answered, 1 where it did not and for what the user can mend, 130 after Ctrl-C."""
-    options = _make_parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     logging.getLogger("mcp").addHandler(logging.NullHandler())  # of a server that talks nonsense it would print tracebacks
     try:
         outcome = _run(options)
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     return 1
 
 
-def _make_parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smvl agent",
         description="Let a model call tools of MCP servers until it can answer.",

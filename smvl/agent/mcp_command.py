@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from smvl.agent.model_options import add_model_options, open_engine
@@ -25,7 +26,7 @@ _MOST_BYTES = 64_000_000
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0 once the client has gone, 1 for what the user can mend."""
-    options = _make_parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         if options.http is None:
             _check_standard_streams()
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _make_parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smvl mcp",
         description="Serve a model to clients of the Model Context Protocol.",
@@ -65,6 +66,8 @@ def _make_server(options: argparse.Namespace) -> Any:
     from smvl.agent.vision_server import create_server
     from smvl.infer.loaded_model import LoadedModel
 
+    if not options.root and Path.cwd() == Path(Path.cwd().anchor):  # where some clients start their servers
+        raise ValueError("the current folder is the whole machine. Name the folders of pictures that may be read: --root FOLDER")
     pictures = PictureAccess(options.root or ["."])
     return create_server(LoadedModel(engine), pictures, max_new_tokens=options.max_new_tokens)
 

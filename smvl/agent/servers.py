@@ -56,6 +56,8 @@ class Servers:
         self._connections = []
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CLOSE_SECONDS)
+        if not self._thread.is_alive():
+            self._loop.close()
 
 
 class _Connection:
@@ -69,6 +71,7 @@ class _Connection:
         self._client: Any = None
         self._opened: concurrent.futures.Future[list[Any]] = concurrent.futures.Future()
         self._held: concurrent.futures.Future[None] | None = None
+        self._is_over = threading.Event()
 
     def open(self) -> list[Tool]:
         """Connect; returns the tools."""
@@ -76,6 +79,8 @@ class _Connection:
         self._held = self._start(self._hold(target))
         try:
             listed = self._opened.result(CONNECT_SECONDS)
+        except TimeoutError as error:
+            raise ValueError(f"the MCP server {self._name} did not answer within {CONNECT_SECONDS:g} seconds.") from error
         except Exception as error:  # whatever stands between here and a server: processes, sockets, the protocol
             said = self._stderr.text() if self._stderr is not None else ""
             raise ValueError(f"the MCP server {self._name} cannot be used: {_why(error)}.{said and f' It said: {said}'}") from error
@@ -83,11 +88,10 @@ class _Connection:
 
     def close(self) -> None:
         if self._held is not None:
-            self._loop.call_soon_threadsafe(self._closing.set)
-            try:
-                self._held.result(_CLOSE_SECONDS)
-            except Exception:  # a connection that broke long ago is closed all the same; its calls have said so
+            if self._client is None:  # it never came to be
                 self._held.cancel()
+            self._loop.call_soon_threadsafe(self._closing.set)
+            self._is_over.wait(_CLOSE_SECONDS)
         if self._stderr is not None:
             self._stderr.close()
 
@@ -114,6 +118,8 @@ class _Connection:
             if not self._opened.done():
                 self._opened.set_exception(error if isinstance(error, Exception) else ConnectionError("the connection was given up"))
             raise
+        finally:
+            self._is_over.set()
 
     async def _list(self) -> list[Any]:
         page = await self._client.list_tools()

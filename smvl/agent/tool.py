@@ -37,6 +37,7 @@ class Tool:
 
 
 def shown_text(text: str) -> str:
-    """As much of a result as a model is shown."""
+    """As much of a result as a model is shown, half characters (of a file's name that is no UTF-8) as escapes."""
+    text = text.encode("utf-8", "backslashreplace").decode()
     left_out = len(text) - MOST_CHARACTERS
     return text if left_out <= 0 else f"{text[:MOST_CHARACTERS]}\n... ({left_out} more characters were left out)"

@@ -180,20 +180,15 @@ def test_what_a_result_says_is_no_control_text(engine: Engine, script: Script) -
     assert (ids.count(end), ids.count(response)) == (3, 1)
 
 
-def test_half_characters_neither_reach_the_model_nor_a_tool(engine: Engine, script: Script) -> None:
+def test_half_characters_of_a_result_are_shown_as_escapes(engine: Engine, script: Script) -> None:
     @read_only
-    def list_files(folder: str) -> str:
-        """Files.
-
-        Args:
-            folder: where
-        """
+    def list_files() -> str:
+        """Files."""
         return "a\udc80.png"
 
-    script(called("list_files", folder="图"), called("list_files", folder="图").replace("图", "\\ud800"), "好。")
+    script(called("list_files"), "好。")
     outcome = Agent(engine, [list_files]).run("?")
-    told = [message["content"][0]["text"] for message in outcome.messages if message["role"] == "tool"]
-    assert told == ["a\\udc80.png", "error: the arguments hold half a character"] and outcome.text == "好。"
+    assert outcome.text == "好。" and outcome.messages[2]["content"][0]["text"] == "a\\udc80.png"
 
 
 def test_a_long_result_is_cut_and_says_so(engine: Engine, script: Script) -> None:
@@ -238,6 +233,11 @@ def test_an_answer_is_stopped_when_the_seconds_are_over(engine: Engine, script: 
     outcome = Agent(engine, [price_of], seconds=5).run("图?")
     assert (outcome.ended, outcome.detail, outcome.seconds) == ("seconds", "5 seconds were over in step 1", 5)
     assert outcome.text and ("图中有一个圆形。" * 2).startswith(outcome.text)
+
+
+def test_time_that_is_over_before_the_first_answer_ends_a_run(engine: Engine, clock: list[float]) -> None:
+    outcome = Agent(engine, watch=lambda event: pass_time(clock, 301)).run("?")
+    assert (outcome.ended, outcome.steps, outcome.text) == ("seconds", 0, "")
 
 
 def test_after_a_slow_tool_the_model_is_not_asked_again(engine: Engine, script: Script, clock: list[float]) -> None:
@@ -497,7 +497,7 @@ def test_a_picture_or_a_transcript_that_is_not_there_is_refused_before_anything_
 
 def test_without_mcp_the_error_names_what_to_install(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mcp", None)
-    with pytest.raises(ValueError, match=r'Install it: pip install "mcp>=2,<3"'):
+    with pytest.raises(ValueError, match=r'Install it: pip install "mcp>=2.3,<3"'):
         Agent(engine, servers=["python prices.py"])
     assert Agent(engine, [price_of]).tools
 
@@ -529,6 +529,8 @@ def test_tools_of_a_server_are_called_over(way: str, engine: Engine, script: Scr
         if way == "stdio":
             script(called("leave"), "走了。")
             assert agent.run("?").text == "走了。"
+            script(called("photo"), called("photo"))
+            assert agent.run("?").ended == "wrong call"
 
 
 @needs_mcp

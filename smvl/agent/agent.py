@@ -24,7 +24,7 @@ from smvl.infer.tool_calls import ToolCall, read_functions
 
 
 class Agent:
-    """A model and its tools. Each question is a conversation of its own; connections to servers stay open until `close`.
+    """A model and its tools. Each question is a conversation of its own, one at a time; connections to servers stay open until `close`.
 
     Args:
         model: what `smvl.load` gives, or an engine.
@@ -73,7 +73,7 @@ class Agent:
         try:
             self.tools = _by_name([*own, *(self._servers.tools if self._servers is not None else [])])
             self._permit = _permission(self.tools, allow, permit)
-        except ValueError:
+        except BaseException:
             self.close()
             raise
 

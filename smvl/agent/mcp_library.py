@@ -14,7 +14,7 @@ def load_mcp() -> ModuleType:
         from mcp.server import MCPServer  # noqa: F401  (there since version 2)
     except ImportError as error:
         raise ValueError(
-            f'tools of MCP servers need the package mcp, version 2 ({error}). Install it: pip install "mcp>=2,<3", or pip install -r '
+            f'tools of MCP servers need the package mcp, version 2 ({error}). Install it: pip install "mcp>=2.3,<3", or pip install -r '
             "requirements-agent.txt"
         ) from error
     return mcp

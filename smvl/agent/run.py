@@ -1,6 +1,5 @@
 """One question to an agent: the loop over the model's answers and the calls in them."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -89,6 +88,7 @@ class Run:
         return Outcome(end.text, end.ended, end.detail, self._messages, self._images, self._step, seconds)
 
     def _go_on(self) -> _End:
+        said = ""
         while self._seconds_left() > 0:
             self._step += 1
             answer = self._ask()
@@ -99,7 +99,8 @@ class Run:
             for call in answer.tool_calls:
                 if end := self._carry_out(call):
                     return replace(end, text=answer.text)
-        return self._out_of_time(answer.text)
+            said = answer.text
+        return self._out_of_time(said)
 
     # ---- answers ---------------------------------------------------------------------------------------------------------------
 
@@ -158,8 +159,8 @@ class Run:
         """Do what is called, and tell the model what came of it; returns why the run ends, where it does."""
         if self._seconds_left() <= 0:
             return self._out_of_time()
-        if error := call.error or _error_of_text(call.arguments):
-            return self._note(call, "wrong", Result(f"error: {error}"))
+        if call.error:
+            return self._note(call, "wrong", Result(f"error: {call.error}"))
         if not self._is_permitted(call):
             refusal = f"refused: {call.name} was not permitted, and nothing was done. Do not call it again."
             return self._note(call, "refused", Result(refusal))
@@ -197,17 +198,7 @@ class Run:
             watcher({"event": event, **facts})
 
 
-def _error_of_text(arguments: dict[str, Any]) -> str | None:
-    """What is wrong with the texts of a call: JSON can say half a character, which neither a server nor a tokenizer takes."""
-    try:
-        json.dumps(arguments, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return "the arguments hold half a character"
-    return None
-
-
 def _message_of(answer: Answer) -> dict[str, Any]:
     # reasoning_content, even empty, tells the template that a "</think>" in the answer is only a word
     message = {"role": "assistant", "content": answer.text, "reasoning_content": answer.reasoning}
-    calls = [call.as_message() for call in answer.tool_calls if _error_of_text(call.arguments) is None]
-    return {**message, "tool_calls": calls} if calls else message
+    return {**message, "tool_calls": [call.as_message() for call in answer.tool_calls]} if answer.tool_calls else message

@@ -88,7 +88,7 @@ class _Connection:
 
     def close(self) -> None:
         if self._held is not None:
-            if self._client is None:  # it never came to be
+            if not self._opened.done():  # it never came to be
                 self._held.cancel()
             self._loop.call_soon_threadsafe(self._closing.set)
             self._is_over.wait(_CLOSE_SECONDS)

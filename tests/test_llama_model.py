@@ -23,7 +23,7 @@ from smvl.layouts.tokens import IMAGE_TOKEN
 from smvl.processing.processing_smvl import SmVLMProcessor
 from tests.test_export_gguf import save_checkpoint
 from tests.test_imports import ROOT, WITHOUT_TORCH
-from tests.test_onnx_model import ask, noise, requests
+from tests.test_onnx_model import ask, check_forms, noise, requests
 
 FILES = ("small-F32.gguf", "mmproj-small-F16.gguf", "config.json", "tokenizer.json", "chat_template.jinja", "processor_config.json")
 
@@ -70,6 +70,10 @@ def tiles(engine: Engine, seed: int, width: int = 64, height: int = 48) -> np.nd
 
 
 # ---- equal to the checkpoint ---------------------------------------------------------------------------------------------------
+
+
+def test_forms_and_calls_are_those_of_the_checkpoint(torch_engine: Engine, engines: dict[str, Engine]) -> None:
+    check_forms(torch_engine, engines["F32"])
 
 
 @pytest.mark.parametrize("kind", ["F32", "F16"])

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from smvl.infer.engine import Engine
+from smvl.infer.form.form import Form
 from smvl.infer.memory import Memory
 from smvl.infer.onnx_folder import OnnxFolderError, is_onnx_folder, open_onnx_folder, verify_onnx_folder
 from smvl.infer.onnx_model import OnnxModel
@@ -68,11 +70,37 @@ def ask(question: str, *images: Image.Image) -> Request:
     return Request([{"role": "user", "content": content}], images)
 
 
+def formed_requests() -> list[Request]:
+    """Those whose answers have a form, or are calls."""
+    goods = {"品名": {"enum": ["苹果", "牛奶"]}, "数量": {"type": "integer", "minimum": 0, "maximum": 99}}
+    schema = {"type": "object", "properties": goods, "required": list(goods)}
+    tool = {"type": "function", "function": {"name": "count", "description": "?", "parameters": schema}}
+    plain = requests()[1]
+    return [
+        replace(plain, form=Form.json_schema(schema)),
+        replace(plain, form=Form.choices(["第一张图", "第二张图"])),
+        replace(plain, form=Form.regex("[0-9]{2}元一公斤"), thinking=True),
+        replace(plain, tools=[tool], tool_choice="count"),
+    ]
+
+
+def check_forms(reference: Engine, export: Engine) -> None:
+    """Both write the same tokens, and both are spared the same ones."""
+    for request in formed_requests():
+        one, other = (engine.answer([request], max_new_tokens=96)[0] for engine in (reference, export))
+        assert (other.token_ids, other.num_forced_tokens, other.tool_calls) == (one.token_ids, one.num_forced_tokens, one.tool_calls)
+        assert one.num_forced_tokens >= 2
+
+
 def requests() -> list[Request]:
     return [ask("图中有什么?"), ask("图中有什么?", noise(1)), ask("哪一张的数字更大?", noise(2, 20, 60), noise(3)), ask("What? " * 30)]
 
 
 # ---- equal to the checkpoint ---------------------------------------------------------------------------------------------------
+
+
+def test_forms_and_calls_are_those_of_the_checkpoint(engines: tuple[Engine, Engine]) -> None:
+    check_forms(*engines)
 
 
 def test_scores_equal_with_no_one_and_two_images(engines: tuple[Engine, Engine]) -> None:

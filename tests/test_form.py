@@ -245,8 +245,22 @@ def test_objects_are_closed_only_where_that_changes_nothing_else() -> None:
         {"properties": {"a": {}}, "anyOf": [{"properties": {"b": {}}}]},
         {"properties": {"a": {}}, "additionalProperties": {"type": "integer"}},
         {"type": "object"},
+        {"type": "object", "properties": {"a": {}}, "required": ["b"]},
     ):
         assert close_objects(left) == left
+
+
+def nested(depth: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(depth):
+        schema = {"type": "object", "properties": {"a": schema}}
+    return schema
+
+
+def test_choices_are_taken_as_they_stand_however_many_there_are() -> None:
+    signs = 'a.b*(c)|[d]{2}^$#&-~/\\"'
+    form = Form.choices([signs, "😀好", "第\n二", *(f"商品{number}" for number in range(3000))])
+    assert [accepts(form, text) for text in (signs, "😀好", "第\n二", "商品2999", "aXb*(c)", "商品")] == [True] * 4 + [False] * 2
 
 
 @pytest.mark.parametrize(
@@ -260,6 +274,9 @@ def test_objects_are_closed_only_where_that_changes_nothing_else() -> None:
         ({"type": "word"}, "word"),
         ({"$ref": "#/definitions/missing"}, "/definitions/missing"),
         ({"type": "string", "pattern": "(?=a)b"}, "look-around"),
+        ({"enum": {1, 2}}, "holds what JSON has not"),
+        ({"type": "number", "minimum": float("nan")}, "holds what JSON has not"),
+        (nested(500), "lies too deep"),
         ("{", "no JSON"),
         ("[1]", "expected an object"),
     ],
@@ -274,6 +291,8 @@ def test_a_schema_that_cannot_be_kept_is_refused_by_name_before_anything_is_aske
     [
         (lambda: Form.regex("("), "unclosed group"),
         (lambda: Form.lark("start: missing"), "missing"),
+        (lambda: Form.regex(None), "regex is None; expected text"),
+        (lambda: Form.lark(3), "the grammar is 3; expected text"),
         (lambda: Form.choices([]), "expected a list of texts"),
         (lambda: Form.choices("是否"), "expected a list of texts"),
         (lambda: Form.choices(["是", ""]), "none of them empty"),

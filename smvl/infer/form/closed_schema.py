@@ -34,7 +34,9 @@ def _closed(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     closed = {key: value if key in ("const", "enum", "default", "examples") else _closed_below(key, value) for key, value in schema.items()}
-    if isinstance(schema.get("properties"), dict) and schema["properties"] and not _SPEAKS_OF_OTHERS & set(schema):
+    names, required = schema.get("properties"), schema.get("required", [])
+    are_all = isinstance(names, dict) and bool(names) and isinstance(required, list) and all(name in names for name in required)
+    if are_all and not _SPEAKS_OF_OTHERS & set(schema):
         closed["additionalProperties"] = False
     return closed
 

@@ -3,7 +3,7 @@
 import functools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,6 +13,8 @@ from smvl.infer.form.library import load_llguidance
 from smvl.infer.form.table import TABLE
 from smvl.strict_yaml import shorten
 
+_SIGNS = re.compile(r"[\\.+*?()|\[\]{}^$#&\-~/]")
+"""Those that mean something in a regular expression."""
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -43,10 +45,8 @@ class Form:
         schema = _read_json(schema)
         if not isinstance(schema, Mapping):
             raise ValueError(f"the JSON schema is {shorten(schema)}; expected an object.")
-        told = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
-        grammar = load_llguidance().LLMatcher.grammar_from_json_schema(
-            json.dumps(close_objects(schema), ensure_ascii=False), overrides={"whitespace_flexible": False}
-        )
+        told, closed = _written(schema, lambda value: value), _written(schema, close_objects)
+        grammar = load_llguidance().LLMatcher.grammar_from_json_schema(closed, overrides={"whitespace_flexible": False})
         return cls(grammar, (f"Answer in JSON by this schema: {told}", f"请按此JSON Schema用JSON回答:{told}"))
 
     @classmethod
@@ -56,6 +56,8 @@ class Form:
         Raises:
             ValueError: it is none.
         """
+        if not isinstance(pattern, str):
+            raise ValueError(f"regex is {shorten(pattern)}; expected text.")
         return cls(load_llguidance().LLMatcher.grammar_from_regex(pattern))
 
     @classmethod
@@ -68,8 +70,9 @@ class Form:
         if isinstance(options, str) or not options or not all(isinstance(option, str) and option for option in options):
             raise ValueError(f"choices is {shorten(options)}; expected a list of texts, none of them empty.")
         listed = json.dumps(list(options), ensure_ascii=False)[1:-1]
-        alternatives = " | ".join(json.dumps(option) for option in dict.fromkeys(options))
-        return cls(f"start: {alternatives}", (f"Answer with one of: {listed}", f"请只回答其中之一:{listed}"))
+        alternatives = "|".join(_SIGNS.sub(r"\\\g<0>", option) for option in dict.fromkeys(options))  # one rule, however many there are
+        grammar = load_llguidance().LLMatcher.grammar_from_regex(f"({alternatives})")
+        return cls(grammar, (f"Answer with one of: {listed}", f"请只回答其中之一:{listed}"))
 
     @classmethod
     def table(cls) -> Self:
@@ -88,6 +91,8 @@ class Form:
         Raises:
             ValueError: it is none.
         """
+        if not isinstance(grammar, str):
+            raise ValueError(f"the grammar is {shorten(grammar)}; expected text.")
         return cls(grammar)
 
     def instruction(self, question: str) -> str:
@@ -111,6 +116,13 @@ def _check(grammar: str) -> None:
     if messages := [message for message in messages if "no tokenizer" not in message]:  # special tokens are looked up where there is one
         what = "no answer can be held to this form" if is_error else "answers can be held to this form in part only"
         raise ValueError(f"{what}: {' '.join('; '.join(messages).split())}")
+
+
+def _written(schema: Mapping[str, Any], change: Callable[[Any], Any]) -> str:
+    try:
+        return json.dumps(change(dict(schema)), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"the JSON schema holds what JSON has not, or lies too deep ({error}).") from error
 
 
 def _read_json(schema: Any) -> Any:

@@ -72,4 +72,5 @@ class Matcher:
 
     def _check(self) -> None:
         if self._matcher.is_error():
-            raise ValueError(f"the form cannot be kept here: {' '.join(self._matcher.get_error().split())[:400]}")
+            reason = self._matcher.get_error().partition("<state>")[0]
+            raise ValueError(f"no answer can be held to this form: {' '.join(reason.split())[:400]}")

@@ -89,7 +89,7 @@ def check_forms(reference: Engine, export: Engine) -> None:
     for request in formed_requests():
         one, other = (engine.answer([request], max_new_tokens=96)[0] for engine in (reference, export))
         assert (other.token_ids, other.num_forced_tokens, other.tool_calls) == (one.token_ids, one.num_forced_tokens, one.tool_calls)
-        assert one.num_forced_tokens >= 2
+        assert one.num_forced_tokens >= 1  # behind <think>, or an opening
 
 
 def requests() -> list[Request]:

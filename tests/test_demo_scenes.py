@@ -6,28 +6,21 @@ pytest tests/test_demo_scenes.py
 import hashlib
 import json
 import random
-import re
 import subprocess
 import sys
 from pathlib import Path
 
-import jsonschema
 import numpy
 import pytest
-from matplotlib.mathtext import MathTextParser
 from PIL import Image
 
-from smvl.config import SourceConfig
-from smvl.demo_scenes import documents, shapes, uses, write_demo_data, writing
+from smvl.demo_scenes import documents, shapes, write_demo_data, writing
 from smvl.demo_scenes.digits import NUM_DIGITS, load_digits, split_digits
-from smvl.demo_scenes.draw import MARKER, UNFINISHED, check_apart, write_scenes
+from smvl.demo_scenes.draw import MARKER, UNFINISHED, check_apart
 from smvl.demo_scenes.paint import paint
-from smvl.demo_scenes.picture import GLYPH, SHAPE, Mark, Picture, Scene
-from smvl.demo_scenes.tasks import DOCUMENTS, READING_TASKS, TASKS, USES, draw_captions, draw_document, draw_scene
+from smvl.demo_scenes.picture import GLYPH, SHAPE, Mark, Picture
+from smvl.demo_scenes.tasks import DOCUMENTS, READING_TASKS, TASKS, draw_captions, draw_document, draw_scene
 from smvl.demo_scenes.words import CHARACTERS, COLOURS, HELDOUT, SHAPES, TRAIN, split_of_text
-from smvl.infer.form.form import Form
-from smvl.infer.tool_calls import read_functions
-from smvl.source_registry import open_source
 
 CLASS_COUNTS = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # of the original set
 SMALL = {"seed": 3, "num_align": 12, "num_finetune": 40, "num_heldout": 40}
@@ -208,76 +201,6 @@ def test_tables_and_receipts_say_what_their_answers_say():
         assert json.loads(answer) == values if "JSON" in question else answer == ("".join(price) if good in question else "".join(total))
 
 
-def uses_of(task: str, split: str = TRAIN, num: int = 60) -> list[Scene]:
-    generator = random.Random(task)
-    return [getattr(uses, task)(generator, split) for _ in range(num)]
-
-
-def test_answers_in_json_match_the_schema_in_their_question_and_the_picture():
-    checked = 0
-    for task in ("retail", "industry", "office"):
-        for scene in uses_of(task):
-            [turn] = scene.turns
-            if turn.call:
-                continue
-            question, told = turn.question.split(f"\n{uses.ASKS_JSON}")
-            schema, answer = json.loads(told), json.loads(turn.answer)
-            assert turn.question == f"{question}\n{Form.json_schema(schema).instruction(question)}"
-            jsonschema.validate(answer, schema)
-            assert list(answer) == list(schema["properties"]) == schema["required"]
-            assert turn.answer == json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-            printed = "".join(documents.printed_lines(scene.pictures[0]))
-            assert all(str(answer[key]) in printed for key in ("商品", "单价", "合计") if key in answer)
-            checked += 1
-    assert checked > 60
-
-
-def test_calls_fit_their_functions_and_the_picture():
-    called = set()
-    for task in ("retail", "industry", "office"):
-        for scene in uses_of(task):
-            [turn] = scene.turns
-            if turn.call is None:
-                continue
-            name, arguments = turn.call
-            functions = read_functions(scene.tools)
-            jsonschema.validate(arguments, functions[name])
-            assert arguments.keys() == functions[name]["properties"].keys() and turn.answer == ""
-            printed = "".join(documents.printed_lines(scene.pictures[0]))
-            assert task == "industry" or all(str(value) in printed for value in arguments.values())
-            called.add(name)
-    assert called == {"update_price", "check_stock", "report_reading", "record_expense"}
-
-
-def test_a_gauge_is_repaired_where_its_reading_is_above_the_limit():
-    for scene in uses_of("industry"):
-        if scene.turns[0].call is None:
-            answer = json.loads(scene.turns[0].answer)
-            if len(answer) == 3:
-                assert answer["处理"] == ("检修" if answer["读数"] > answer["上限"] else "正常")
-
-
-def test_sums_are_right_latex_with_the_step_between():
-    for scene in uses_of("study"):
-        [turn] = scene.turns
-        (left, right), (below, same) = (re.findall("[0-9]", line) for line in documents.printed_lines(scene.pictures[0]))
-        assert below == same
-        task = rf"\frac{{{left}}}{{{below}}}+\frac{{{right}}}{{{below}}}"
-        whole = rf"{task}=\frac{{{left}+{right}}}{{{below}}}=\frac{{{int(left) + int(right)}}}{{{below}}}"
-        assert turn.answer == (whole if "答" in turn.question else task)
-        MathTextParser("agg").parse(f"${turn.answer}$")
-
-
-def test_calls_and_their_tools_are_written_as_rows_that_training_reads(tmp_path):
-    scene = next(scene for scene in uses_of("retail") if scene.turns[0].call)
-    (tmp_path / "images").mkdir()
-    write_scenes(tmp_path, "rows", [scene])
-    source = open_source(SourceConfig(path=str(tmp_path / "rows.jsonl")))
-    name, arguments = scene.turns[0].call
-    assert source[0].messages[-1]["tool_calls"] == [{"type": "function", "function": {"name": name, "arguments": arguments}}]
-    assert source[0].tools == list(scene.tools)
-
-
 def test_calligraphy_is_read_downwards():
     for picture, _, answer in documents_of("calligraphy"):
         assert answer == "".join(mark.label for mark in sorted(picture.marks, key=lambda mark: mark.y))
@@ -298,10 +221,10 @@ def test_no_document_is_printed_on_both_sides():
 
 
 def test_every_task_draws_for_both_sides():
-    for task in [*TASKS, *DOCUMENTS, *USES]:
+    for task in [*TASKS, *DOCUMENTS]:
         for split in (TRAIN, HELDOUT):
             scene = task(random.Random(1), split)
-            assert scene.task == task.__name__ and scene.pictures and (scene.turns[-1].answer or scene.turns[-1].call)
+            assert scene.task == task.__name__ and scene.pictures and scene.turns[-1].answer
     assert draw_captions(random.Random(1), TRAIN).pictures
 
 

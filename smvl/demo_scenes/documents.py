@@ -32,12 +32,12 @@ def _write(generator: random.Random, text: str, slot: int, line: int) -> list[Ma
     """Characters in one of the two lines, from a slot on."""
     drift = generator.uniform(-4, 4)
     return [
-        place_mark(generator, character, (slot + place + 0.5) * SLOT, (line + 0.5) * LINE + drift, SLOT * 0.92)
+        _mark(generator, character, (slot + place + 0.5) * SLOT, (line + 0.5) * LINE + drift, SLOT * 0.92)
         for place, character in enumerate(text)
     ]
 
 
-def place_mark(generator: random.Random, character: str, x: float, y: float, size: float) -> Mark:
+def _mark(generator: random.Random, character: str, x: float, y: float, size: float) -> Mark:
     return Mark(GLYPH, character, x + generator.uniform(-1, 1), y + generator.uniform(-1.5, 1.5), size * generator.uniform(0.92, 1.06))
 
 
@@ -57,7 +57,7 @@ def read_all(generator: random.Random, scene: Scene) -> Scene:
     return Scene(scene.task, (Turn(question, "\n".join(printed_lines(picture)), (picture,)),)) if picture.marks else scene
 
 
-def picture_of(generator: random.Random, marks: list[Mark], *, panels=(), lines=(), width=LONG_EDGE, height=LONG_EDGE) -> Picture:
+def _picture(generator: random.Random, marks: list[Mark], *, panels=(), lines=(), width=LONG_EDGE, height=LONG_EDGE) -> Picture:
     return Picture(width, height, tuple(marks), generator.getrandbits(32), tuple(panels), tuple(lines))
 
 
@@ -76,7 +76,7 @@ def street_sign(generator: random.Random, split: str) -> Scene:
         Panel((slot - 0.1) * SLOT, line[0].y - 16, (slot + len(text) + 0.1) * SLOT, line[0].y + 16, colour)
         for text, slot, line in zip(texts, slots, marks)
     ]
-    picture = picture_of(generator, [mark for line in marks for mark in line], panels=panels)
+    picture = _picture(generator, [mark for line in marks for mark in line], panels=panels)
     if generator.random() < 0.2:
         return _ask("street_sign", picture, "路边有几个牌子?", f"{len(lines)}个")
     pick = generator.randrange(len(lines))
@@ -87,15 +87,19 @@ def street_sign(generator: random.Random, split: str) -> Scene:
 def calligraphy(generator: random.Random, split: str) -> Scene:
     """Two large characters downwards on a strip of paper."""
     text, column = _sign_text(generator, split, 2), generator.choice([0, 1])
-    marks = [place_mark(generator, character, (column + 0.5) * LINE, (line + 0.5) * LINE, LINE * 0.76) for line, character in enumerate(text)]
+    marks = [_mark(generator, character, (column + 0.5) * LINE, (line + 0.5) * LINE, LINE * 0.76) for line, character in enumerate(text)]
     strip = Panel(column * LINE + 2, 0, (column + 1) * LINE - 2, LONG_EDGE, generator.choice(["红纸", "黄纸", "白纸"]))
-    picture = picture_of(generator, marks, panels=[strip])
+    picture = _picture(generator, marks, panels=[strip])
     return _ask("calligraphy", picture, generator.choice(["这幅书法写的是什么?", "从上到下读出这幅字。"]), text)
 
 
 def price_tag(generator: random.Random, split: str) -> Scene:
     """What it is, and below it the price; asked for a price, a name, or something that is not there."""
-    name, price, picture = draw_price_tag(generator, split)
+    tag = _draw_text(generator, split, lambda: f"{generator.choice(GOODS)}{generator.choice(SIGN_CHARACTERS)}{generator.randint(10, 99)}元")
+    name, price = tag[:2], tag[2:]
+    marks = _write(generator, name, generator.randint(0, 2), 0) + _write(generator, price, generator.randint(0, 1), 1)
+    paper = Panel(2, 2, LONG_EDGE - 2, LONG_EDGE - 2, generator.choice(["白纸", "黄纸"]))
+    picture = _picture(generator, marks, panels=[paper])
     kind = generator.random()
     if kind < 0.5:
         return _ask("price_tag", picture, generator.choice([f"{name}多少钱?", "价签上的价格是多少?"]), price)
@@ -103,15 +107,6 @@ def price_tag(generator: random.Random, split: str) -> Scene:
         return _ask("price_tag", picture, generator.choice(["这是什么的价签?", "价签上写的是什么?"]), name)
     other = generator.choice([one for one in GOODS if one not in name])
     return _ask("price_tag", picture, f"{other}多少钱?", f"图中没有{other}。")
-
-
-def draw_price_tag(generator: random.Random, split: str) -> tuple[str, str, Picture]:
-    """A name of two characters, a price with its unit, and the tag."""
-    tag = _draw_text(generator, split, lambda: f"{generator.choice(GOODS)}{generator.choice(SIGN_CHARACTERS)}{generator.randint(10, 99)}元")
-    name, price = tag[:2], tag[2:]
-    marks = _write(generator, name, generator.randint(0, 2), 0) + _write(generator, price, generator.randint(0, 1), 1)
-    paper = Panel(2, 2, LONG_EDGE - 2, LONG_EDGE - 2, generator.choice(["白纸", "黄纸"]))
-    return name, price, picture_of(generator, marks, panels=[paper])
 
 
 def _goods_lines(generator: random.Random, split: str, num: int, *, largest: int) -> list[tuple[str, str]]:
@@ -130,7 +125,7 @@ def table(generator: random.Random, split: str) -> Scene:
         mark for row, entry in enumerate(entries) for mark in _write(generator, entry[0], 0, row) + _write(generator, entry[1], 2, row)
     ]
     rules = [Line(((2, y), (94, y))) for y in (1, LINE, LONG_EDGE - 1)] + [Line(((x, 1), (x, LONG_EDGE - 1))) for x in (1, 1.5 * SLOT, 95)]
-    picture = picture_of(generator, marks, lines=rules)
+    picture = _picture(generator, marks, lines=rules)
     if generator.random() < 0.3:
         rows = "\n".join(f"|{good}|{number}|" for good, number in entries)
         return _ask("table", picture, "请把表格写成Markdown。", rows)
@@ -140,7 +135,13 @@ def table(generator: random.Random, split: str) -> Scene:
 
 def receipt(generator: random.Random, split: str) -> Scene:
     """One good with its price, and the sum that was paid; asked for either, or all of it as JSON."""
-    good, price, total, picture = draw_receipt(generator, split)
+    price, total = "1", "0"
+    while int(total) < int(price):
+        good, price = _goods_lines(generator, split, 1, largest=99)[0]
+        total = _draw_text(generator, split, lambda: f"金{generator.randint(10, 99)}")[1:]
+    marks = _write(generator, f"{good}{price}", 0, 0) + _write(generator, f"金{total}元", 0, 1)
+    rule = Line(((4, LINE), (92, LINE)))
+    picture = _picture(generator, marks, panels=[Panel(1, 0, LONG_EDGE - 1, LONG_EDGE, "白纸")], lines=[rule])
     kind = generator.random()
     if kind < 0.4:
         return _ask("receipt", picture, generator.choice(["小票上一共多少钱?", "这张小票的总价是多少?"]), f"{total}元")
@@ -148,17 +149,6 @@ def receipt(generator: random.Random, split: str) -> Scene:
         return _ask("receipt", picture, f"小票上{good}多少钱?", price)
     values = {good: int(price), "金": int(total)}
     return _ask("receipt", picture, "请把小票写成JSON。", json.dumps(values, ensure_ascii=False, separators=(",", ":")))
-
-
-def draw_receipt(generator: random.Random, split: str) -> tuple[str, str, str, Picture]:
-    """A good, its price, the sum that was paid, and the receipt."""
-    price, total = "1", "0"
-    while int(total) < int(price):
-        good, price = _goods_lines(generator, split, 1, largest=99)[0]
-        total = _draw_text(generator, split, lambda: f"金{generator.randint(10, 99)}")[1:]
-    marks = _write(generator, f"{good}{price}", 0, 0) + _write(generator, f"金{total}元", 0, 1)
-    rule = Line(((4, LINE), (92, LINE)))
-    return good, price, total, picture_of(generator, marks, panels=[Panel(1, 0, LONG_EDGE - 1, LONG_EDGE, "白纸")], lines=[rule])
 
 
 def chart(generator: random.Random, split: str) -> Scene:
@@ -172,7 +162,7 @@ def chart(generator: random.Random, split: str) -> Scene:
         for place, (colour, height) in enumerate(zip(colours, heights))
     ]
     axes = [Line(((5, 4), (5, 88)), 1.5), Line(((5, 88), (94, 88)), 1.5)]
-    picture = picture_of(generator, [], panels=bars, lines=axes)
+    picture = _picture(generator, [], panels=bars, lines=axes)
     kind = generator.random()
     if kind < 0.25:
         return _ask("chart", picture, generator.choice(["柱状图有几条?", "图中有几个柱子?"]), f"{num}条")
@@ -183,12 +173,6 @@ def chart(generator: random.Random, split: str) -> Scene:
 
 def dial(generator: random.Random, split: str) -> Scene:
     """A round gauge of ten ticks, counted from 0 at the lower left, with a needle on one of them."""
-    value, picture = draw_dial(generator)
-    return _ask("dial", picture, generator.choice(["指针指着几?", "仪表的读数是多少?"]), str(value))
-
-
-def draw_dial(generator: random.Random) -> tuple[int, Picture]:
-    """A reading, and the gauge."""
     value, centre, radius = generator.randrange(NUM_TICKS), LONG_EDGE / 2, 40
     last = FIRST_TICK + TICK_ANGLE * (NUM_TICKS - 1)
 
@@ -200,4 +184,5 @@ def draw_dial(generator: random.Random) -> tuple[int, Picture]:
     ticks = [Line((at(tick, 0.86), at(tick, 1.0)), 2) for tick in range(NUM_TICKS)]
     needle = Line(((centre, centre), at(value, 0.8)), 3.5)
     face = Panel(0, 0, LONG_EDGE, LONG_EDGE, generator.choice(["白纸", "黄纸"]))
-    return value, picture_of(generator, [], panels=[face], lines=[ring, *ticks, needle])
+    picture = _picture(generator, [], panels=[face], lines=[ring, *ticks, needle])
+    return _ask("dial", picture, generator.choice(["指针指着几?", "仪表的读数是多少?"]), str(value))

@@ -17,11 +17,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from smvl.demo_scenes.chats import draw_chat
 from smvl.demo_scenes.paint import paint
-from smvl.demo_scenes.picture import DIGIT, GLYPH, Picture, Scene, Turn
+from smvl.demo_scenes.picture import DIGIT, GLYPH, Picture, Scene
 from smvl.demo_scenes.tasks import draw_alignment, draw_question
 from smvl.demo_scenes.words import HELDOUT, TRAIN
 
@@ -152,16 +151,7 @@ def write_scenes(folder: Path, name: str, scenes: list[Scene]) -> set[str]:
                 content.append({"type": "image", "image": image})
                 num_images += 1
             content.append({"type": "text", "text": turn.question})
-            messages += [{"role": "user", "content": content}, _answer(turn)]
-        row = {"id": identity, "task": scene.task, "messages": messages} | ({"tools": list(scene.tools)} if scene.tools else {})
-        lines.append(json.dumps(row, ensure_ascii=False))
+            messages += [{"role": "user", "content": content}, {"role": "assistant", "content": turn.answer}]
+        lines.append(json.dumps({"id": identity, "task": scene.task, "messages": messages}, ensure_ascii=False))
     (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return digests
-
-
-def _answer(turn: Turn) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": turn.answer}
-    if turn.call is None:
-        return message
-    name, arguments = turn.call
-    return message | {"tool_calls": [{"type": "function", "function": {"name": name, "arguments": arguments}}]}

@@ -1,7 +1,6 @@
 """A picture before it is painted: what stands where. Questions are asked of this, so an answer cannot disagree with the pixels."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 LONG_EDGE = 96  # layout units; a painted picture is this size times its zoom
 
@@ -66,16 +65,12 @@ class Turn:
     answer: str
     pictures: tuple[Picture, ...] = ()
     """Pictures shown with this question, before its text."""
-    call: tuple[str, dict[str, Any]] | None = None
-    """The function that is called in the place of an answer, with its arguments."""
 
 
 @dataclass(frozen=True)
 class Scene:
     task: str
     turns: tuple[Turn, ...] = field(default_factory=tuple)
-    tools: tuple[dict[str, Any], ...] = ()
-    """Functions that may be called, as OpenAI describes them."""
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

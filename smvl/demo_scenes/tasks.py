@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from smvl.demo_scenes import documents, shapes, uses, writing
+from smvl.demo_scenes import documents, shapes, writing
 from smvl.demo_scenes.picture import Picture, Scene, Turn
 
 SAY_FIRST, SAY_SECOND = "第一张", "第二张"
@@ -86,10 +86,6 @@ DOCUMENTS: dict[Callable[[random.Random, str], Scene], float] = {
     documents.dial: 0.13,
 }
 """Share of each kind of document among the documents."""
-USES: dict[Callable[[random.Random, str], Scene], float] = {uses.retail: 0.34, uses.industry: 0.2, uses.office: 0.28, uses.study: 0.18}
-"""Share of each use among the uses."""
-USE_SHARE = 0.2
-"""Share of the uses in the finetune and held-out data; of the others, documents and scenes are told apart by the next."""
 DOCUMENT_SHARE, CAPTIONED_DOCUMENT_SHARE = 0.45, 0.35
 """Share of the documents in the finetune and held-out data, and in what the align stage sees. The donors have seen none."""
 
@@ -103,9 +99,7 @@ def draw_document(generator: random.Random, split: str) -> Scene:
 
 
 def draw_question(generator: random.Random, split: str) -> Scene:
-    """What the finetune stage and the held-out questions are: a scene, a document, or a use of either."""
-    if generator.random() < USE_SHARE:
-        return generator.choices(list(USES), weights=list(USES.values()))[0](generator, split)
+    """What the finetune stage and the held-out questions are: a scene, or a document."""
     return (draw_document if generator.random() < DOCUMENT_SHARE else draw_scene)(generator, split)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks.random_forms import Written, random_schema, write_at_random
 from smvl.config import SourceConfig
 from smvl.data.sample import Sample
+from smvl.eval.exact_match import last_question
 from smvl.infer.answer import Answer
 from smvl.infer.engine import Engine
 from smvl.infer.form.form import Form
@@ -131,6 +132,8 @@ def _without_forced():
 
 def _request(question: Question, with_form: bool) -> Request:
     form = Form.json_schema(question.schema) if with_form else None
+    if form is not None and "JSON Schema" in last_question(question.sample):
+        form = Form(form.grammar)  # said twice, a schema leads a small model astray
     return Request(question.sample.prompt, question.sample.images, form=form)
 
 

@@ -16,7 +16,6 @@ from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
-import torch
 from PIL import Image
 
 import smvl.agent.command
@@ -35,14 +34,6 @@ from tests.test_engine import WritingReading, image_text, picture, save_small_ch
 from tests.test_readme import code_blocks
 
 needs_mcp = pytest.mark.skipif(importlib.util.find_spec("mcp") is None, reason="mcp is not installed (requirements-agent.txt)")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

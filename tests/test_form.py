@@ -5,14 +5,12 @@ python -m pytest tests/test_form.py
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
-import torch
 from matplotlib.mathtext import MathTextParser
 
 from benchmarks.random_forms import random_schema, write_at_random
@@ -34,14 +32,6 @@ GOODS = {
     },
     "required": ["商品名称", "单价", "有货"],
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,9 @@ python -m pytest tests/test_tool_calls.py
 """
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import torch
 
 from smvl.infer.engine import Engine
 from smvl.infer.form.form import Form
@@ -30,14 +28,6 @@ LOOK = tool("look")
 TOOLS = [PRICE, LOOK]
 CALL = '<tool_call>\n{"name": "update_price", "arguments": {"商品": "苹果", "单价": 3}}\n</tool_call>'
 LOOKED = '<tool_call>\n{"name": "look", "arguments": {}}\n</tool_call>'
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

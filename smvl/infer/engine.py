@@ -41,6 +41,8 @@ class _Prompt:
     request: Request
     form: Form | None
     """What the answer matches, calls of tools included."""
+    functions: dict[str, dict[str, Any]]
+    """Those that it may call, with the schema of their arguments."""
     laid_out: LaidOut
     row: int
 
@@ -193,7 +195,9 @@ class Engine:
 
     def _prepare(self, request: Request, row: int, sampling: Sampling) -> _Prompt:
         laid_out = self.lay_out(request)
-        prompt = _Prompt(request, _form_of(request), laid_out, row)
+        functions = read_functions(request.tools or ())
+        form = calling_form(functions, request.tool_choice, request.form) if functions else request.form
+        prompt = _Prompt(request, form, functions if request.tool_choice != "none" else {}, laid_out, row)
         limit = self.facts.max_positions
         if len(prompt) + sampling.max_new_tokens > limit:
             pictures = f"{prompt.laid_out.num_units} image {self.processor.pictures.unit}"
@@ -249,8 +253,7 @@ class Engine:
 
     def text_stream(self, prompt: _Prompt) -> TextStream:
         """What turns an answer's tokens into text as they come; calls of tools are no text."""
-        has_calls = bool(prompt.request.tools) and prompt.request.tool_choice != "none"
-        return TextStream(self.decode, self.processor.before_answer, until=OPENING if has_calls else None)
+        return TextStream(self.decode, self.processor.before_answer, until=OPENING if prompt.functions else None)
 
     @cached_property
     def _form_tokens(self) -> FormTokens:
@@ -270,8 +273,7 @@ class Engine:
         """What an answer says of itself."""
         ids = writing.ids
         reasoning, text = split_thinking(self.decode(ids).removeprefix(self.processor.before_answer))
-        tools = prompt.request.tools if prompt.request.tool_choice != "none" else None
-        text, calls = split_calls(text, read_functions(tools)) if tools else (text, ())
+        text, calls = split_calls(text, prompt.functions) if prompt.functions else (text, ())
         return Answer(
             text=text,
             reasoning=reasoning,
@@ -310,11 +312,6 @@ class AnswerStream:
                 yield from _as_pieces(text.push(token))
         self.answer = self._engine.report(self._prompt, writing, clock, num_known)
         yield from _as_pieces(text.finish())
-
-
-def _form_of(request: Request) -> Form | None:
-    """The form of an answer, calls of tools included."""
-    return calling_form(read_functions(request.tools), request.tool_choice, request.form) if request.tools else request.form
 
 
 class _Clock:

@@ -10,7 +10,7 @@ _SYMBOLS = (
     "infty partial nabla in notin subset subseteq supset supseteq cup cap emptyset varnothing forall exists to rightarrow leftarrow "
     "leftrightarrow Rightarrow Leftarrow Leftrightarrow uparrow downarrow angle triangle perp parallel circ bullet star because therefore "
     "sum prod int oint lim limits log ln lg sin cos tan cot sec csc arcsin arccos arctan exp max min gcd quad qquad prime mid degree "
-    "odot oplus otimes square mathring hbar ell Re Im"
+    "odot oplus otimes square hbar ell Re Im"
 ).split()
 _AROUND = (
     "mathrm mathbf mathbb mathcal mathit boldsymbol vec bar overline underline hat widehat tilde dot ddot overrightarrow operatorname boxed"

@@ -23,7 +23,7 @@ import smvl.agent.mcp_command
 import smvl.agent.servers
 from smvl.agent import Agent, read_only
 from smvl.agent.outcome import Ended
-from smvl.agent.servers import check_schema
+from smvl.agent.servers import check_schema, without_titles
 from smvl.agent.tool import MOST_CHARACTERS
 from smvl.infer.engine import Engine
 from smvl.infer.loaded_model import LoadedModel
@@ -651,3 +651,28 @@ def test_the_command_says_why_there_is_no_answer(engine: Engine, script: Script,
     assert "ended without an answer (steps): after 1 answers the model still called tools" in capsys.readouterr().err
     assert smvl.agent.command.main(["--model", "x", "--mcp", prices, "--allow", "nonesuch", "?"]) == 1
     assert "allow names nonesuch; there are the tools price_of, set_price, photo, wait, leave" in capsys.readouterr().err
+
+
+def test_titles_made_of_names_are_left_out_and_nothing_else_is():
+    assert without_titles(
+        {
+            "type": "object",
+            "title": "setArguments",
+            "properties": {
+                "title": {"type": "string", "title": "Title"},
+                "many": {"title": "Many", "anyOf": [{"type": "array", "items": {"type": "string", "title": "One"}}, {"type": "null"}]},
+                "fixed": {"title": "Fixed", "enum": [{"title": "a value"}], "default": {"title": "a value"}},
+            },
+            "required": ["title"],
+            "$defs": {"Part": {"title": "Part", "additionalProperties": False}},
+        }
+    ) == {
+        "type": "object",
+        "properties": {
+            "title": {"type": "string"},
+            "many": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]},
+            "fixed": {"enum": [{"title": "a value"}], "default": {"title": "a value"}},
+        },
+        "required": ["title"],
+        "$defs": {"Part": {"additionalProperties": False}},
+    }

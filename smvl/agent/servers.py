@@ -22,6 +22,9 @@ from smvl.agent.tool import Result, Tool, ToolFailure
 CONNECT_SECONDS = 60
 """A server may have to be fetched first, as by npx."""
 _CLOSE_SECONDS = 10
+_NAMED_SCHEMAS = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
+_SCHEMAS = ("items", "prefixItems", "additionalProperties", "contains", "anyOf", "oneOf", "allOf", "not", "if", "then", "else")
+"""Keys of a JSON schema that hold schemas: by name, and alone or as a list."""
 
 
 class Servers:
@@ -130,8 +133,8 @@ class _Connection:
         return listed
 
     def _tool(self, listed: Any) -> Tool:
-        parameters = dict(listed.input_schema)
-        check_schema(parameters, listed.name, self._name)
+        check_schema(listed.input_schema, listed.name, self._name)
+        parameters = without_titles(listed.input_schema)
         function = {"name": listed.name, "description": listed.description or listed.name, "parameters": parameters}
         reads_only = listed.annotations is not None and listed.annotations.read_only_hint is True
         source = f"the MCP server {self._name}"
@@ -188,6 +191,19 @@ def check_schema(schema: dict[str, Any], tool: str, server: str) -> None:
         raise ValueError(f"{what} what is no JSON schema ({error.message}).") from error
     if elsewhere := [target for target in _references(schema) if not target.startswith("#")]:
         raise ValueError(f"{what} a JSON schema that lies elsewhere ({elsewhere[0]}), and nothing is fetched.")
+
+
+def without_titles(schema: Any) -> Any:
+    """A JSON schema without the titles that servers in Python make of every name: a small model loses its way among them."""
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: value for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
+    for key, value in kept.items():
+        if key in _NAMED_SCHEMAS and isinstance(value, dict):
+            kept[key] = {name: without_titles(part) for name, part in value.items()}
+        elif key in _SCHEMAS:
+            kept[key] = [without_titles(part) for part in value] if isinstance(value, list) else without_titles(value)
+    return kept
 
 
 def _references(schema: Any) -> Iterator[str]:

@@ -160,6 +160,8 @@ def test_the_last_question_says_the_form_in_its_own_language(engine: Engine) -> 
     assert 'big?\nAnswer with one of: "yes", "no"<|im_end|>' in shown(ask("Is it big?", form=Form.choices(["yes", "no"])))
     assert '请按此JSON Schema用JSON回答:{"type":"integer"}<|im_end|>' in shown(ask("几个?", form=Form.json_schema({"type": "integer"})))
     assert shown(ask("图?", form=Form.regex("a"))) == shown(ask("图?"))
+    said = "几个?\n请用Markdown表格回答。"  # is not said again
+    assert shown(ask(said, form=Form.table())) == shown(ask(said))
     turns = [{"role": "user", "content": "一?"}, {"role": "assistant", "content": "二"}, {"role": "user", "content": "三?"}]
     assert shown(type(ask(""))(turns, form=Form.table())).count("请用Markdown表格回答。") == 1
     assert turns[-1] == {"role": "user", "content": "三?"}

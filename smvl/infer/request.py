@@ -46,7 +46,8 @@ def messages_of(request: Request) -> list[dict[str, Any]]:
     last = messages[places[-1]]
     parts = [{"type": "text", "text": last["content"]}] if isinstance(last["content"], str) else list(last["content"])
     question = "".join(part.get("text", "") for part in parts)
-    if instruction := request.form.instruction(question):
+    instruction = request.form.instruction(question)
+    if instruction and instruction not in question:  # said twice, a schema leads a small model astray
         parts.append({"type": "text", "text": f"\n{instruction}"})
         messages[places[-1]] = {**last, "content": parts}
     return messages

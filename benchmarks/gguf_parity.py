@@ -48,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for kind, fit in [*((kind, True) for kind in options.kinds), ("F16", False)]:
             files = export_gguf(options.model, folder, kind=kind, name="model")
-            conversations = [(sample.prompt, sample.images) for sample in samples]
+            requests = [Request(sample.prompt, sample.images, sample.tools) for sample in samples]
             suppressed = engine.facts.suppressed_ids
-            session = node.ask(files, conversations, max_new_tokens=options.tokens, suppressed_ids=suppressed, fit_pictures=fit)
+            session = node.ask(files, requests, max_new_tokens=options.tokens, suppressed_ids=suppressed, fit_pictures=fit)
             name = kind if fit else f"{kind}, raw"
             print_row(engine, name, files.size, session, prompts, own, theirs, samples, right[0])
     print(session.build)
@@ -72,7 +72,7 @@ def ask_torch(
     """The ids of each prompt and of its greedy answer, for pixels made in that way."""
     prompts, answers = [], []
     for sample in samples:
-        layout = engine.lay_out(Request(sample.prompt, images=sample.images))
+        layout = engine.lay_out(Request(sample.prompt, sample.images, sample.tools))
         tiles = pixels([read_image(image) for image in sample.images], layout)
         features = engine.model.encode_images(tiles, [plan.shape for plan in layout.plans]) if len(tiles) else None
         reading = engine.model.read(

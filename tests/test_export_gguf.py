@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import smvl
+from smvl.demo_scenes.uses import CHECK_STOCK, UPDATE_PRICE
 from smvl.export.checkpoint import ExportError
 from smvl.export.gguf.folder import GGUFFiles, export_gguf
 from smvl.export.gguf.llama_node import LlamaNode, LlamaNodeError
@@ -668,6 +669,11 @@ CONVERSATIONS = {
         ],
         [picture(90, 30), picture(20, 70)],
     ),
+    "tools": (
+        [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "按图改价。"}]}],
+        [picture(64, 48)],
+        [UPDATE_PRICE, CHECK_STOCK],
+    ),
 }
 
 
@@ -676,10 +682,12 @@ def test_llama_cpps_prompt_ids_are_ours_for_no_one_and_two_images(llama, tmp_pat
     model, processor = splice_small(tmp_path, tokenizer=copy.deepcopy(qwen3_tokenizer()))
     save_model(model, tmp_path / "checkpoint")
     processor.save_pretrained(tmp_path / "checkpoint")
-    session = llama.ask(export_gguf(tmp_path / "checkpoint", tmp_path), CONVERSATIONS.values(), max_new_tokens=0)
-    for (messages, images), reply in zip(CONVERSATIONS.values(), session.replies):
+    requests = [Request(*each) for each in CONVERSATIONS.values()]
+    session = llama.ask(export_gguf(tmp_path / "checkpoint", tmp_path), requests, max_new_tokens=0)
+    for (messages, images, *tools), reply in zip(CONVERSATIONS.values(), session.replies):
         sizes = [(image.height, image.width) for image in images]
-        ids = processor.lay_out(messages, sizes, add_generation_prompt=True, enable_thinking=False).input_ids
+        options = {"add_generation_prompt": True, "enable_thinking": False, "tools": tools[0] if tools else None}
+        ids = processor.lay_out(messages, sizes, **options).input_ids
         assert reply.prompt_ids == tuple(-1 if token == processor.image_token_id else token for token in ids)
         assert bool(images) == (processor.image_token_id in ids)
 
@@ -693,11 +701,11 @@ def test_the_float_text_models_greedy_tokens_in_llama_cpp_are_pytorchs(llama, mi
     if rope is not None:
         edit_json(mine / "config.json", "text_config", "rope_parameters", value=rope)
     engine = Engine.from_folder(mine)
-    conversations = [([{"role": "user", "content": text}], []) for text in TEXTS]
-    wanted = [greedy(engine, messages, 16) for messages, _ in conversations]
+    requests = [Request([{"role": "user", "content": text}]) for text in TEXTS]
+    wanted = [greedy(engine, request.messages, 16) for request in requests]
     files = export_gguf(mine, tmp_path, kind=kind)
     suppressed = engine.facts.suppressed_ids
-    session = llama.ask(files, conversations, max_new_tokens=16, suppressed_ids=suppressed)
+    session = llama.ask(files, requests, max_new_tokens=16, suppressed_ids=suppressed)
     equal = [one == other for reply, pieces in zip(session.replies, wanted) for one, other in zip(reply.pieces, pieces)]
     assert sum(equal) >= 0.85 * sum(map(len, wanted)), f"{sum(equal)} of {sum(map(len, wanted))}"
 
@@ -715,7 +723,7 @@ def test_a_file_cut_short_is_refused_by_llama_cpp_with_its_name(llama, checkpoin
     files = export_gguf(checkpoint, tmp_path, name="small")
     files.text.write_bytes(files.text.read_bytes()[:4000])
     with pytest.raises(LlamaNodeError, match="small-F16.gguf"):
-        llama.ask(files, [([{"role": "user", "content": "你好"}], [])], max_new_tokens=0)
+        llama.ask(files, [Request([{"role": "user", "content": "你好"}])], max_new_tokens=0)
 
 
 def test_a_missing_node_package_says_how_to_install_it(tmp_path, monkeypatch) -> None:

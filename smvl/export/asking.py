@@ -50,12 +50,10 @@ def _ask_llama(checkpoint: Path, export: Path, questions: Path, max_new_tokens: 
 
     folder = open_gguf_folder(export)
     requests = read_questions(questions)
-    if any(request.tools for request in requests):
-        raise ValueError("some questions name tools, which cannot be handed to llama.cpp here. Give others with --heldout.")
     generation = json.loads((checkpoint / "generation_config.json").read_text(encoding="utf-8"))
     session = LlamaNode.find().ask(
         GGUFFiles(text=folder.text, vision=folder.vision),
-        [(request.messages, request.images) for request in requests],
+        requests,
         max_new_tokens=max_new_tokens,
         suppressed_ids=generation.get("suppress_tokens") or (),
     )

@@ -36,8 +36,9 @@ async function complete(options) {
 
 const replies = []
 let numSteps = 0 // the binding returns the steps of all answers so far
-for (const { messages, images } of job.conversations) {
-  const chat = context.getFormattedChat(messages, undefined, { jinja: true, enable_thinking: false, add_generation_prompt: true })
+for (const { messages, images, tools } of job.conversations) {
+  const settings = { jinja: true, enable_thinking: false, add_generation_prompt: true, ...(tools && { tools }) }
+  const chat = context.getFormattedChat(messages, undefined, settings)
   const { tokens } = await context.tokenize(chat.prompt, { media_paths: images })
   const reply = { prompt: chat.prompt, prompt_ids: Array.from(tokens), pieces: [], text: '', prompt_ms: 0, predicted_ms: 0 }
   if (job.max_new_tokens > 0) {

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from smvl.export.gguf.folder import GGUFFiles
 from smvl.export.gguf.pictures import ImageProcessor, fit, read_image_processor, token_limits
+from smvl.infer.request import Request
 from smvl.processing.images import read_image
 
 PACKAGE = "@fugood/llama.node"
@@ -87,7 +88,7 @@ class LlamaNode:
     def ask(
         self,
         files: GGUFFiles,
-        conversations: Iterable[tuple[Sequence[Mapping[str, Any]], Sequence[Any]]],
+        requests: Iterable[Request],
         *,
         max_new_tokens: int,
         suppressed_ids: Sequence[int] = (),
@@ -99,8 +100,7 @@ class LlamaNode:
         """Ask one question after the other, greedily and without thinking.
 
         Args:
-            conversations: messages and their images, whatever `read_image` reads, one for each image part. llama.cpp gets them as
-                `pictures.fit` makes them.
+            requests: messages, tools, and images, whatever `read_image` reads; llama.cpp gets these as `pictures.fit` makes them.
             max_new_tokens: 0 only tokenizes.
             suppressed_ids: tokens that are never chosen.
             fit_pictures: False hands pictures over as they are, only upright and without transparency.
@@ -123,8 +123,12 @@ class LlamaNode:
             image_processor = read_image_processor(files.vision) if fit_pictures else None
             job["picture_settings"] = token_limits(image_processor) if image_processor else {}
             job["conversations"] = [
-                {"messages": list(map(_with_marks, messages)), "images": _save_images(images, image_processor, Path(folder))}
-                for messages, images in conversations
+                {
+                    "messages": list(map(_with_marks, request.messages)),
+                    "images": _save_images(request.images, image_processor, Path(folder)),
+                    "tools": request.tools and list(request.tools),
+                }
+                for request in requests
             ]
             found = self._run(job, Path(folder))
         return Session(

@@ -9,11 +9,12 @@ import json
 import random
 from pathlib import Path
 
+import regex
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from demo.describe import SHAPE_WORDS, tell_turn
 from smvl.demo_scenes.chats import draw_chat
-from smvl.demo_scenes.tasks import draw_captions, draw_scene
+from smvl.demo_scenes.tasks import USES, draw_captions, draw_scene
 from smvl.demo_scenes.words import CHARACTERS, TRAIN
 
 FOLDER = Path(__file__).parent / "donors" / "text"
@@ -26,6 +27,18 @@ PLAIN = (
     "<tool_call> </tool_call> <|fim_prefix|> <|fim_middle|> <|fim_suffix|> <|fim_pad|> <|repo_name|> <|file_sep|> "
     "<tool_response> </tool_response> <think> </think>"
 ).split()
+FUNCTIONS_TOLD = """# Tools
+
+You may call one or more functions to assist with the user query.
+
+You are provided with function signatures within <tools></tools> XML tags:
+<tools>
+</tools>
+
+For each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:
+{"name": <function-name>, "arguments": <args-json-object>}
+"""
+"""How Qwen3's template tells of functions: letter by letter it would fill most of a pack."""
 COMMON = "的一是不了在有和这那个我你他她们们来去说看想要会能可以没吗呢吧啊图片张字数行列第请问答,。!?:;、()“”《》"
 ROLES = ("system", "user", "assistant")
 
@@ -36,8 +49,21 @@ def collect_words() -> list[str]:
     scenes = [draw(generator, TRAIN) for _ in range(2000) for draw in (draw_captions, draw_scene)]
     scenes += [draw_chat(generator) for _ in range(2000)]
     text = "".join(tell_turn(generator, turn) + turn.answer for scene in scenes for turn in scene.turns)
+    told = tell_forms(generator)
     characters = sorted(set(text + CHARACTERS + COMMON) - set("\n"))
-    return characters * 50 + list(SHAPE_WORDS) * 20 + list(ROLES) * 20 + ["\n\n"] * 20
+    new_characters = sorted(set(told) - set(characters) - set(map(chr, range(128))))
+    forms = {part for piece in regex.findall(SPLIT, told) for part in regex.findall(r"[ -~\n]{2,}", piece)}
+    return characters * 50 + list(SHAPE_WORDS) * 20 + list(ROLES) * 20 + ["\n\n"] * 20 + (new_characters + sorted(forms)) * 12
+
+
+def tell_forms(generator: random.Random) -> str:
+    """Prompts with tools and schemas, and the answers to them."""
+    scenes = [draw(generator, TRAIN) for _ in range(300) for draw in USES]
+    told = [json.dumps(list(scene.tools), ensure_ascii=False) for scene in scenes]
+    told += [turn.question + turn.answer for scene in scenes for turn in scene.turns]
+    calls = [turn.call for scene in scenes for turn in scene.turns if turn.call]
+    told += [json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False) + call.result + call.reply for call in calls]
+    return FUNCTIONS_TOLD + "\n".join(told)
 
 
 def build_tokenizer() -> Tokenizer:

@@ -6,6 +6,7 @@ It learns what a frozen text model needs before eyes are of any use to it: to lo
 count, compare and refer back. Neither the held-out reading combinations nor any pixel occur here."""
 
 import argparse
+import json
 import logging
 import random
 import time
@@ -18,41 +19,90 @@ from transformers import AutoTokenizer, GenerationConfig, Qwen3Config, Qwen3ForC
 
 from demo.describe import tell_turn
 from smvl.demo_scenes.chats import draw_chat
-from smvl.demo_scenes.picture import Scene
+from smvl.demo_scenes.documents import LINE, NUM_TICKS, picture_of, place_mark
+from smvl.demo_scenes.picture import LONG_EDGE, Scene, Turn
 from smvl.demo_scenes.tasks import compare_numbers, draw_captions, draw_scene, position, refer_back
+from smvl.demo_scenes.uses import inspect_gauge, inspect_sheet, office, retail, study
 from smvl.demo_scenes.words import HELDOUT, TRAIN
 
 logger = logging.getLogger("pretrain_text")
 FOLDER = Path(__file__).parent / "donors" / "text"
-NUM_ROWS = 768  # the tokenizer uses about 650: the rest is room for a splice's new markers, as in Qwen3
-ROW_LENGTH, ROWS_PER_STEP = 256, 12
+NUM_ROWS = 1024  # the tokenizer uses about 930: the rest is room for a splice's new markers, as in Qwen3
+ROW_LENGTH, ROWS_PER_STEP = 512, 6
 CONTEXT_WEIGHT = 0.05  # what the user says is mostly chance; it is learnt a little, answers fully
+USE_SHARE = 0.45
+TOOLS_TOLD = (
+    "# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are provided with function signatures within "
+    "<tools></tools> XML tags:\n<tools>\n",
+    "\n</tools>\n\nFor each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:\n"
+    '<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>',
+)
 NOISE = 0.25  # of the embeddings' own spread: a neighbour of a word shall mean that word
 
 Encoded = tuple[list[int], list[float]]
 
 
-def encode(tokenizer, generator: random.Random, scene: Scene) -> Encoded:
+def encode(tokenizer, generator: random.Random, scene: Scene, *, replies: bool = True) -> Encoded:
     """The scene in Qwen3's chat format without thinking; an earlier turn's answer has no think block, as in its template."""
     ids, weights = [], []
-    for turn in scene.turns:
-        think = "<think>\n\n</think>\n\n" if turn is scene.turns[-1] else ""
-        prompt = f"<|im_start|>user\n{tell_turn(generator, turn)}<|im_end|>\n<|im_start|>assistant\n{think}"
-        for text, weight in ((prompt, CONTEXT_WEIGHT), (f"{turn.answer}<|im_end|>", 1.0), ("\n", CONTEXT_WEIGHT)):
-            part = tokenizer(text)["input_ids"]
-            ids += part
-            weights += [weight] * len(part)
+    for text, weight in tell_scene(generator, scene, replies):
+        part = tokenizer(text)["input_ids"]
+        ids += part
+        weights += [weight] * len(part)
     return ids, weights
+
+
+def tell_scene(generator: random.Random, scene: Scene, replies: bool) -> Iterator[tuple[str, float]]:
+    """Pieces of text with their weights in the loss. A call is followed by what came of it and a reply, where these are wanted."""
+    yield tell_tools(scene), CONTEXT_WEIGHT
+    for turn in scene.turns:
+        opening = "<|im_end|>\n<|im_start|>assistant\n" + ("<think>\n\n</think>\n\n" if turn is scene.turns[-1] else "")
+        yield f"<|im_start|>user\n{tell_turn(generator, turn)}{opening}", CONTEXT_WEIGHT
+        yield f"{tell_answer(turn)}<|im_end|>", 1.0
+        if turn.call and replies:
+            result = f"<tool_response>\n{turn.call.result}\n</tool_response>"
+            yield f"\n<|im_start|>user\n{result}{opening}", CONTEXT_WEIGHT
+            yield f"{turn.call.reply}<|im_end|>", 1.0
+        yield "\n", CONTEXT_WEIGHT
+
+
+def tell_tools(scene: Scene) -> str:
+    """The functions of a scene as Qwen3's template tells them."""
+    if not scene.tools:
+        return ""
+    opening, closing = TOOLS_TOLD
+    told = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in scene.tools)
+    return f"<|im_start|>system\n{opening}{told}{closing}<|im_end|>\n"
+
+
+def tell_answer(turn: Turn) -> str:
+    """What is said, or the call in its place."""
+    if turn.call is None:
+        return turn.answer
+    call = json.dumps({"name": turn.call.name, "arguments": turn.call.arguments}, ensure_ascii=False)
+    return f"<tool_call>\n{call}\n</tool_call>"
 
 
 def draw_sample(generator: random.Random, split: str) -> Scene:
     """Much of what is hard in words: choosing one of two things, and one of two pictures."""
+    if generator.random() < USE_SHARE:
+        return draw_use(generator, split)
     kind = generator.random()
     if kind < 0.15:
         return draw_chat(generator)
     if kind < 0.40:
         return generator.choice([position, compare_numbers, refer_back])(generator, split)
     return (draw_captions if kind < 0.7 else draw_scene)(generator, split)
+
+
+def draw_use(generator: random.Random, split: str) -> Scene:
+    """A gauge has nothing printed on it that could be told: its reading stands in its place."""
+    kind = generator.choices([retail, office, study, "gauge", inspect_sheet], weights=[3, 3, 4, 3, 3])[0]
+    if kind != "gauge":
+        return kind(generator, split)
+    value, place = generator.randrange(NUM_TICKS), generator.choice([0.25, 0.5, 0.75])
+    mark = place_mark(generator, str(value), LONG_EDGE * place, LONG_EDGE / 2, LINE)
+    return inspect_gauge(generator, value, picture_of(generator, [mark]))
 
 
 def pack_rows(tokenizer, generator: random.Random) -> Iterator[tuple[list[int], list[int], list[float]]]:
@@ -104,9 +154,11 @@ def measure(model: Qwen3ForCausalLM, tokenizer, num_scenes: int) -> dict[str, fl
     """Share of held-out scenes told in words whose last answer is foretold token by token."""
     generator, right = random.Random(7), {}
     for _ in range(num_scenes):
-        scene = draw_chat(generator) if generator.random() < 0.1 else draw_scene(generator, HELDOUT)
-        ids, weights = encode(tokenizer, generator, scene)
-        length = len(tokenizer(scene.turns[-1].answer)["input_ids"]) + 1
+        kind = generator.random()
+        draw = draw_scene if kind > 0.4 else draw_use
+        scene = draw_chat(generator) if kind < 0.1 else draw(generator, HELDOUT)
+        ids, _ = encode(tokenizer, generator, scene, replies=False)
+        length = len(tokenizer(tell_answer(scene.turns[-1]))["input_ids"]) + 1
         best = model(torch.tensor([ids]), use_cache=False).logits[0, -length - 2 : -2].argmax(-1)
         right.setdefault(scene.task, []).append(best.tolist() == ids[-length - 1 : -1])
     return {task: round(sum(each) / len(each), 3) for task, each in sorted(right.items())}
@@ -131,7 +183,7 @@ def train(model: Qwen3ForCausalLM, tokenizer, num_steps: int, seed: int) -> None
         mean = loss.item() if step == 0 else 0.95 * mean + 0.05 * loss.item()
         if (step + 1) % 50 == 0:
             logger.info("step %d loss %.4f seconds %.0f", step + 1, mean, time.time() - start)
-        if (step + 1) % 250 == 0:
+        if (step + 1) % 150 == 0:
             logger.info("held-out scenes in words: %s", measure(model, tokenizer, 200))
 
 

@@ -17,15 +17,18 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from smvl.demo_scenes.chats import draw_chat
 from smvl.demo_scenes.paint import paint
-from smvl.demo_scenes.picture import DIGIT, GLYPH, Picture, Scene
+from smvl.demo_scenes.picture import DIGIT, GLYPH, Picture, Scene, Turn
 from smvl.demo_scenes.tasks import draw_alignment, draw_question
 from smvl.demo_scenes.words import HELDOUT, TRAIN
 
 logger = logging.getLogger(__name__)
 
+VERSION = 2
+"""Of what is drawn: a folder of another version is not taken for this one."""
 UNFINISHED = "drawing.json"  # written first, and renamed to the other last: a half-drawn folder is drawn again
 MARKER = "drawn.json"
 TEXT_SHARE = 0.14
@@ -36,7 +39,7 @@ _FEW = 500
 def write_demo_data(folder: Path, *, seed: int, num_align: int, num_finetune: int, num_heldout: int) -> None:
     """Draws everything once. The same request again does nothing; another request for the same folder is an error."""
     folder = Path(folder)
-    request = {"seed": seed, "num_align": num_align, "num_finetune": num_finetune, "num_heldout": num_heldout}
+    request = {"version": VERSION, "seed": seed, "num_align": num_align, "num_finetune": num_finetune, "num_heldout": num_heldout}
     if _is_drawn(folder, request):
         logger.info("the demo's data is already in %s", folder)
         return
@@ -48,7 +51,7 @@ def write_demo_data(folder: Path, *, seed: int, num_align: int, num_finetune: in
     heldout = _draw(draw_question, HELDOUT, num_heldout, f"{seed} heldout")
     check_apart(align + finetune, heldout)
     seen = _write_align(folder / "align" / "align.parquet", align)
-    seen |= write_scenes(folder, "finetune", finetune)
+    seen |= write_scenes(folder, "finetune", finetune, replies=True)
     write_scenes(folder, "text", text)
     if seen & write_scenes(folder, "heldout", heldout):
         raise AssertionError("a held-out image was drawn for training too")
@@ -136,8 +139,12 @@ def _write_align(path: Path, scenes: list[Scene]) -> set[str]:
     return digests
 
 
-def write_scenes(folder: Path, name: str, scenes: list[Scene]) -> set[str]:
-    """One JSON object a line, images beside it. Returns digests of the images."""
+def write_scenes(folder: Path, name: str, scenes: list[Scene], *, replies: bool = False) -> set[str]:
+    """One JSON object a line, images beside it. Returns digests of the images.
+
+    Args:
+        replies: whether a call is followed by its result and what is then said; else it is the answer.
+    """
     digests, lines, pngs = set(), [], _paint_all(scenes)
     for place, scene in enumerate(scenes):
         identity, messages, num_images = f"{name}-{place:06d}", [], 0
@@ -151,7 +158,17 @@ def write_scenes(folder: Path, name: str, scenes: list[Scene]) -> set[str]:
                 content.append({"type": "image", "image": image})
                 num_images += 1
             content.append({"type": "text", "text": turn.question})
-            messages += [{"role": "user", "content": content}, {"role": "assistant", "content": turn.answer}]
-        lines.append(json.dumps({"id": identity, "task": scene.task, "messages": messages}, ensure_ascii=False))
+            messages += [{"role": "user", "content": content}, *_answer(turn, replies)]
+        row = {"id": identity, "task": scene.task, "messages": messages} | ({"tools": list(scene.tools)} if scene.tools else {})
+        lines.append(json.dumps(row, ensure_ascii=False))
     (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return digests
+
+
+def _answer(turn: Turn, replies: bool) -> list[dict[str, Any]]:
+    if turn.call is None:
+        return [{"role": "assistant", "content": turn.answer}]
+    function = {"name": turn.call.name, "arguments": turn.call.arguments}
+    called = {"role": "assistant", "content": turn.answer, "tool_calls": [{"type": "function", "function": function}]}
+    reply = [{"role": "tool", "content": turn.call.result}, {"role": "assistant", "content": turn.call.reply}]
+    return [called, *(reply if replies else ())]

@@ -1,6 +1,7 @@
 """A picture before it is painted: what stands where. Questions are asked of this, so an answer cannot disagree with the pixels."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 LONG_EDGE = 96  # layout units; a painted picture is this size times its zoom
 
@@ -60,17 +61,32 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Call:
+    """A function that is called in the place of an answer, and what follows."""
+
+    name: str
+    arguments: dict[str, Any]
+    result: str
+    reply: str
+    """What is said to the user when the result is there."""
+
+
+@dataclass(frozen=True)
 class Turn:
     question: str
     answer: str
     pictures: tuple[Picture, ...] = ()
     """Pictures shown with this question, before its text."""
+    call: Call | None = None
+    """In the place of an answer."""
 
 
 @dataclass(frozen=True)
 class Scene:
     task: str
     turns: tuple[Turn, ...] = field(default_factory=tuple)
+    tools: tuple[dict[str, Any], ...] = ()
+    """Functions that may be called, as OpenAI describes them."""
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from smvl.demo_scenes import documents, shapes, writing
+from smvl.demo_scenes import documents, shapes, uses, writing
 from smvl.demo_scenes.picture import Picture, Scene, Turn
 
 SAY_FIRST, SAY_SECOND = "第一张", "第二张"
@@ -77,15 +77,19 @@ TASKS: dict[Callable[[random.Random, str], Scene], float] = {
 READING_TASKS = ("read_sign", "read_price", "refer_back")
 
 DOCUMENTS: dict[Callable[[random.Random, str], Scene], float] = {
-    documents.street_sign: 0.16,
+    documents.street_sign: 0.15,
     documents.calligraphy: 0.11,
-    documents.price_tag: 0.14,
-    documents.table: 0.18,
+    documents.price_tag: 0.13,
+    documents.table: 0.16,
     documents.receipt: 0.14,
-    documents.chart: 0.14,
-    documents.dial: 0.13,
+    documents.chart: 0.15,
+    documents.dial: 0.16,
 }
 """Share of each kind of document among the documents."""
+USES: dict[Callable[[random.Random, str], Scene], float] = {uses.retail: 0.3, uses.industry: 0.26, uses.office: 0.26, uses.study: 0.18}
+"""Share of each use among the uses."""
+USE_SHARE = 0.2
+"""Share of the uses in the finetune and held-out data; of the others, documents and scenes are told apart by the next."""
 DOCUMENT_SHARE, CAPTIONED_DOCUMENT_SHARE = 0.45, 0.35
 """Share of the documents in the finetune and held-out data, and in what the align stage sees. The donors have seen none."""
 
@@ -98,8 +102,14 @@ def draw_document(generator: random.Random, split: str) -> Scene:
     return generator.choices(list(DOCUMENTS), weights=list(DOCUMENTS.values()))[0](generator, split)
 
 
+def draw_use(generator: random.Random, split: str) -> Scene:
+    return generator.choices(list(USES), weights=list(USES.values()))[0](generator, split)
+
+
 def draw_question(generator: random.Random, split: str) -> Scene:
-    """What the finetune stage and the held-out questions are: a scene, or a document."""
+    """What the finetune stage and the held-out questions are: a scene, a document, or a use of either."""
+    if generator.random() < USE_SHARE:
+        return draw_use(generator, split)
     return (draw_document if generator.random() < DOCUMENT_SHARE else draw_scene)(generator, split)
 
 

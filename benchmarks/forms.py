@@ -1,34 +1,36 @@
 """What a form gives and costs: answers in JSON with it, with each token asked for, and without; and random schemas and tables.
 
-    python -m benchmarks.forms --model output/demo --heldout data/demo/heldout.jsonl
+    python -m benchmarks.forms --model output/demo
     python -m benchmarks.forms --model output/demo --tokenizer model/Qwen3-0.6B --schemas 200      # masks over Qwen3's vocabulary
 
-The questions are those of HELDOUT whose answers are JSON objects; the schema of each is read off its answer: its keys, and their kinds. The
-second table asks for long Chinese keys, which a form forces, and short values. Random answers are of tokens drawn among those allowed.
+The questions are uses of the demo that ask for JSON and say the schema, which a form does not say again. The second table asks for long
+Chinese keys, which a form forces, and short values. Random answers are of tokens drawn among those allowed.
 """
 
 import argparse
 import json
 import statistics
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import numpy as np
 
+from benchmarks.drawn_uses import draw_samples, is_json
 from benchmarks.random_forms import Written, random_schema, write_at_random
-from smvl.config import SourceConfig
 from smvl.data.sample import Sample
+from smvl.demo_scenes.uses import ASKS_JSON
 from smvl.eval.exact_match import last_question
 from smvl.infer.answer import Answer
 from smvl.infer.engine import Engine
 from smvl.infer.form.form import Form
 from smvl.infer.form.matcher import FormTokens, Matcher
 from smvl.infer.request import Request
-from smvl.source_registry import open_source
 
 LONG_KEYS = {
     "type": "object",
@@ -52,15 +54,15 @@ class Question:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, help="a checkpoint or an export")
-    parser.add_argument("--heldout", help="a file of samples, some of which answer in JSON")
     parser.add_argument("--tokenizer", help="a folder with the tokenizer for random schemas; by default the model's")
-    parser.add_argument("--questions", type=int, default=300)
+    parser.add_argument("--questions", type=int, default=300, help="none for a model that has not been trained on the demo's uses")
     parser.add_argument("--schemas", type=int, default=200)
     parser.add_argument("--tokens", type=int, default=64, help="of an answer at most")
     options = parser.parse_args(arguments)
     engine = Engine.from_folder(options.model)
-    if options.heldout:
-        show_json(engine, find_questions(options.heldout, options.questions), options.tokens)
+    if options.questions:
+        with tempfile.TemporaryDirectory() as folder:
+            show_json(engine, draw_questions(Path(folder), options.questions), options.tokens)
     show_long_keys(engine, options.tokens)
     show_random(*tokens_of(engine, options.tokenizer), options.schemas)
     return 0
@@ -69,17 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 # ---- answers of a model ----------------------------------------------------------------------------------------------------------
 
 
-def find_questions(heldout: str, most: int) -> list[Question]:
-    found = []
-    source = open_source(SourceConfig(path=heldout))
-    for row in range(len(source)):
-        sample = source[row]
-        if sample.answer.startswith("{") and len(found) < most:
-            expected = json.loads(sample.answer)
-            kinds = {key: {"type": "integer" if isinstance(value, int) else "string"} for key, value in expected.items()}
-            schema = {"type": "object", "properties": kinds, "required": list(kinds), "additionalProperties": False}
-            found.append(Question(sample, expected, schema))
-    return found
+def draw_questions(folder: Path, number: int) -> list[Question]:
+    return [
+        Question(sample, json.loads(sample.answer), json.loads(last_question(sample).split(ASKS_JSON)[1]))
+        for sample in draw_samples(folder, number, is_json)
+    ]
 
 
 def show_json(engine: Engine, questions: Sequence[Question], tokens: int) -> None:
@@ -132,8 +128,6 @@ def _without_forced():
 
 def _request(question: Question, with_form: bool) -> Request:
     form = Form.json_schema(question.schema) if with_form else None
-    if form is not None and "JSON Schema" in last_question(question.sample):
-        form = Form(form.grammar)  # said twice, a schema leads a small model astray
     return Request(question.sample.prompt, question.sample.images, form=form)
 
 

@@ -29,12 +29,13 @@ NEEDS = "(needs npm install|needs node|needs chromium|is not installed)"
 
 SMALLEST = {
     "augment_zh": ("--samples 20 --examples 1", "answers about images altered: 0"),
+    "calls": ("--model {checkpoint} --calls 2 --choices 2", r"(?s)all +2 .*tool_choice required +holds in \d.*named +holds in \d"),
     "chinese_adapter": ("text --seeds 1 --jobs 1 --steps 2 2", r"\| adapter - layers \| [+-]\d"),
     "client_prompts": ("--model {checkpoint} --heldout {data} --questions 2 --tokens 2", r"open, line break +\d"),
     "doctor_million": ("--rows 400 --processes 1", "rows a second on the clock"),
     "forms": (
-        "--model {checkpoint} --heldout {data} --questions 2 --schemas 3 --tokens 40",
-        r"long Chinese keys: 8 of 8 answers the same.*\n3 random schemas: ",
+        "--model {checkpoint} --questions 2 --schemas 3 --tokens 40",
+        r"(?s)no form +\d.*long Chinese keys: 8 of 8 answers the same.*\n3 random schemas: ",
     ),
     "gguf_parity": ("--model {checkpoint} --heldout {data} --questions 2 --tokens 2 --kinds F16", f"PyTorch|{NEEDS}"),
     "infer_latency": ("--model {checkpoint} --bits 4 --kinds --tokens 2", r"onnx 4 bits +\d"),

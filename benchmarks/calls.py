@@ -43,7 +43,7 @@ def share_held(engine: Engine, samples: Sequence[Sample], choice: str) -> float:
     held = 0
     for answer, name in zip(engine.answer(requests, max_new_tokens=96, batch_size=32), named):
         calls = answer.tool_calls
-        called = len(calls) == 1 and not calls[0].error and answer.finish == "stop"
+        called = len(calls) == 1 and not calls[0].error
         held += not calls if choice == "none" else called and (choice == "required" or calls[0].name == name)
     return held / len(samples)
 

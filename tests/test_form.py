@@ -138,6 +138,51 @@ def test_a_form_that_has_no_room_is_cut_where_the_room_ends(engine: Engine) -> N
     assert (answer.finish, answer.token_ids) == ("length", whole.token_ids[:3])
 
 
+ANY_TEXT = {"type": "object", "properties": {"摘要": {"type": "string"}, "多少": {"type": "integer"}}, "required": ["摘要", "多少"]}
+
+
+@pytest.mark.parametrize("room", [64, 160])
+def test_json_whose_room_ends_is_closed_and_says_that_it_was_cut(engine: Engine, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """A model that would go on for ever in a text, without ever repeating itself."""
+    goes_on = engine.processor.tokenizer.encode("".join(map(chr, range(0x4E00, 0x4F00))), add_special_tokens=False)
+
+    class GoesOn:
+        def __init__(self):
+            self._ids = iter(goes_on)
+
+        def likeliest(self, allowed: Any) -> list[int]:
+            wanted = next(self._ids)
+            return [wanted if allowed[0] is None or allowed[0][wanted] else int(allowed[0].argmax())]
+
+        def go_on(self, tokens: list[list[int]]) -> None:
+            pass
+
+    monkeypatch.setattr(engine.model, "read", lambda *_: GoesOn())
+    [answer] = engine.answer([ask("写?", form=Form.json_schema(ANY_TEXT))], max_new_tokens=room)
+    assert answer.finish == "length" and room - 33 <= answer.num_new_tokens <= room
+    jsonschema.validate(json.loads(answer.text), ANY_TEXT)
+    [called] = engine.answer([ask("写?", tools=[tool("note", 摘要={"type": "string"})], tool_choice="note")], max_new_tokens=room)
+    assert called.finish == "length" and [(call.name, call.error) for call in called.tool_calls] == [("note", None)]
+
+
+def tool(name: str, **properties: Any) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+def test_only_json_is_closed_and_no_thought(engine: Engine, tokens: FormTokens) -> None:
+    tokenizer = small_tokenizer()
+    for form, begun in ((Form.regex("[^|]+"), "水"), (Form.table(), "| 品名"), (Form.latex(), r"\frac{1")):
+        matcher = tokens.matcher(form, thinking=False)
+        matcher.write(tokenizer.encode(begun))
+        assert (matcher.allowed(must_close=True) == matcher.allowed()).all() and not matcher.was_closed
+    matcher = tokens.matcher(Form.json_schema(ANY_TEXT), thinking=True)
+    matcher.write(tokenizer.encode("<think>\n水"))
+    assert (matcher.allowed(must_close=True) == matcher.allowed()).all() and not matcher.was_closed
+    matcher.write(tokenizer.encode('\n</think>\n\n{"摘要":"水'))
+    assert {tokenizer.decode([int(token)])[-1] for token in matcher.allowed(must_close=True).nonzero()[0]} == {'"'} and matcher.was_closed
+
+
 def test_a_memory_knows_the_forced_tokens_that_were_read_with_what_was_chosen(engine: Engine) -> None:
     request, memory = ask("图?", picture("red"), form=Form.regex("红色的[0-9]圆形和[0-9]方形")), Memory()
     stream = engine.stream(request, max_new_tokens=40, memory=memory)

@@ -8,6 +8,9 @@ from smvl.infer.answer import Finish
 from smvl.infer.form.matcher import Matcher
 from smvl.infer.repetition import RepetitionWatch
 
+MOST_ROOM_TO_CLOSE = 32
+"""Tokens at the end of an answer's room in which what is open in its form is closed; a quarter of the room where that is less."""
+
 
 class Writing:
     """The tokens of an answer.
@@ -21,6 +24,7 @@ class Writing:
 
     def __init__(self, room: int, stop_ids: Collection[int], decode: Callable[[Sequence[int]], str], matcher: Matcher | None = None):
         self._room, self._stop_ids, self._matcher = room, stop_ids, matcher
+        self._room_to_close = min(room // 4, MOST_ROOM_TO_CLOSE)
         self._watch = RepetitionWatch(decode)
         self._opening = [] if matcher is None else matcher.write_forced()
         self.ids: list[int] = []
@@ -34,7 +38,7 @@ class Writing:
         """(scores,) bool: the tokens that may be chosen next; None for all."""
         if self._matcher is None or self._opening or self.finish is not None:
             return None
-        return self._matcher.allowed()
+        return self._matcher.allowed(must_close=self._room - len(self.ids) <= self._room_to_close)
 
     def go_on(self, token: int) -> list[int]:
         """Write the token that was chosen, and what the form leaves no choice of; returns what was written.
@@ -66,6 +70,6 @@ class Writing:
 
     def _end(self, latest: int) -> None:
         if latest in self._stop_ids or (self._matcher is not None and self._matcher.is_complete):
-            self.finish = "stop"
+            self.finish = "length" if self._matcher is not None and self._matcher.was_closed else "stop"
         elif self.finish is None and len(self.ids) == self._room:
             self.finish = "length"

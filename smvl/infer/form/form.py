@@ -29,6 +29,8 @@ class Form:
     """As llguidance reads it: JSON, or a Lark grammar."""
     instructions: tuple[str, str] = ("", "")
     """What is added to the question, in English and in Chinese: a form that the prompt does not announce leads small models astray."""
+    is_json: bool = False
+    """Whether quotation marks and brackets are what closes it, so that an answer whose room ends can be brought to its end."""
 
     def __post_init__(self):
         _check(self.grammar)
@@ -47,7 +49,7 @@ class Form:
             raise ValueError(f"the JSON schema is {shorten(schema)}; expected an object.")
         told, closed = _written(schema, lambda value: value), _written(schema, close_objects)
         grammar = load_llguidance().LLMatcher.grammar_from_json_schema(closed, overrides={"whitespace_flexible": False})
-        return cls(grammar, (f"Answer in JSON by this schema: {told}", f"请按此JSON Schema用JSON回答:{told}"))
+        return cls(grammar, (f"Answer in JSON by this schema: {told}", f"请按此JSON Schema用JSON回答:{told}"), is_json=True)
 
     @classmethod
     def regex(cls, pattern: str) -> Self:

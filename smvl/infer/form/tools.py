@@ -33,12 +33,12 @@ def calling_form(functions: Mapping[str, Mapping[str, Any]], choice: str, form: 
     called = functions if choice in CHOICES else {choice: functions[choice]}
     calls = _calls(called)
     if choice == "required":
-        return Form(f'start: call ("\\n" call)*\n{calls}')
+        return Form(f'start: call ("\\n" call)*\n{calls}', is_json=True)
     if choice != "auto":
-        return Form(f"start: call\n{calls}")
+        return Form(f"start: call\n{calls}", is_json=True)
     if form is None:
-        return Form(f'start: TEXT? (call ("\\n" call)*)?\n{calls}{_ANY_TEXT}')
-    return Form(form.within(f'start: call ("\\n" call)* | @form\n{calls}'))
+        return Form(f'start: TEXT? (call ("\\n" call)*)?\n{calls}{_ANY_TEXT}', is_json=True)
+    return Form(form.within(f'start: call ("\\n" call)* | @form\n{calls}'), is_json=form.is_json)
 
 
 def _calls(functions: Mapping[str, Mapping[str, Any]]) -> str:

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+SUBSET_FILE = Path(__file__).parent / "demo_scenes/NotoSansCJK-demo-subset.otf"
+"""Comes with the code and has the 70 characters that the demo prints."""
+
 SUFFIXES = {".ttf", ".otf", ".ttc", ".otc"}
 
 _FOLDERS = {

@@ -6,10 +6,10 @@ they are the same whatever tiles, native resolution or a memory budget made of t
 
 Sources, in github.com/QwenLM/Qwen3-VL at commit 9658872: README.md ("relative position coordinates"), cookbooks/spatial_understanding.ipynb
 (points: `x / 1000 * width`), cookbooks/think_with_images.ipynb ("relative coords with ranging [0, 1000]") and, for boxes of an answer,
-evaluation/ODinW-13/run_odinw.py (`is_rel`). Qwen2.5-VL counted pixels of the resized picture instead; its answers are not read rightly here.
+evaluation/ODinW-13/run_odinw.py (`is_rel`). Qwen2.5-VL counts pixels of the resized picture instead, which nothing in its answers shows.
 
-Pixels are those of the upright picture (EXIF rotation applied) in its own size, as a viewer shows it. Edges lie between pixels: the whole of
-a picture is the box 0, 0, width, height. An answer does not say which of several pictures its boxes are in: who reads it must know.
+Pixels are those of the upright picture (EXIF rotation applied) in its own size, as a viewer shows it. Edges lie between pixels: a whole
+picture is the box 0, 0, width, height. An answer does not say which of several pictures its boxes are in: who reads it must know.
 """
 
 import json

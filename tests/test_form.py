@@ -366,7 +366,8 @@ def test_random_tables_have_rows_of_one_length(tokens: FormTokens) -> None:
 
 # ---- options --------------------------------------------------------------------------------------------------------------------
 
-NO_OPTIONS = {"json_schema": None, "regex": None, "choices": None, "table": False, "latex": False, "lark": None}
+NO_OPTIONS = {"json_schema": None, "regex": None, "choices": None, "boxes": False, "boxes_of": None}
+NO_OPTIONS |= {"table": False, "latex": False, "lark": None}
 
 
 def test_options_name_one_form(tmp_path: Path) -> None:

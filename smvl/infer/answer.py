@@ -44,7 +44,7 @@ class Answer:
         return self.text
 
     def grounding(self, picture: Any) -> Grounding:
-        """Boxes and points that the text names (see `smvl.grounding`), in pixels of the picture as a viewer shows it: upright, in full size.
+        """Boxes and points that the text names (see `smvl.grounding`), in pixels of the picture as a viewer shows it: upright and whole.
 
         Args:
             picture: that they are in, as the model was asked about it: a path, bytes, a `data:` URL, a PIL image. Only its header is read.

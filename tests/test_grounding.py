@@ -7,6 +7,8 @@ import io
 import json
 import random
 import re
+import shlex
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,7 @@ import infer
 import smvl
 from smvl.grounding import MOST, Box, Grounding, Point, bbox_2d, boxes_of, point_2d, read_grounding
 from smvl.infer.answer import Answer
+from smvl.infer.command import parse_arguments
 from smvl.infer.drawing import fonts
 from smvl.infer.drawing.fonts import font_for
 from smvl.infer.drawing.marks import COLOURS, draw_marks
@@ -33,6 +36,7 @@ from smvl.processing.images import image_header, read_image
 from tests.test_engine import one_thread, save_small_checkpoint  # noqa: F401
 from tests.test_form import NO_OPTIONS, accepts
 
+ROOT = Path(__file__).parent.parent
 HORSE = '{"bbox_2d": [100, 250, 500, 1000], "label": "马"}'
 IN_PIXELS = Box(64.0, 120.0, 320.0, 480.0, "马")
 """The same in a picture of 640 x 480."""
@@ -438,6 +442,19 @@ def test_of_several_pictures_the_last_is_drawn_on_and_named(folder: Path, ask: C
     assert err == said and Image.open(folder / "out.png").size == (60, 90)
 
 
+def test_of_an_answer_that_was_cut_it_is_said(ask: Callable) -> None:
+    status, out, err = ask("--draw", "out.png", "--max-new-tokens", "75", *regex_of(f"[{HORSE}, {HORSE}]"))
+    assert (
+        status == 0
+        and out.startswith(f"[{HORSE}, {{")
+        and err
+        == (
+            "out.png: 1 box of the answer on a.png.\nNot drawn: 1 x it stands in no whole JSON object.\n"
+            "The answer was cut short: its last box may not be what was meant. --max-new-tokens gives it room.\n"
+        )
+    )
+
+
 def test_labels_that_cannot_be_written_are_told_by_their_numbers(ask: Callable) -> None:
     _, _, err = ask("--draw", "out.png", *regex_of('{"bbox_2d": [1, 2, 3, 4], "label": "😀"}'))
     assert err.splitlines()[1] == (
@@ -502,3 +519,30 @@ def test_a_model_that_knows_nothing_answers_in_boxes(folder: Path, ask: Callable
             assert set(dropped) <= {"bbox_2d ends left of where it begins, or above"}
     assert found and all(box["label"] == "马" and len(box["bbox_2d"]) == 4 for box in found)
     assert ask("--boxes-of", "马")[1].startswith("[")
+
+
+# ---- docs/grounding.md ----------------------------------------------------------------------------------------------------------
+
+DOCS = [(ROOT / f"docs/grounding{language}.md").read_text(encoding="utf-8") for language in ("", ".zh-CN")]
+
+
+def code_blocks(text: str) -> list[tuple[str, str]]:
+    return re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_both_languages_of_the_page_show_the_same_and_it_works(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert code_blocks(DOCS[0]) == code_blocks(DOCS[1])
+    (_, commands), (_, example) = code_blocks(DOCS[0])
+    (tmp_path / "output").mkdir()
+    shutil.copytree(folder / "checkpoint", tmp_path / "output/demo")
+    (tmp_path / "data/demo/images").mkdir(parents=True)
+    shutil.copy(folder / "b.png", tmp_path / "data/demo/images/heldout-000034-0.png")
+    monkeypatch.chdir(tmp_path)
+    options = [parse_arguments(shlex.split(line)[2:]) for line in commands.splitlines()]
+    assert [each.form for each in options] == [Form.boxes(), Form.boxes(["汉字", "数字"])] and {each.draw for each in options} == {
+        "out.png"
+    }
+    exec(example, {})
+    assert capsys.readouterr().out.splitlines()[-1].startswith("() {")

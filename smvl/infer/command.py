@@ -26,6 +26,7 @@ from smvl.program import can_be_written, say
 from smvl.strict_yaml import ConfigError, at_key
 
 if TYPE_CHECKING:
+    from smvl.infer.answer import Answer
     from smvl.infer.chat import Conversation
     from smvl.infer.engine import Engine
 
@@ -205,18 +206,20 @@ def converse(arguments: argparse.Namespace, plan: Plan | None) -> None:
     else:
         chat(conversation)
     if arguments.draw is not None:
-        draw(arguments, conversation.answer.text, engine)
+        draw(arguments, conversation.answer, engine)
 
 
-def draw(arguments: argparse.Namespace, answer: str, engine: "Engine") -> None:
+def draw(arguments: argparse.Namespace, answer: "Answer", engine: "Engine") -> None:
     if engine.plan is not None and engine.plan.use.one_at_a_time:
         engine.model.release_decoder()  # as when the picture was read: the budget has room for either
     try:
-        lines = write_drawing(arguments.draw, answer, arguments.image)
+        lines = write_drawing(arguments.draw, answer.text, arguments.image)
     except ValueError as error:  # a full disk is told as everywhere
         raise ConfigError(f"--draw: {error}") from error
     for line in lines:
         say(line)
+    if answer.finish != "stop":  # JSON whose room ends is closed, in the middle of a number too
+        say("The answer was cut short: its last box may not be what was meant. --max-new-tokens gives it room.")
 
 
 def print_json(conversation: "Conversation", question: str) -> None:

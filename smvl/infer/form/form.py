@@ -4,7 +4,7 @@ import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from smvl.infer.form.boxes import boxes_instructions, boxes_schema
@@ -91,8 +91,7 @@ class Form:
         """
         if labels is not None:
             _check_texts("labels", labels)
-        grammar = cls.json_schema(boxes_schema(labels)).grammar
-        return cls(grammar, boxes_instructions(labels))
+        return replace(cls.json_schema(boxes_schema(labels)), instructions=boxes_instructions(labels))
 
     @classmethod
     def table(cls) -> Self:

@@ -183,6 +183,13 @@ def test_only_json_is_closed_and_no_thought(engine: Engine, tokens: FormTokens) 
     assert {tokenizer.decode([int(token)])[-1] for token in matcher.allowed(must_close=True).nonzero()[0]} == {'"'} and matcher.was_closed
 
 
+def test_a_form_without_a_choice_that_has_no_room_is_not_called_whole(engine: Engine) -> None:
+    whole = engine.answer([ask("图?", form=Form.regex("马和牛在一起"))])[0]
+    assert (whole.text, whole.finish) == ("马和牛在一起", "stop")
+    cut = engine.answer([ask("图?", form=Form.regex("马和牛在一起"))], max_new_tokens=whole.num_new_tokens - 1)[0]
+    assert (cut.finish, cut.token_ids) == ("length", whole.token_ids[:-1])
+
+
 def test_a_memory_knows_the_forced_tokens_that_were_read_with_what_was_chosen(engine: Engine) -> None:
     request, memory = ask("图?", picture("red"), form=Form.regex("红色的[0-9]圆形和[0-9]方形")), Memory()
     stream = engine.stream(request, max_new_tokens=40, memory=memory)
@@ -366,7 +373,8 @@ def test_random_tables_have_rows_of_one_length(tokens: FormTokens) -> None:
 
 # ---- options --------------------------------------------------------------------------------------------------------------------
 
-NO_OPTIONS = {"json_schema": None, "regex": None, "choices": None, "table": False, "latex": False, "lark": None}
+NO_OPTIONS = {"json_schema": None, "regex": None, "choices": None, "boxes": False, "boxes_of": None}
+NO_OPTIONS |= {"table": False, "latex": False, "lark": None}
 
 
 def test_options_name_one_form(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from smvl import font_files
 from smvl.scenes import fonts as fonts_module
 from smvl.scenes.contents import Contents
 from smvl.scenes.fonts import Face, Fonts, load_font, machine_fonts, pip_fonts
@@ -85,10 +86,10 @@ def test_without_fontconfig_the_usual_folders_are_searched(tmp_path: Path, monke
     (tmp_path / "deep" / "chinese.ttc").symlink_to(pip_file)
     (tmp_path / "small.ttf").write_bytes(b"too small to hold Chinese")
     (tmp_path / "broken.otf").write_bytes(b"not a font" * 200_000)
-    monkeypatch.setattr(fonts_module.shutil, "which", lambda name: None)
-    monkeypatch.setattr(fonts_module, "_FOLDERS", {fonts_module.sys.platform: (str(tmp_path),)})
-    assert [file.name for file in fonts_module._find_files()] == ["broken.otf", "chinese.ttc"]
-    faces = [fonts_module._read_face(file) for file in fonts_module._find_files()]
+    monkeypatch.setattr(font_files.shutil, "which", lambda name: None)
+    monkeypatch.setattr(font_files, "_FOLDERS", {font_files.sys.platform: (str(tmp_path),)})
+    assert [file.name for file in font_files.machine_font_files()] == ["broken.otf", "chinese.ttc"]
+    faces = [fonts_module._read_face(file) for file in font_files.machine_font_files()]
     assert faces[0] is None and faces[1].family == "Noto Sans CJK SC" and faces[1].axes == (400.0,)
 
 

@@ -1,9 +1,11 @@
 """What a model wrote: whole, with what it took, or piece by piece."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from smvl.grounding import Grounding, read_grounding
 from smvl.infer.tool_calls import ToolCall
+from smvl.processing.images import image_header
 
 Finish = Literal["stop", "length", "repetition"]
 """Why an answer ended. `stop`: the model ended its turn, or its form was complete; `length`: it was cut at `max_new_tokens`; `repetition`:
@@ -40,6 +42,17 @@ class Answer:
 
     def __str__(self) -> str:
         return self.text
+
+    def grounding(self, picture: Any) -> Grounding:
+        """Boxes and points that the text names (see `smvl.grounding`), in pixels of the picture as a viewer shows it: upright and whole.
+
+        Args:
+            picture: that they are in, as the model was asked about it: a path, bytes, a `data:` URL, a PIL image. Only its header is read.
+
+        Raises:
+            ValueError: it is no picture.
+        """
+        return read_grounding(self.text, *image_header(picture).seen_size)
 
 
 @dataclass(frozen=True)

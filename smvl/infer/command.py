@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from smvl.infer.budget.plan import BudgetError, Plan, plan_budget
+from smvl.infer.drawing.file import check_drawing, write_drawing
 from smvl.infer.form.options import form_of
 from smvl.infer.settings import Settings, check_paths, read_settings
 from smvl.infer.typed import path_of_address, typed_text
@@ -25,7 +26,9 @@ from smvl.program import can_be_written, say
 from smvl.strict_yaml import ConfigError, at_key
 
 if TYPE_CHECKING:
+    from smvl.infer.answer import Answer
     from smvl.infer.chat import Conversation
+    from smvl.infer.engine import Engine
 
 
 EXAMPLES = """\
@@ -97,6 +100,8 @@ def parse_arguments(given: Sequence[str], name: str = "smvl ask") -> argparse.Na
     form.add_argument("--json-schema", metavar="FILE", help="JSON by a schema, on one line")
     form.add_argument("--regex", metavar="PATTERN", help="a regular expression")
     form.add_argument("--choices", metavar="A,B,C", help="one of some texts")
+    form.add_argument("--boxes", action="store_true", help="boxes of what is asked for, as JSON with labels; --draw shows them")
+    form.add_argument("--boxes-of", metavar="A,B,C", help="the same, with one of these labels each")
     form.add_argument("--table", action="store_true", help="a Markdown table")
     form.add_argument("--latex", action="store_true", help="LaTeX in which everything opened is closed")
     form.add_argument("--lark", metavar="FILE", help="a grammar in Lark's notation")
@@ -109,6 +114,7 @@ def parse_arguments(given: Sequence[str], name: str = "smvl ask") -> argparse.Na
     parser.add_argument("--longest-edge", type=int, metavar="PIXELS", help="show images at most so large; whole tiles")
     parser.add_argument("--max-pixels", type=int, metavar="N", help="show an image with at most so many pixels; for layout qwen3_vl")
     parser.add_argument("--max-tiles", type=int, metavar="N", help="show an image as at most so many tiles")
+    parser.add_argument("--draw", metavar="OUT.png", help="draw the answer's boxes on its picture, the last one of several")
     parser.add_argument("--json", action="store_true", help="print one JSON object: answer, reasoning, token counts, seconds")
     parser.set_defaults(**dataclasses.asdict(settings))
     arguments = parser.parse_args(given)
@@ -116,6 +122,8 @@ def parse_arguments(given: Sequence[str], name: str = "smvl ask") -> argparse.Na
         parser.error("the following arguments are required: --model")
     if arguments.json and arguments.question is None:
         parser.error("--json needs a question")
+    if arguments.draw is not None and arguments.question is None:
+        parser.error("--draw needs a question")
     arguments.question, arguments.system = (text and typed_text(text) for text in (arguments.question, arguments.system))
     arguments.image = [path_of_address(image) for image in arguments.image]
     check_options(arguments)
@@ -137,6 +145,9 @@ def check_options(arguments: argparse.Namespace) -> None:
     if arguments.max_tiles is not None:
         with at_key("--max-tiles"):
             check_most_tiles(arguments.max_tiles)
+    if arguments.draw is not None:
+        with at_key("--draw"):
+            check_drawing(arguments.draw, arguments.image)
 
 
 def grant(arguments: argparse.Namespace) -> Plan | None:
@@ -194,6 +205,21 @@ def converse(arguments: argparse.Namespace, plan: Plan | None) -> None:
         print_streamed(conversation, arguments.question)
     else:
         chat(conversation)
+    if arguments.draw is not None:
+        draw(arguments, conversation.answer, engine)
+
+
+def draw(arguments: argparse.Namespace, answer: "Answer", engine: "Engine") -> None:
+    if engine.plan is not None and engine.plan.use.one_at_a_time:
+        engine.model.release_decoder()  # as when the picture was read: the budget has room for either
+    try:
+        lines = write_drawing(arguments.draw, answer.text, arguments.image)
+    except ValueError as error:  # a full disk is told as everywhere
+        raise ConfigError(f"--draw: {error}") from error
+    for line in lines:
+        say(line)
+    if answer.finish != "stop":  # JSON whose room ends is closed, in the middle of a number too
+        say("The answer was cut short: its last box may not be what was meant. --max-new-tokens gives it room.")
 
 
 def print_json(conversation: "Conversation", question: str) -> None:

@@ -21,10 +21,15 @@ class Settings:
     regex: str | None = None
     choices: str | None = None
     """With commas between."""
+    boxes: bool = False
+    boxes_of: str | None = None
+    """Labels, with commas between."""
     table: bool = False
     latex: bool = False
     lark: str | None = None
     """A file."""
+    draw: str | None = None
+    """The PNG file that the boxes of the answer are drawn into."""
     max_new_tokens: int = 256
     temperature: float = 0.0
     device: str = "auto"

@@ -48,11 +48,11 @@ class Writing:
         if self.finish is not None:
             return []
         num_chosen = 0 if self._opening else 1
-        written, self._opening = self._opening or self._chosen(token), []
-        written = self._until_loop(written[: self._room - len(self.ids)])
+        due, self._opening = self._opening or self._chosen(token), []
+        written = self._until_loop(due[: self._room - len(self.ids)])
         self.ids += written
         self.num_forced += len(written) - num_chosen
-        self._end(written[-1])
+        self._end(written[-1], is_cut=len(written) < len(due))
         return written
 
     def _chosen(self, token: int) -> list[int]:
@@ -68,8 +68,8 @@ class Writing:
                 return tokens[: number + 1]
         return tokens
 
-    def _end(self, latest: int) -> None:
-        if latest in self._stop_ids or (self._matcher is not None and self._matcher.is_complete):
+    def _end(self, latest: int, *, is_cut: bool) -> None:
+        if latest in self._stop_ids or (self._matcher is not None and self._matcher.is_complete and not is_cut):
             self.finish = "length" if self._matcher is not None and self._matcher.was_closed else "stop"
         elif self.finish is None and len(self.ids) == self._room:
             self.finish = "length"

@@ -52,6 +52,8 @@ class ImageHeader:
     """(width, height) as they are in the file: what decoding may have to hold."""
     has_more_frames: bool
     """It is an animation, or has several pages: only the first is read."""
+    seen_size: tuple[int, int]
+    """(width, height) as a viewer shows it: upright, and whole where `read_image` halves it."""
 
 
 def read_image(source: Any, *, name: str | None = None) -> Image.Image:
@@ -98,7 +100,7 @@ def image_header(source: Any, *, name: str | None = None) -> ImageHeader:
     name = name or image_name(source)
 
     def look(image: Image.Image) -> ImageHeader:
-        stored_size = image.size
+        stored_size = seen_size = image.size
         width, height = _reduced(image.size, _reduction(image))
         has_more_frames = image is not source and _has_more_frames(image)
         if image.format != "TIFF":  # Pillow has turned its size already, though not its EXIF entry
@@ -108,8 +110,8 @@ def image_header(source: Any, *, name: str | None = None) -> ImageHeader:
                 if is_png and not without_pixels:
                     image.load()
             if _orientation(image, without_pixels=without_pixels) in _ORIENTATIONS_ON_THE_SIDE:
-                width, height = height, width
-        return ImageHeader(height, width, stored_size, has_more_frames)
+                width, height, seen_size = height, width, seen_size[::-1]
+        return ImageHeader(height, width, stored_size, has_more_frames, seen_size)
 
     return _decoded(source, name, look)
 

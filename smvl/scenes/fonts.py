@@ -4,10 +4,6 @@ Which fonts there are decides how a scene looks, never what it says. `pip_fonts`
 """
 
 import logging
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -15,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import ImageFont
+
+from smvl.font_files import SUFFIXES, machine_font_files, pip_font_file
 
 logger = logging.getLogger(__name__)
 
@@ -31,14 +29,6 @@ _STYLE_WORDS: dict[str, tuple[str, ...]] = {
     "sans": ("hei", "黑", "sans", "gothic", "pingfang", "苹方", "dengxian", "等线", "puhui"),
 }  # fmt: skip
 _BOLD_WORDS = ("bold", "heavy", "black", "粗")
-_FOLDERS = {
-    "darwin": ("/System/Library/Fonts", "/Library/Fonts", "~/Library/Fonts"),
-    "win32": ("${WINDIR}/Fonts", "${LOCALAPPDATA}/Microsoft/Windows/Fonts"),
-}
-_LINUX_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
-_SUFFIXES = {".ttf", ".otf", ".ttc", ".otc"}
-_LEAST_BYTES = 1_000_000
-"""Outlines of 3,755 characters take more than this; what is smaller is not opened."""
 _LARGE_SHARE = 0.98
 """Of the common characters; fonts of handwriting lack a few."""
 
@@ -86,10 +76,9 @@ def pip_fonts() -> Fonts:
         ValueError: the package is not installed.
     """
     try:
-        import manimgx_fonts_cjk
+        file = pip_font_file()
     except ImportError as error:
         raise ValueError("the scenes need a Chinese font: pip install manimgx-fonts-cjk") from error
-    file = next(Path(manimgx_fonts_cjk.__file__).parent.glob("*.ttc"))
     face = _read_face(file)
     weights = {"sans": (300, 400, 500), "heavy": (700, 900)}
     return Fonts(tuple(Face(face.family, style, file, face.index, (w,), face.characters) for style in weights for w in weights[style]))
@@ -98,7 +87,7 @@ def pip_fonts() -> Fonts:
 @cache
 def machine_fonts() -> Fonts:
     """The pip fonts, and every font of this machine that has the common Chinese characters."""
-    faces = [_read_face(file) for file in _find_files()]
+    faces = [_read_face(file) for file in machine_font_files()]
     chinese = [face for face in faces if face is not None]
     logger.info("Chinese fonts of this machine: %s", ", ".join(sorted({face.family for face in chinese})) or "none")
     return Fonts(pip_fonts().faces + tuple(sorted(chinese, key=lambda face: (face.file.name, face.index))))
@@ -134,22 +123,11 @@ def folder_fonts(folder: Path) -> Fonts:
     Raises:
         ValueError: the folder holds none.
     """
-    files = sorted(file for file in Path(folder).glob("*") if file.suffix.lower() in _SUFFIXES)
+    files = sorted(file for file in Path(folder).glob("*") if file.suffix.lower() in SUFFIXES)
     faces = tuple(face for file in files if (face := _read_face(file, _LARGE_SHARE)) is not None)
     if not faces:
         raise ValueError(f"there is no Chinese font in {folder}; expected .ttf or .otf files.")
     return Fonts(pip_fonts().faces + faces)
-
-
-def _find_files() -> list[Path]:
-    """Font files of this machine that may hold Chinese, in a fixed order."""
-    if shutil.which("fc-list"):
-        listed = subprocess.run(["fc-list", "--format", "%{file}\n", ":lang=zh"], capture_output=True, text=True, check=True).stdout
-        files = {Path(line) for line in listed.splitlines() if line}
-    else:
-        folders = _FOLDERS.get(sys.platform, _LINUX_FOLDERS)
-        files = {file for folder in folders for file in Path(os.path.expandvars(folder)).expanduser().rglob("*")}
-    return sorted(file for file in files if file.suffix.lower() in _SUFFIXES and file.stat().st_size >= _LEAST_BYTES)
 
 
 def _read_face(file: Path, share: float = 1.0) -> Face | None:

@@ -1,12 +1,13 @@
-"""The form that an answer must have: a JSON schema, a pattern, a choice, a table, LaTeX, or a grammar."""
+"""The form that an answer must have: a JSON schema, a pattern, a choice, boxes, a table, LaTeX, or a grammar."""
 
 import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from smvl.infer.form.boxes import boxes_instructions, boxes_schema
 from smvl.infer.form.closed_schema import close_objects
 from smvl.infer.form.latex import LATEX
 from smvl.infer.form.library import load_llguidance
@@ -69,12 +70,28 @@ class Form:
         Raises:
             ValueError: there is none, or one is empty or no text.
         """
-        if isinstance(options, str) or not options or not all(isinstance(option, str) and option for option in options):
-            raise ValueError(f"choices is {shorten(options)}; expected a list of texts, none of them empty.")
+        _check_texts("choices", options)
         listed = json.dumps(list(options), ensure_ascii=False)[1:-1]
         alternatives = "|".join(_SIGNS.sub(r"\\\g<0>", option) for option in dict.fromkeys(options))  # one rule, however many there are
         grammar = load_llguidance().LLMatcher.grammar_from_regex(f"({alternatives})")
         return cls(grammar, (f"Answer with one of: {listed}", f"请只回答其中之一:{listed}"))
+
+    @classmethod
+    def boxes(cls, labels: Sequence[str] | None = None) -> Self:
+        """Boxes as Qwen3-VL writes them, on one line: `[{"bbox_2d":[x1,y1,x2,y2],"label":"..."}]`; `[]` where there are none.
+
+        Coordinates are whole numbers from 0 to 1000 (see `smvl.grounding`, which reads them). That x1 is not beyond x2, nor y1 beyond y2,
+        no grammar can hold an answer to.
+
+        Args:
+            labels: what a label may be; any text without.
+
+        Raises:
+            ValueError: labels are given and are no list of texts, or one of them is empty.
+        """
+        if labels is not None:
+            _check_texts("labels", labels)
+        return replace(cls.json_schema(boxes_schema(labels)), instructions=boxes_instructions(labels))
 
     @classmethod
     def table(cls) -> Self:
@@ -110,6 +127,11 @@ class Form:
         own = json.loads(self.grammar)["grammars"] if self.grammar.lstrip().startswith("{") else [{"lark_grammar": self.grammar}]
         name = f"form{len(own)}"  # a form may stand within another that stands within this one
         return json.dumps({"grammars": [{"lark_grammar": wrapper.replace("@form", f"@{name}")}, {**own[0], "name": name}, *own[1:]]})
+
+
+def _check_texts(name: str, texts: Any) -> None:
+    if isinstance(texts, str) or not texts or not all(isinstance(text, str) and text for text in texts):
+        raise ValueError(f"{name} is {shorten(texts)}; expected a list of texts, none of them empty.")
 
 
 @functools.lru_cache(maxsize=64)

@@ -11,6 +11,8 @@ FORM_OPTIONS = {
     "--json-schema": "json_schema",
     "--regex": "regex",
     "--choices": "choices",
+    "--boxes": "boxes",
+    "--boxes-of": "boxes_of",
     "--table": "table",
     "--latex": "latex",
     "--lark": "lark",
@@ -35,10 +37,11 @@ def form_of(options: dict[str, Any]) -> Form | None:
 
 
 def _make(key: str, value: Any) -> Form:
-    if key in ("table", "latex"):
+    if key in ("boxes", "table", "latex"):
         return getattr(Form, key)()
-    if key == "choices":
-        return Form.choices([choice.strip() for choice in re.split("[,，]", value)])
+    if key in ("choices", "boxes_of"):
+        texts = [text.strip() for text in re.split("[,，]", value)]
+        return Form.choices(texts) if key == "choices" else Form.boxes(texts)
     if key == "regex":
         return Form.regex(value)
     text = _read_text(Path(value))

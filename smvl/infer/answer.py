@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from smvl.infer.token_scores import TokenScore
 from smvl.infer.tool_calls import ToolCall
 
 Finish = Literal["stop", "length", "repetition"]
@@ -37,6 +38,8 @@ class Answer:
     """How many of the tokens written the model was not asked for, as the form left no choice."""
     tool_calls: tuple[ToolCall, ...] = ()
     """The functions that the model wants called, where the request had tools; `text` is what it says before them."""
+    token_scores: tuple[TokenScore, ...] = ()
+    """Of the tokens written, where `Sampling.num_likeliest` asked for them."""
 
     def __str__(self) -> str:
         return self.text

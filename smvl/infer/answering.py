@@ -8,6 +8,7 @@ from smvl.infer.answer import Answer, Piece
 from smvl.infer.memory import Memory
 from smvl.infer.prompt import Prompt
 from smvl.infer.sampling import Choice, Sampling
+from smvl.infer.token_scores import TokenScore
 
 if TYPE_CHECKING:
     from smvl.infer.engine import Engine
@@ -26,25 +27,26 @@ class Answering:
         self._writings = [engine.begin(prompt, sampling) for prompt, sampling in zip(prompts, samplings)]
         self.answers: list[Answer | None] = [None] * len(prompts)
         """Each None until it has ended."""
+        self._num_known = 0
 
     def steps(self) -> Iterator[list[list[int]]]:
         """What each step adds to each answer; nothing to those that have ended."""
-        engine, clock, read = self._engine, Clock(), []
+        engine, self._clock, read = self._engine, Clock(), []
         rows, rooms = [prompt.row for prompt in self._prompts], [sampling.max_new_tokens for sampling in self._samplings]
         if self._memory is None:
-            reading, num_known = engine.read(self._prompts, max(rooms)), 0
+            reading = engine.read(self._prompts, max(rooms))
         else:
             [prompt], [room] = self._prompts, rooms
-            num_known = engine.recall(prompt, room, self._memory)
+            self._num_known = engine.recall(prompt, room, self._memory)
             reading = self._memory.reading
         for added in engine.write(reading, self._writings, Choice(self._samplings, rows, engine.facts.suppressed_ids)):
-            clock.saw_token()
+            self._clock.saw_token()
             if self._memory is not None:
                 self._memory.note(read)  # the step before has been read, or there would be no next
                 [read] = added
             for row, writing in enumerate(self._writings):
                 if writing.finish is not None and self.answers[row] is None:
-                    self.answers[row] = engine.report(self._prompts[row], writing, clock, num_known)
+                    self.answers[row] = self.report(row)
             yield added
 
     def __iter__(self) -> Iterator[list[list[Piece]]]:
@@ -56,6 +58,14 @@ class Answering:
                 if tokens and self.answers[row] is not None:
                     pieces[row] += _as_pieces(texts[row].finish())
             yield pieces
+
+    def scores(self, row: int) -> Sequence[TokenScore]:
+        """Of the tokens of one answer so far, where its sampling asks for them."""
+        return self._writings[row].scores
+
+    def report(self, row: int) -> Answer:
+        """One answer as it stands."""
+        return self._engine.report(self._prompts[row], self._writings[row], self._clock, self._num_known)
 
     def end(self, row: int) -> None:
         """Write no more of one answer: nobody waits for it, or it has all that was wanted."""

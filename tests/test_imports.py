@@ -37,6 +37,7 @@ ALLOWED = {
     "infer": {"assemble", "environment", "layouts", "model", "processing", "program", "settings_files", "strict_yaml"},
     "eval": {"data", "infer", "processing"},
     "agent": {"environment", "infer", "processing", "program", "strict_yaml"},
+    "serve": {"infer", "processing", "program", "strict_yaml"},
     "export": {
         *("assemble", "config", "data", "eval", "infer", "layouts", "model", "model_card", "processing", "program", "settings_files"),
         *("progress", "source_registry"),

@@ -255,12 +255,18 @@ class Engine:
         while True:
             chosen = choose(reading, [writing.allowed for writing in writings])
             are_scored = any(writing.num_likeliest is not None for writing in writings)
-            scores = reading.scores() if are_scored else [None] * len(writings)
+            scores = self._scores_of_tokens(reading) if are_scored else [None] * len(writings)
             added = [writing.go_on(*each) for writing, *each in zip(writings, chosen, scores)]
             yield added
             if all(writing.finish for writing in writings):
                 return
             reading.go_on([tokens or [token] for tokens, token in zip(added, chosen)])  # what follows an end means nothing
+
+    def _scores_of_tokens(self, reading: Reading) -> np.ndarray:
+        """(answers, vocabulary): those that no token has count as nothing."""
+        scores = reading.scores().copy()
+        scores[:, list(self.facts.suppressed_ids)] = -np.inf
+        return scores
 
     def report(self, prompt: Prompt, writing: Writing, clock: Clock, num_known_tokens: int = 0) -> Answer:
         """What an answer says of itself."""

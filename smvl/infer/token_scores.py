@@ -17,7 +17,7 @@ class TokenScore:
 
 
 def score_token(scores: np.ndarray, token: int, num_likeliest: int) -> TokenScore:
-    """The score of a token among the model's scores (vocabulary,) of what comes next."""
+    """The score of a token among the model's scores (vocabulary,) of what comes next; those of no token are -inf."""
     scores = scores.astype(np.float64)
     logs = scores - scores.max()
     logs -= np.log(np.exp(logs).sum())

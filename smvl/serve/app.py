@@ -1,12 +1,11 @@
-"""The server's routes, as a Starlette application: OpenAI's interface, health, figures, and the page."""
+"""The server's routes, as a Starlette application: OpenAI's interface, health, and figures."""
 
 import asyncio
 import hmac
 import json
 import logging
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio.to_thread
@@ -15,21 +14,19 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request as Question
+from smvl.processing.data_url import is_data_url
 from smvl.serve.batcher import Batcher, Ended, Event, Job, Step
 from smvl.serve.chat_request import ChatRequest, read_chat_request
 from smvl.serve.chat_response import ChatResponse, Written
 from smvl.serve.errors import ApiError, refused
 from smvl.serve.fetching import FetchRules, fetch
 from smvl.serve.figures import Figures
-from smvl.processing.data_url import is_data_url
 
 logger = logging.getLogger(__name__)
-PAGE = Path(__file__).parent / "page"
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,6 @@ class Server:
             Route("/v1/models/{name:path}", self._model),
             Route("/health", self._health),
             Route("/metrics", self._metrics),
-            Mount("/", StaticFiles(directory=PAGE, html=True)),
         ]
         middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts), www_redirect=False)]
         handlers = {ApiError: _answer_error, Exception: _answer_fault}
@@ -87,7 +83,13 @@ class Server:
         return JSONResponse(self._described())
 
     def _described(self) -> dict[str, Any]:
-        return {"id": self._settings.name, "object": "model", "created": 0, "owned_by": "smvl", "max_model_len": self._engine.facts.max_positions}
+        return {
+            "id": self._settings.name,
+            "object": "model",
+            "created": 0,
+            "owned_by": "smvl",
+            "max_model_len": self._engine.facts.max_positions,
+        }
 
     def _check_key(self, request: Request) -> None:
         if self._settings.api_key is None:
@@ -145,11 +147,10 @@ class Server:
         return bytes(body)
 
     async def _submit(self, asked: ChatRequest) -> "_Waiting":
-        asked = replace(asked, samplings=self._fitted(asked))
         pictures = await anyio.to_thread.run_sync(self._read_pictures, asked.pictures)
         choice = {"tools": asked.tools, "tool_choice": asked.tool_choice, "thinking": asked.thinking, "form": asked.form}
         waiting = _Waiting(asyncio.get_running_loop())
-        waiting.job = Job(Question(asked.messages, pictures, **choice), asked.samplings, asked.stop, waiting.tell)
+        waiting.job = Job(Question(asked.messages, pictures, **choice), asked.samplings, asked.stop, waiting.tell, asked.may_shorten)
         waiting.num_answers = len(asked.samplings)
         self._batcher.submit(waiting.job)
         self._figures.began()

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from smvl.infer.answer import Answer, Piece
 from smvl.infer.answering import Answering
@@ -50,12 +50,14 @@ class Job:
     Args:
         samplings: one for each answer.
         tell: gets every event, in the model's thread.
+        may_shorten: give answers less room than their samplings say, where the prompt leaves less.
     """
 
     request: Request
     samplings: Sequence[Sampling]
     stop: Sequence[str]
     tell: Callable[[Event], None]
+    may_shorten: bool = False
     is_left: threading.Event = field(default_factory=threading.Event)
     """Set when nobody waits any more; the job then ends where it stands."""
 
@@ -158,15 +160,19 @@ class Batcher:
             if job.is_left.is_set():
                 continue
             try:
-                prompts = [self._engine.prepare(job.request, sampling, row) for row, sampling in enumerate(job.samplings)]
+                rows += self._prepare(job)
             except Exception as error:  # a ValueError is the client's, any other a fault that harms this job alone
                 job.tell(error)
-            else:
-                rows += [
-                    _Row(job, row, prompt, sampling, StopTexts(job.stop))
-                    for row, (prompt, sampling) in enumerate(zip(prompts, job.samplings))
-                ]
         return rows
+
+    def _prepare(self, job: Job) -> list[_Row]:
+        sampling = job.samplings[0]
+        prompt = self._engine.prepare(job.request, replace(sampling, max_new_tokens=1) if job.may_shorten else sampling)
+        room = min(sampling.max_new_tokens, self._engine.facts.max_positions - len(prompt))
+        return [
+            _Row(job, row, replace(prompt, row=row), replace(each, max_new_tokens=room), StopTexts(job.stop))
+            for row, each in enumerate(job.samplings)
+        ]
 
     def _answer(self, rows: list[_Row]) -> None:
         for start in range(0, len(rows), self._batch_size):  # more than one round only where a job wants more answers than fit

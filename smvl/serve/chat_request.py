@@ -49,6 +49,8 @@ class ChatRequest:
     thinking: bool
     samplings: tuple[Sampling, ...]
     """One for each answer that is wanted."""
+    may_shorten: bool
+    """Whether an answer may have less room than that, as the client did not say how much it should have."""
     stop: tuple[str, ...]
     model: str
     stream: bool
@@ -78,6 +80,7 @@ def read_chat_request(body: Any, *, default_tokens: int) -> ChatRequest:
         form=_read_form(body),
         thinking=_read_thinking(body),
         samplings=_read_samplings(body, default_tokens),
+        may_shorten=body.get("max_completion_tokens") is None and body.get("max_tokens") is None,
         stop=_read_stop(body.get("stop")),
         model=_optional(body, "model", str, "a text") or "",
         stream=_optional(body, "stream", bool, "true or false") or False,
@@ -105,7 +108,7 @@ def _optional(body: Mapping[str, Any], name: str, kind: type | tuple[type, ...],
 
 def _read_messages(messages: Any) -> tuple[list[dict[str, Any]], list[str]]:
     if not isinstance(messages, list) or not messages:
-        raise refused("messages is missing or empty; expected a list such as [{\"role\": \"user\", \"content\": \"...\"}].", "messages")
+        raise refused('messages is missing or empty; expected a list such as [{"role": "user", "content": "..."}].', "messages")
     read, pictures = [], []
     for place, message in enumerate(messages):
         where = f"messages[{place}]"
@@ -146,7 +149,9 @@ def _read_content(content: Any, where: str) -> tuple[str | list[dict[str, Any]],
 def _address_of(given: Any, where: str) -> str:
     address = given.get("url") if isinstance(given, dict) else given
     if not isinstance(address, str) or not address:
-        raise refused(f'{where} has no address; expected {{"type": "image_url", "image_url": {{"url": "data:image/png;base64,..."}}}}.', where)
+        raise refused(
+            f'{where} has no address; expected {{"type": "image_url", "image_url": {{"url": "data:image/png;base64,..."}}}}.', where
+        )
     return address
 
 

@@ -58,7 +58,9 @@ class ChatResponse:
 
     def usage(self, all_written: Sequence[Written]) -> dict[str, Any]:
         answers = [written.answer for written in all_written if written.answer is not None]
-        prompt, known = (max((getattr(answer, name) for answer in answers), default=0) for name in ("num_prompt_tokens", "num_known_tokens"))
+        prompt, known = (
+            max((getattr(answer, name) for answer in answers), default=0) for name in ("num_prompt_tokens", "num_known_tokens")
+        )
         new = sum(answer.num_new_tokens for answer in answers)
         details = {"prompt_tokens_details": {"cached_tokens": known}}
         return {"prompt_tokens": prompt, "completion_tokens": new, "total_tokens": prompt + new, **details}

@@ -42,7 +42,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=8000, help="0 for any (default: %(default)s)")
     parser.add_argument("--name", metavar="NAME", help="what the model is called (default: its folder's name)")
     parser.add_argument("--api-key", metavar="KEY", help="what clients must send; without one everybody who reaches the port may ask")
-    parser.add_argument("--batch", type=int, default=16, metavar="N", help="answers that are written together at most (default: %(default)s)")
+    parser.add_argument(
+        "--batch", type=int, default=16, metavar="N", help="answers that are written together at most (default: %(default)s)"
+    )
     parser.add_argument("--queue", type=int, default=64, metavar="N", help="requests that wait; more get status 429 (default: %(default)s)")
     parser.add_argument("--keep", type=int, default=4, metavar="N", help="conversations whose beginning is kept (default: %(default)s)")
     parser.add_argument("--allow-fetch", action="append", default=[], metavar="HOST", help="hosts whose pictures are fetched; repeat")

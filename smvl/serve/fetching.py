@@ -141,7 +141,9 @@ class _Connection:
         found = socket.getaddrinfo(self._parts.hostname, self._port, type=socket.SOCK_STREAM)
         for *_, (ip, *_) in found:
             if not self._rules.allow_private and not is_public(ip):
-                raise ValueError(f"{self._parts.hostname} is {ip}, an address of this machine or a private network, which is not fetched from.")
+                raise ValueError(
+                    f"{self._parts.hostname} is {ip}, an address of this machine or a private network, which is not fetched from."
+                )
         family, kind, protocol, _, target = found[0]
         connection = socket.socket(family, kind, protocol)
         connection.settimeout(max(0.01, self._deadline - time.monotonic()))

@@ -42,6 +42,7 @@ ALLOWED = {
     },
     "eval": {"data", "infer", "processing"},
     "agent": {"environment", "infer", "processing", "program", "strict_yaml"},
+    "serve": {"infer", "processing", "program", "strict_yaml"},
     "export": {
         *("assemble", "config", "data", "eval", "infer", "layouts", "model", "model_card", "processing", "program", "settings_files"),
         *("progress", "source_registry"),

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from smvl.agent.model_options import add_model_options, open_engine
+from smvl.infer.model_options import add_model_options, open_engine
 from smvl.program import say
 
 if TYPE_CHECKING:

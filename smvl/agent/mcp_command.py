@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from smvl.agent.model_options import add_model_options, open_engine
+from smvl.infer.model_options import add_model_options, open_engine
 from smvl.program import say
 
 EXAMPLES = """\

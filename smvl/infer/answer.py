@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from smvl.grounding import Grounding, read_grounding
+from smvl.infer.token_scores import TokenScore
 from smvl.infer.tool_calls import ToolCall
 from smvl.processing.images import image_header
 
@@ -39,6 +40,8 @@ class Answer:
     """How many of the tokens written the model was not asked for, as the form left no choice."""
     tool_calls: tuple[ToolCall, ...] = ()
     """The functions that the model wants called, where the request had tools; `text` is what it says before them."""
+    token_scores: tuple[TokenScore, ...] = ()
+    """Of the tokens written, where `Sampling.num_likeliest` asked for them."""
 
     def __str__(self) -> str:
         return self.text

@@ -40,6 +40,7 @@ _KINDS = {
     "top_p": _NUMBER,
     "top_k": _WHOLE,
     "seed": _WHOLE.or_none(),
+    "num_likeliest": _WHOLE.or_none(),
 }
 
 

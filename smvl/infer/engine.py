@@ -5,9 +5,8 @@ question = {"role": "user", "content": [{"type": "image"}, {"type": "text", "tex
 [answer] = engine.answer([Request([question], images=["a.jpg"])])
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -15,15 +14,16 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
-from smvl.infer.answer import Answer, Piece
+from smvl.infer.answer import Answer
+from smvl.infer.answering import Answering, AnswerStream, Clock
 from smvl.infer.argument_kinds import check_kinds
 from smvl.infer.backend import Model, Reading
 from smvl.infer.budget.plan import Plan
-from smvl.infer.form.form import Form
 from smvl.infer.form.matcher import FormTokens
 from smvl.infer.form.tools import calling_form
 from smvl.infer.memory import Memory, image_key, marks_of
 from smvl.infer.opening import open_model, open_plan
+from smvl.infer.prompt import Prompt
 from smvl.infer.request import Request, check_request, messages_of
 from smvl.infer.sampling import Choice, Sampling
 from smvl.infer.text_stream import TextStream, split_thinking
@@ -32,22 +32,6 @@ from smvl.infer.writing import Writing
 from smvl.processing.images import ImageError, image_header, image_name, image_size, read_image
 from smvl.processing.laid_out import LaidOut
 from smvl.processing.processing_smvl import SmVLMProcessor
-
-
-@dataclass(frozen=True)
-class _Prompt:
-    """A request that was laid out; `row` numbers it among those asked together."""
-
-    request: Request
-    form: Form | None
-    """What the answer matches, calls of tools included."""
-    functions: dict[str, dict[str, Any]]
-    """Those that it may call, with the schema of their arguments."""
-    laid_out: LaidOut
-    row: int
-
-    def __len__(self) -> int:
-        return len(self.laid_out.input_ids)
 
 
 class Engine:
@@ -111,7 +95,7 @@ class Engine:
             raise ValueError(f"batch_size is {batch_size}; expected at least 1.")
         batch_size = min(batch_size, self.facts.max_batch or batch_size)
         sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, top_k=top_k, seed=seed)
-        prompts = [self._prepare(request, row, sampling) for row, request in enumerate(requests)]
+        prompts = [self.prepare(request, sampling, row) for row, request in enumerate(requests)]
         prompts.sort(key=len, reverse=True)  # longest first, so that a lack of memory shows at once
         answers: dict[int, Answer] = {}
         for start in range(0, len(prompts), batch_size):
@@ -131,7 +115,7 @@ class Engine:
         top_k: int = 0,
         seed: int | None = None,
         memory: Memory | None = None,
-    ) -> "AnswerStream":
+    ) -> AnswerStream:
         """Answer one request piece by piece; the pieces join to what `answer` gives for the same arguments.
 
         Args:
@@ -141,7 +125,7 @@ class Engine:
             ValueError: as `answer`, at once, except for an image whose pixels turn out damaged when they are read.
         """
         sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, top_k=top_k, seed=seed)
-        return AnswerStream(self, self._prepare(request, 0, sampling), sampling, memory or Memory())
+        return AnswerStream(self, self.prepare(request, sampling), sampling, memory or Memory())
 
     def first_scores(self, request: Request) -> np.ndarray:
         """(vocabulary,) float32: the model's scores of the first token of its answer.
@@ -150,7 +134,7 @@ class Engine:
             ValueError: as `answer`.
         """
         sampling, memory = Sampling(max_new_tokens=1), Memory()
-        self.recall(self._prepare(request, 0, sampling), sampling, memory)
+        self.recall(self.prepare(request, sampling), 1, memory)
         return memory.reading.scores()[0]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -193,11 +177,16 @@ class Engine:
             enable_thinking=request.thinking,
         )
 
-    def _prepare(self, request: Request, row: int, sampling: Sampling) -> _Prompt:
+    def prepare(self, request: Request, sampling: Sampling, row: int = 0) -> Prompt:
+        """A request laid out for the model.
+
+        Raises:
+            ValueError: as `answer`.
+        """
         laid_out = self.lay_out(request)
         functions = read_functions(request.tools or ())
         form = calling_form(functions, request.tool_choice, request.form) if functions else request.form
-        prompt = _Prompt(request, form, functions if request.tool_choice != "none" else {}, laid_out, row)
+        prompt = Prompt(request, form, functions if request.tool_choice != "none" else {}, laid_out, row)
         limit = self.facts.max_positions
         if len(prompt) + sampling.max_new_tokens > limit:
             pictures = f"{prompt.laid_out.num_units} image {self.processor.pictures.unit}"
@@ -210,27 +199,29 @@ class Engine:
 
     # ---- generation ------------------------------------------------------------------------------------------------------------
 
-    def _answer_batch(self, prompts: Sequence[_Prompt], sampling: Sampling) -> list[Answer]:
-        clock = _Clock()
+    def _answer_batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Answer]:
+        answering = Answering(self, prompts, [sampling] * len(prompts))
+        for _ in answering.steps():
+            pass
+        return answering.answers
+
+    def read(self, prompts: Sequence[Prompt], room: int) -> Reading:
+        """Read prompts together, with room for so many tokens after each."""
         known: dict[str, np.ndarray] = {}
         features = [_join(known, keys) for keys in self._see(prompts, known)]
         positions = [self.processor.positions(prompt.laid_out) for prompt in prompts]
-        reading = self.model.read([prompt.laid_out.input_ids for prompt in prompts], features, sampling.max_new_tokens, positions)
-        writings = [self.begin(prompt, sampling) for prompt in prompts]
-        for _ in self.write(reading, writings, Choice(sampling, [prompt.row for prompt in prompts], self.facts.suppressed_ids)):
-            clock.saw_token()
-        return [self.report(prompt, writing, clock) for prompt, writing in zip(prompts, writings)]
+        return self.model.read([prompt.laid_out.input_ids for prompt in prompts], features, room, positions)
 
-    def recall(self, prompt: _Prompt, sampling: Sampling, memory: Memory) -> int:
+    def recall(self, prompt: Prompt, room: int, memory: Memory) -> int:
         """Let `memory` read a prompt; returns how many of its tokens it knew."""
         [keys] = self._see([prompt], memory.features)
         memory.features = {key: memory.features[key] for key in keys}
         ids = prompt.laid_out.input_ids
         marks = marks_of(ids, self.processor.image_token_id, keys, [len(memory.features[key]) for key in keys])
         positions = self.processor.positions(prompt.laid_out)
-        return memory.read(self.model, ids, marks, _join(memory.features, keys), positions, sampling.max_new_tokens)
+        return memory.read(self.model, ids, marks, _join(memory.features, keys), positions, room)
 
-    def _see(self, prompts: Sequence[_Prompt], known: dict[str, np.ndarray]) -> list[list[str]]:
+    def _see(self, prompts: Sequence[Prompt], known: dict[str, np.ndarray]) -> list[list[str]]:
         """The keys of each prompt's images; the features of those that are not in `known` are put there."""
         found, unknown, pictures = [], {}, self.processor.pictures
         for prompt in prompts:
@@ -246,12 +237,12 @@ class Engine:
             known.update(zip(unknown, np.split(features.reshape(-1, features.shape[-1]), ends[:-1])))
         return found
 
-    def begin(self, prompt: _Prompt, sampling: Sampling) -> Writing:
+    def begin(self, prompt: Prompt, sampling: Sampling) -> Writing:
         """An answer to a prompt, before its first token."""
         matcher = None if prompt.form is None else self._form_tokens.matcher(prompt.form, thinking=prompt.request.thinking)
-        return Writing(sampling.max_new_tokens, self.facts.stop_ids, self.decode, matcher)
+        return Writing(sampling.max_new_tokens, self.facts.stop_ids, self.decode, matcher, sampling.num_likeliest)
 
-    def text_stream(self, prompt: _Prompt) -> TextStream:
+    def text_stream(self, prompt: Prompt) -> TextStream:
         """What turns an answer's tokens into text as they come; calls of tools are no text."""
         return TextStream(self.decode, self.processor.before_answer, until=OPENING if prompt.functions else None)
 
@@ -263,13 +254,21 @@ class Engine:
         """What each step adds to each answer, until every one has ended; nothing to those that have."""
         while True:
             chosen = choose(reading, [writing.allowed for writing in writings])
-            added = [writing.go_on(token) for writing, token in zip(writings, chosen)]
+            are_scored = any(writing.num_likeliest is not None for writing in writings)
+            scores = self._scores_of_tokens(reading) if are_scored else [None] * len(writings)
+            added = [writing.go_on(*each) for writing, *each in zip(writings, chosen, scores)]
             yield added
             if all(writing.finish for writing in writings):
                 return
             reading.go_on([tokens or [token] for tokens, token in zip(added, chosen)])  # what follows an end means nothing
 
-    def report(self, prompt: _Prompt, writing: Writing, clock: "_Clock", num_known_tokens: int = 0) -> Answer:
+    def _scores_of_tokens(self, reading: Reading) -> np.ndarray:
+        """(answers, vocabulary): those that no token has count as nothing."""
+        scores = reading.scores().copy()
+        scores[:, list(self.facts.suppressed_ids)] = -np.inf
+        return scores
+
+    def report(self, prompt: Prompt, writing: Writing, clock: Clock, num_known_tokens: int = 0) -> Answer:
         """What an answer says of itself."""
         ids = writing.ids
         reasoning, text = split_thinking(self.decode(ids).removeprefix(self.processor.before_answer))
@@ -288,44 +287,8 @@ class Engine:
             num_known_tokens=num_known_tokens,
             num_forced_tokens=writing.num_forced,
             tool_calls=calls,
+            token_scores=tuple(writing.scores),
         )
-
-
-class AnswerStream:
-    """An answer in the making: iterate once over its `Piece`s, then read `answer`. Leaving the loop early stops the model."""
-
-    def __init__(self, engine: Engine, prompt: _Prompt, sampling: Sampling, memory: Memory):
-        self._engine, self._prompt, self._sampling, self._memory = engine, prompt, sampling, memory
-        self.answer: Answer | None = None
-        """Whole; None until the last piece was taken."""
-
-    def __iter__(self) -> Iterator[Piece]:
-        clock, text = _Clock(), self._engine.text_stream(self._prompt)
-        writing, read = self._engine.begin(self._prompt, self._sampling), []
-        choose = Choice(self._sampling, [self._prompt.row], self._engine.facts.suppressed_ids)
-        num_known = self._engine.recall(self._prompt, self._sampling, self._memory)
-        for [added] in self._engine.write(self._memory.reading, [writing], choose):
-            clock.saw_token()
-            self._memory.note(read)  # the step before has been read, or there would be no next
-            read = added
-            for token in added:
-                yield from _as_pieces(text.push(token))
-        self.answer = self._engine.report(self._prompt, writing, clock, num_known)
-        yield from _as_pieces(text.finish())
-
-
-class _Clock:
-    """Takes the time from the start to the first token, and to now."""
-
-    def __init__(self):
-        self._started = time.perf_counter()
-        self.seconds_to_first_token = 0.0
-
-    def saw_token(self) -> None:
-        self.seconds_to_first_token = self.seconds_to_first_token or self.seconds()
-
-    def seconds(self) -> float:
-        return time.perf_counter() - self._started
 
 
 def _check_pixels(source: Any, plan: Plan) -> None:
@@ -341,11 +304,3 @@ def _check_pixels(source: Any, plan: Plan) -> None:
 def _join(known: dict[str, np.ndarray], keys: Sequence[str]) -> np.ndarray | None:
     """(image tokens, width) of some images, in their order."""
     return np.concatenate([known[key] for key in keys]) if keys else None
-
-
-def _as_pieces(added: tuple[str, str]) -> Iterator[Piece]:
-    reasoning, text = added
-    if reasoning:
-        yield Piece(reasoning, is_reasoning=True)
-    if text:
-        yield Piece(text, is_reasoning=False)

@@ -26,6 +26,8 @@ class Sampling:
     """Draw among this many likeliest tokens; 0 for all."""
     seed: int | None = None
     """None takes another one each time."""
+    num_likeliest: int | None = None
+    """Score each token, and tell of so many of the likeliest in its place; None for no scores."""
 
     def __post_init__(self):
         check_kinds(**vars(self))
@@ -37,6 +39,8 @@ class Sampling:
             raise ValueError(f"top_p is {self.top_p}; expected more than 0 and at most 1.")
         if self.top_k < 0:
             raise ValueError(f"top_k is {self.top_k}; expected 0 (all tokens) or more.")
+        if self.num_likeliest is not None and self.num_likeliest < 0:
+            raise ValueError(f"num_likeliest is {self.num_likeliest}; expected 0 or more, or None.")
 
 
 class Choice:
@@ -46,14 +50,16 @@ class Choice:
     which training may be using.
 
     Args:
+        samplings: of each row.
         rows: numbers of the requests among all that were asked together.
         suppressed_ids: tokens that are never drawn.
     """
 
-    def __init__(self, sampling: Sampling, rows: Sequence[int], suppressed_ids: Sequence[int]):
-        self._sampling, self._suppressed_ids = sampling, list(suppressed_ids)
-        seed = np.random.SeedSequence().entropy if sampling.seed is None else sampling.seed
-        self._generators = [np.random.default_rng((int(seed) % 2**128, row)) for row in rows]
+    def __init__(self, samplings: Sequence[Sampling], rows: Sequence[int], suppressed_ids: Sequence[int]):
+        self._samplings, self._suppressed_ids = samplings, list(suppressed_ids)
+        chance = np.random.SeedSequence().entropy
+        seeds = [chance if sampling.seed is None else sampling.seed for sampling in samplings]
+        self._generators = [np.random.default_rng((int(seed) % 2**128, row)) for seed, row in zip(seeds, rows)]
 
     def __call__(self, reading: Reading, allowed: Sequence[np.ndarray | None]) -> list[int]:
         """The next token of each row.
@@ -61,24 +67,26 @@ class Choice:
         Args:
             allowed: of each row the tokens among which to choose, (scores,) bool; None for all.
         """
-        if self._sampling.temperature == 0:
+        if all(sampling.temperature == 0 for sampling in self._samplings):
             return reading.likeliest(allowed)
-        return [self._draw(*row) for row in zip(reading.scores(), allowed, self._generators)]
+        return [self._draw(*row) for row in zip(self._samplings, reading.scores(), allowed, self._generators)]
 
-    def _draw(self, scores: np.ndarray, allowed: np.ndarray | None, generator: np.random.Generator) -> int:
+    def _draw(self, sampling: Sampling, scores: np.ndarray, allowed: np.ndarray | None, generator: np.random.Generator) -> int:
         """One token, by the Gumbel-max trick: the largest of scores that have got noise is a draw from their softmax."""
-        noise = generator.gumbel(size=len(scores))
-        scores = scores.astype(np.float64) / self._sampling.temperature
+        scores = scores.astype(np.float64)
         scores[self._suppressed_ids] = -np.inf
         if allowed is not None:
             scores[~allowed] = -np.inf
-        if self._sampling.top_k:
-            scores = _keep(scores, np.argsort(-scores, kind="stable")[: self._sampling.top_k])
-        if self._sampling.top_p < 1.0:
+        if sampling.temperature == 0:
+            return int(np.argmax(scores))
+        noise, scores = generator.gumbel(size=len(scores)), scores / sampling.temperature
+        if sampling.top_k:
+            scores = _keep(scores, np.argsort(-scores, kind="stable")[: sampling.top_k])
+        if sampling.top_p < 1.0:
             order = np.argsort(-scores, kind="stable")
             weights = np.exp(scores[order] - scores[order[0]])
             before = np.cumsum(weights) - weights
-            scores = _keep(scores, order[before < self._sampling.top_p * weights.sum()])
+            scores = _keep(scores, order[before < sampling.top_p * weights.sum()])
         return int(np.argmax(scores + noise))
 
 

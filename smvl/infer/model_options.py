@@ -1,4 +1,4 @@
-"""The options of this room's commands that say which model answers, and how it is opened."""
+"""The options of commands that say which model answers, and how it is opened."""
 
 import argparse
 import os

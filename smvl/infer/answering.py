@@ -2,16 +2,34 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from smvl.infer.answer import Answer, Piece
+from smvl.infer.backend import ModelFacts, Reading
 from smvl.infer.memory import Memory
 from smvl.infer.prompt import Prompt
 from smvl.infer.sampling import Choice, Sampling
+from smvl.infer.text_stream import TextStream
 from smvl.infer.token_scores import TokenScore
+from smvl.infer.writing import Writing
 
-if TYPE_CHECKING:
-    from smvl.infer.engine import Engine
+
+class Writer(Protocol):
+    """What `smvl.infer.engine.Engine` does for answers in the making."""
+
+    facts: ModelFacts
+
+    def begin(self, prompt: Prompt, sampling: Sampling) -> Writing: ...
+
+    def read(self, prompts: Sequence[Prompt], room: int) -> Reading: ...
+
+    def recall(self, prompt: Prompt, room: int, memory: Memory) -> int: ...
+
+    def write(self, reading: Reading, writings: Sequence[Writing], choose: Choice) -> Iterator[list[list[int]]]: ...
+
+    def text_stream(self, prompt: Prompt) -> TextStream: ...
+
+    def report(self, prompt: Prompt, writing: Writing, clock: "Clock", num_known_tokens: int = 0) -> Answer: ...
 
 
 class Answering:
@@ -22,7 +40,7 @@ class Answering:
         memory: of an earlier prompt, where there is one prompt only.
     """
 
-    def __init__(self, engine: "Engine", prompts: Sequence[Prompt], samplings: Sequence[Sampling], memory: Memory | None = None):
+    def __init__(self, engine: Writer, prompts: Sequence[Prompt], samplings: Sequence[Sampling], memory: Memory | None = None):
         self._engine, self._prompts, self._samplings, self._memory = engine, prompts, samplings, memory
         self._writings = [engine.begin(prompt, sampling) for prompt, sampling in zip(prompts, samplings)]
         self.answers: list[Answer | None] = [None] * len(prompts)
@@ -75,7 +93,7 @@ class Answering:
 class AnswerStream:
     """An answer in the making: iterate once over its `Piece`s, then read `answer`. Leaving the loop early stops the model."""
 
-    def __init__(self, engine: "Engine", prompt: Prompt, sampling: Sampling, memory: Memory):
+    def __init__(self, engine: Writer, prompt: Prompt, sampling: Sampling, memory: Memory):
         self._answering = Answering(engine, [prompt], [sampling], memory)
 
     @property

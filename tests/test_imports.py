@@ -17,6 +17,7 @@ ALLOWED = {
     "config": {"layouts", "strict_yaml", "trainer_keys"},
     "__main__": {"program"},
     "environment": set(),
+    "file_lock": set(),
     "font_files": set(),
     "grounding": set(),
     "program": set(),
@@ -41,7 +42,8 @@ ALLOWED = {
         "strict_yaml",
     },
     "eval": {"data", "infer", "processing"},
-    "agent": {"environment", "infer", "processing", "program", "strict_yaml"},
+    "agent": {"infer", "processing", "program", "strict_yaml"},
+    "batch": {"file_lock", "infer", "processing", "program", "progress", "settings_files", "strict_yaml"},
     "serve": {"infer", "processing", "program", "strict_yaml"},
     "export": {
         *("assemble", "config", "data", "eval", "infer", "layouts", "model", "model_card", "processing", "program", "settings_files"),
@@ -49,7 +51,7 @@ ALLOWED = {
     },
     "train": {
         *("assemble", "augment", "config", "data", "demo_scenes", "environment", "eval", "image_settings", "infer", "layouts", "model"),
-        *("model_card",),
+        *("file_lock", "model_card"),
         *("packing", "processing", "program", "progress", "scenes", "source_registry", "strict_yaml", "trainer_keys"),
     },
 }

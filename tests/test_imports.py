@@ -22,6 +22,7 @@ ALLOWED = {
     "grounding": set(),
     "program": set(),
     "progress": set(),
+    "whole_file": set(),
     "model_card": {"config"},
     "settings_files": set(),
     "model_folder": {"settings_files"},
@@ -43,7 +44,7 @@ ALLOWED = {
     },
     "eval": {"data", "infer", "processing"},
     "agent": {"infer", "processing", "program", "strict_yaml"},
-    "batch": {"file_lock", "infer", "processing", "program", "progress", "settings_files", "strict_yaml"},
+    "batch": {"file_lock", "infer", "processing", "program", "progress", "settings_files", "strict_yaml", "whole_file"},
     "serve": {"infer", "processing", "program", "strict_yaml"},
     "export": {
         *("assemble", "config", "data", "eval", "infer", "layouts", "model", "model_card", "processing", "program", "settings_files"),
@@ -51,7 +52,7 @@ ALLOWED = {
     },
     "train": {
         *("assemble", "augment", "config", "data", "demo_scenes", "environment", "eval", "image_settings", "infer", "layouts", "model"),
-        *("file_lock", "model_card"),
+        *("file_lock", "model_card", "whole_file"),
         *("packing", "processing", "program", "progress", "scenes", "source_registry", "strict_yaml", "trainer_keys"),
     },
 }

@@ -9,8 +9,9 @@ from pathlib import Path
 from smvl.config import Config, dump_config, load_config
 from smvl.file_lock import LockedError, holding
 from smvl.source_registry import is_drawn
-from smvl.train.checkpoint import CONFIG_FILE, QUARANTINE_FILE, RunFolderError, last_state, read_provenance, write_atomically
+from smvl.train.checkpoint import CONFIG_FILE, QUARANTINE_FILE, RunFolderError, last_state, read_provenance
 from smvl.train.same_run import changed_keys
+from smvl.whole_file import write_atomically
 
 MOST_SHOWN = 5
 """Changed keys that a refusal names."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smvl.batch.answers_file import CsvTable, JsonLines, LinesFile
+from smvl.batch.lines_file import CsvTable, JsonLines, LinesFile
 from smvl.batch.pictures import Broken, Picture
 from smvl.file_lock import LockedError, holding
 from smvl.processing.image_files import PICTURE_ENDINGS, image_name

@@ -7,6 +7,8 @@ import csv
 import io
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -305,7 +307,7 @@ def test_too_little_memory_is_one_line_that_says_what_to_do(
 
 def start(checkpoint: Path, folder: Path, out: Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "smvl", "batch", "--model", str(checkpoint), "--device", "cpu", "--images", str(folder)]
-    options = ["--question", QUESTION, "--max-new-tokens", "4", "--batch-size", "4", "--out", str(out)]
+    options = ["--question", QUESTION, "--max-new-tokens", "2", "--batch-size", "8", "--out", str(out)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([*command, *options], env=environment, stderr=subprocess.PIPE, text=True)
 
@@ -365,6 +367,13 @@ def test_cut_at_any_byte_a_file_goes_on_behind_its_last_whole_row(form: Any, tmp
         "=cmd.png",
         ROWS[2]["image"] if form.head == b"" else r"\udcff.png",
     ]
+
+
+def test_a_row_is_one_line_however_lines_are_told(tmp_path: Path) -> None:
+    row = {"image": "a\u2028b\x85.png", "answer": "一\u2029二\r\n\x0b\x0c\x1c三"}
+    form = JsonLines(("image", "answer"))
+    [line] = form.line(row).decode("utf-8").splitlines()
+    assert json.loads(line) == form.row(line.encode()) == row and "一" in line
 
 
 def test_a_csv_file_that_lost_a_quotation_mark_is_not_cut_there(tmp_path: Path) -> None:
@@ -636,6 +645,18 @@ def test_a_mistake_is_one_line_before_anything_is_written(ask: Callable, checkpo
         assert ask(*given) == (1, [f"smvl batch: {said}"])
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "mine.jsonl").read_text(encoding="utf-8") == "mine"
+
+
+def test_the_commands_of_the_documentation_are_the_same_in_both_languages_and_known() -> None:
+    english, chinese = ((ROOT / f"docs/batch{language}.md").read_text(encoding="utf-8") for language in ("", ".zh-CN"))
+    blocks = [re.findall(r"^```bash\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL) for text in (english, chinese)]
+    assert blocks[0] == blocks[1]
+    commands = [shlex.split(line) for block in blocks[0] for line in block.splitlines()]
+    assert [words[:4] for words in commands] == [["python", "-m", "smvl", "batch"]] * 2
+    assert make_parser().parse_args(commands[1][4:]).images == ["receipts", "more/a.jpg"]
+    assert (
+        set(re.findall(r"`(--[a-z-]+)", english)) == set(re.findall(r"`(--[a-z-]+)", chinese)) <= set(make_parser()._option_string_actions)
+    )
 
 
 def test_it_takes_the_form_options_that_ask_takes() -> None:

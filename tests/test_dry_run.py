@@ -29,7 +29,7 @@ def test_a_dry_run_reports_every_stage_and_leaves_no_files(tmp_path, layout, cap
         "A sample without an image, data/text.jsonl/text-",
         "Tokens of 16 samples",
         {"smolvlm": "Tiles of 16 samples"}.get(layout, "Patches of 16 samples"),
-        f"Packing the first 16 rows: { {'smolvlm': 12}.get(layout, 7) } packs of 16 samples",
+        f"Packing the first 16 rows: { {'smolvlm': 12}.get(layout, 7)} packs of 16 samples",
         "text.layers[-1:]",
         "Stage finetune: 5 steps, about ",
     ):

@@ -84,7 +84,9 @@ def test_another_process_is_refused_too_and_a_kill_frees_the_folder(recipe, tmp_
 def test_of_two_runs_that_are_started_at_once_one_is_refused(recipe, tmp_path):
     arguments = ["train.py", str(recipe), f"output_dir={tmp_path}/out", "evaluation.generate=false", "stages.0.trainer.max_steps=30"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    runs = [subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    runs = [
+        subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
     errors = [run.communicate(timeout=120)[1] for run in runs]
     assert sorted(run.returncode for run in runs) == [0, 1]
     [refused] = [text for run, text in zip(runs, errors) if run.returncode]

@@ -1,6 +1,6 @@
 """Scenes: what holds for every kind, and the data on disk.
 
-SMVL_NUM_SCENES=667 pytest tests/test_scenes.py -k name      # every kind, over 2,000 scenes of each instead of 90
+    SMVL_NUM_SCENES=667 pytest tests/test_scenes.py -k name      # every kind, over 2,000 scenes of each instead of 90
 """
 
 import dataclasses

@@ -124,7 +124,7 @@ WRONG_VALUES = [
 @pytest.mark.parametrize("value", [None, [], "x", {"a": 1}], ids=repr)
 @pytest.mark.parametrize(("name", "key", "told"), WRONG_VALUES)
 def test_a_value_of_another_kind_is_told_in_one_line_that_names_the_folder(folder, name, key, told, value):
-    if (key, value) in (("model_max_length", None), ("added_tokens", [])):
+    if (key, value) in (("model_max_length", None), ("added_tokens", [])) :
         pytest.skip("nothing is wrong with these: no limit, and no tokens")
     spoil(folder / name, key, value)
     message = load_all(folder, name)

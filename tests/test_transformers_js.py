@@ -1,7 +1,7 @@
 """transformers.js reads an export: its prompts have our ids, and from the same pixels it writes PyTorch's tokens.
 
-npm install @huggingface/transformers
-SMVL_NODE_MODULES=$PWD/node_modules python -m pytest tests/test_transformers_js.py
+    npm install @huggingface/transformers
+    SMVL_NODE_MODULES=$PWD/node_modules python -m pytest tests/test_transformers_js.py
 """
 
 from pathlib import Path

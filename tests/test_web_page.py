@@ -1,7 +1,7 @@
 """The page in web/, used in headless Chromium: its answers are the engine's, nothing leaves the device, and what goes wrong is said.
 
-npm install @huggingface/transformers puppeteer-core
-SMVL_NODE_MODULES=$PWD/node_modules python -m pytest tests/test_web_page.py
+    npm install @huggingface/transformers puppeteer-core
+    SMVL_NODE_MODULES=$PWD/node_modules python -m pytest tests/test_web_page.py
 """
 
 import json

@@ -17,6 +17,8 @@ Row = Mapping[str, Any]
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
 """How a text begins that a spreadsheet would run, or that was made inert before."""
+_LINE_BREAKS = {ord(character): f"\\u{ord(character):04x}" for character in "\x85\u2028\u2029"}
+"""Those that many readers end a line with, which JSON lets stand."""
 
 
 class LinesError(ValueError):
@@ -53,7 +55,8 @@ class JsonLines:
         self._keys = keys
 
     def line(self, row: Row) -> bytes:
-        return json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"  # JSON has the same escapes
+        text = json.dumps(row, ensure_ascii=False).translate(_LINE_BREAKS)
+        return text.encode("utf-8", "backslashreplace") + b"\n"  # JSON has the same escapes
 
     def row(self, line: bytes) -> dict[str, Any]:
         row = json.loads(line)

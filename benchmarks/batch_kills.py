@@ -4,7 +4,7 @@
     python -m benchmarks.batch_kills --pictures 2000 --kills 50 --seed 1
 
 A small model made on the spot is asked about small pictures, once through. Then the same is begun again, as JSON Lines and as CSV in turn,
-and killed at any moment from its start on, until it comes to its end; what it ends with is compared, and the next one is begun.
+and killed, until it comes to its end; what it ends with is compared, and the next one is begun.
 """
 
 import argparse
@@ -39,18 +39,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         unbroken, duration = run_unbroken(model, folder)
         print(f"unbroken: {len(unbroken)} answers and {NUM_BROKEN} broken pictures in {duration:.1f} s, start included", flush=True)
         num_kills = num_ends = 0
-        while num_kills < options.kills or num_ends == 0:
+        while True:
             out = folder / OUTS[num_ends % len(OUTS)]
-            after = moments.uniform(0, duration) if num_kills < options.kills else None
-            if run(model, folder, out, after):
+            if run(model, folder, out, draw_moment(moments, num_kills, duration) if num_kills < options.kills else None):
                 num_kills += 1
-                print(f"kill {num_kills:2} after {after:4.1f} s: {len(answers(out))} answers in {out.name}", flush=True)
-            else:
-                num_ends += 1
-                if not is_same(out, unbroken):
-                    return 1
-                for path in folder.glob(f"{out.name}*"):
-                    path.unlink()
+                print(f"kill {num_kills:2}: {len(answers(out))} answers in {out.name}", flush=True)
+                continue
+            num_ends += 1
+            if not is_same(out, unbroken):
+                return 1
+            if num_kills == options.kills:
+                break
+            for path in folder.glob(f"{out.name}*"):
+                path.unlink()
     print(
         f"{num_kills} kills, {num_ends} ends, every picture once and every answer as in the unbroken run; {time.monotonic() - began:.0f} s"
     )
@@ -63,6 +64,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     return parser.parse_args(arguments)
+
+
+def draw_moment(moments: random.Random, number: int, duration: float) -> float:
+    """Seconds from the start: one of three at any moment, the others in the second half, most of the first being the start itself."""
+    return moments.uniform(duration / 2 if number % 3 else 0, duration)
 
 
 def run_unbroken(model: Path, folder: Path) -> tuple[dict[str, str], float]:
@@ -102,7 +108,7 @@ def answers(path: Path) -> list[tuple[str, str]]:
 
 def is_same(out: Path, unbroken: dict[str, str]) -> bool:
     """Whether every picture was answered once, and as in the unbroken run; says so if not."""
-    found, listed = answers(out), answers_of_broken(out)
+    found, listed = answers(out), broken_in(out)
     expected = [(image, answer.removeprefix("'") if out.suffix == ".csv" else answer) for image, answer in unbroken.items()]
     if sorted(found) == sorted(expected) and len(listed) == len(set(listed)) == NUM_BROKEN:
         print(f"{out.name} came to its end: {len(found)} answers, each once; {len(listed)} broken pictures, each once")
@@ -111,7 +117,7 @@ def is_same(out: Path, unbroken: dict[str, str]) -> bool:
     return False
 
 
-def answers_of_broken(out: Path) -> list[str]:
+def broken_in(out: Path) -> list[str]:
     lines = out.with_name(f"{out.name}.broken.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
     return [json.loads(line)["image"] for line in lines]
 

@@ -18,14 +18,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.test_batch import break_ten, draw
+from tests.test_batch import break_ten, draw, num_lines
 from tests.test_engine import save_small_checkpoint
 
 ROOT = Path(__file__).parent.parent
 OUTS = ("answers.jsonl", "answers.csv")
 NUM_BROKEN = 10
+POLL = 0.0005
+
+
+@dataclass(frozen=True)
+class Kill:
+    """When to kill: so many seconds after there are so many lines."""
+
+    seconds: float
+    lines: int = 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         num_kills = num_ends = 0
         while True:
             out = folder / OUTS[num_ends % len(OUTS)]
-            if run(model, folder, out, draw_moment(moments, num_kills, duration) if num_kills < options.kills else None):
+            if run(model, folder, out, draw_kill(moments, num_kills, options, duration) if num_kills < options.kills else None):
                 num_kills += 1
                 print(f"kill {num_kills:2}: {len(answers(out))} answers in {out.name}", flush=True)
                 continue
@@ -66,9 +76,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def draw_moment(moments: random.Random, number: int, duration: float) -> float:
-    """Seconds from the start: one of three at any moment, the others in the second half, most of the first being the start itself."""
-    return moments.uniform(duration / 2 if number % 3 else 0, duration)
+def draw_kill(moments: random.Random, number: int, options: argparse.Namespace, duration: float) -> Kill:
+    """One of three at any moment of the start, the others on the way."""
+    if number % 3 == 0:
+        return Kill(seconds=moments.uniform(0, duration / 2))
+    return Kill(lines=moments.randrange(1, options.pictures - NUM_BROKEN), seconds=moments.uniform(0, 0.05))
 
 
 def run_unbroken(model: Path, folder: Path) -> tuple[dict[str, str], float]:
@@ -78,14 +90,16 @@ def run_unbroken(model: Path, folder: Path) -> tuple[dict[str, str], float]:
     return dict(answers(folder / "unbroken.jsonl")), time.monotonic() - began
 
 
-def run(model: Path, folder: Path, out: Path, after: float | None) -> bool:
-    """Whether it was killed, after so many seconds; False where it came to its end."""
+def run(model: Path, folder: Path, out: Path, kill: Kill | None) -> bool:
+    """Whether it was killed; False where it came to its end."""
     command = [sys.executable, "-m", "smvl", "batch", "--model", model, "--device", "cpu", "--images", folder / "pictures"]
     options = ["--question", "图中有什么?", "--max-new-tokens", "4", "--batch-size", "4", "--out", out]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen([*map(str, [*command, *options])], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    while kill is not None and process.poll() is None and num_lines(out) < kill.lines:
+        time.sleep(POLL)
     try:
-        said = process.communicate(timeout=after)[1]
+        said = process.communicate(timeout=kill and kill.seconds)[1]
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()

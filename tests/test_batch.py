@@ -137,6 +137,15 @@ def test_with_a_schema_the_answer_is_parsed(ask: Callable, tmp_path: Path) -> No
     assert [(row["json"], row["finish"]) for row in rows_of(tmp_path / "cut.jsonl")] == [(None, "length")] * 3
 
 
+def test_boxes_are_parsed_too(ask: Callable, tmp_path: Path) -> None:
+    draw(tmp_path / "pictures", 2)
+    assert ask("--boxes-of", "红,蓝", "--max-new-tokens", "200")[0] == 0
+    for row in rows_of(tmp_path / "answers.jsonl"):
+        assert isinstance(row["json"], list) if row["finish"] == "stop" else row["json"] is None
+    assert ask("--boxes", out="boxes.csv")[0] == 0
+    assert list(rows_of(tmp_path / "boxes.csv")[0])[:5] == ["image", "question", "answer", "json", "finish"]
+
+
 def test_in_csv_each_property_of_the_schema_is_a_column_and_no_cell_is_a_formula(ask: Callable, tmp_path: Path) -> None:
     draw(tmp_path / "pictures", 8)
     (tmp_path / "schema.json").write_text(json.dumps(SCHEMA, ensure_ascii=False), encoding="utf-8")

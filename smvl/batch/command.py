@@ -89,7 +89,7 @@ def ask_all(options: argparse.Namespace) -> int:
     plan = grant(options)
     from smvl.batch.question import Question  # what it imports may be chosen by the model's kind
 
-    schema = _form_value("json_schema", options.json_schema)
+    schema = {} if options.boxes or options.boxes_of else _form_value("json_schema", options.json_schema)
     question = Question(options.question, options.system, options.thinking, form, schema, options.max_new_tokens)
     with open_results(paths, asked_by(options, plan), question.columns, again=options.again) as results:
         waiting = _waiting(found, results)

@@ -16,7 +16,7 @@ class Question:
     thinking: bool
     form: Form | None
     schema: Any
-    """The JSON schema of the form; None where it has another."""
+    """The JSON schema of the form, as far as its columns are to be known; None where answers are no JSON."""
     max_new_tokens: int
 
     def request(self, *images: Any) -> Request:

@@ -26,7 +26,7 @@ def add_form_options(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--json-schema", metavar="FILE", help="JSON by a schema, on one line")
     form.add_argument("--regex", metavar="PATTERN", help="a regular expression")
     form.add_argument("--choices", metavar="A,B,C", help="one of some texts")
-    form.add_argument("--boxes", action="store_true", help="boxes of what is asked for, as JSON with labels; --draw shows them")
+    form.add_argument("--boxes", action="store_true", help="boxes of what is asked for, as JSON with labels")
     form.add_argument("--boxes-of", metavar="A,B,C", help="the same, with one of these labels each")
     form.add_argument("--table", action="store_true", help="a Markdown table")
     form.add_argument("--latex", action="store_true", help="LaTeX in which everything opened is closed")

@@ -20,6 +20,7 @@ class Command:
 COMMANDS = {
     "train": Command("train a model in stages, as a recipe says", "smvl.train.command", "go on with --resume"),
     "ask": Command("ask a model about pictures, once or in a chat", "smvl.infer.command"),
+    "batch": Command("ask one question of many pictures, an answer a line", "smvl.batch.command"),
     "serve": Command("serve a model to programs that speak OpenAI's interface", "smvl.serve.command"),
     "agent": Command("let a model call tools of MCP servers until it can answer", "smvl.agent.command"),
     "mcp": Command("serve a model to clients of the Model Context Protocol", "smvl.agent.mcp_command"),

@@ -29,6 +29,7 @@ NEEDS = "(needs npm install|needs node|needs chromium|is not installed)"
 
 SMALLEST = {
     "augment_zh": ("--samples 20 --examples 1", "answers about images altered: 0"),
+    "batch_kills": ("--pictures 20 --kills 1", "1 kills, 1 ends, every picture once and every answer as in the unbroken run"),
     "calls": ("--model {checkpoint} --calls 2 --choices 2", r"(?s)all +2 .*tool_choice required +holds in \d.*named +holds in \d"),
     "chinese_adapter": ("text --seeds 1 --jobs 1 --steps 2 2", r"\| adapter - layers \| [+-]\d"),
     "client_prompts": ("--model {checkpoint} --heldout {data} --questions 2 --tokens 2", r"open, line break +\d"),

@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -433,6 +434,25 @@ def test_what_is_no_image_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     assert all(message == f"{tmp_path / 'no.png'}: there is no such image file." for message in refusals(tmp_path / "no.png"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs permissions")
+def test_a_file_that_may_not_be_read_is_refused_by_name() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        path = Path(folder, "a.png")
+        Image.new("RGB", (4, 4)).save(path)
+        path.chmod(0)
+        before = os.geteuid()
+        try:
+            if before == 0:
+                os.seteuid(65534)  # root may read everything
+            for read in (read_image, image_size):
+                with pytest.raises(ImageError) as error:
+                    read(path)
+                assert str(error.value) == f"{path}: this is not an image that can be read (Permission denied)."
+        finally:
+            os.seteuid(before)
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ ALLOWED = {
     "config": {"layouts", "strict_yaml", "trainer_keys"},
     "__main__": {"program"},
     "environment": set(),
+    "file_lock": set(),
     "font_files": set(),
     "grounding": set(),
     "program": set(),
     "progress": set(),
+    "whole_file": set(),
     "model_card": {"config"},
     "settings_files": set(),
     "model_folder": {"settings_files"},
@@ -41,7 +43,8 @@ ALLOWED = {
         "strict_yaml",
     },
     "eval": {"data", "infer", "processing"},
-    "agent": {"environment", "infer", "processing", "program", "strict_yaml"},
+    "agent": {"infer", "processing", "program", "strict_yaml"},
+    "batch": {"file_lock", "infer", "processing", "program", "progress", "settings_files", "strict_yaml", "whole_file"},
     "serve": {"infer", "processing", "program", "strict_yaml"},
     "export": {
         *("assemble", "config", "data", "eval", "infer", "layouts", "model", "model_card", "processing", "program", "settings_files"),
@@ -49,7 +52,7 @@ ALLOWED = {
     },
     "train": {
         *("assemble", "augment", "config", "data", "demo_scenes", "environment", "eval", "image_settings", "infer", "layouts", "model"),
-        *("model_card",),
+        *("file_lock", "model_card", "whole_file"),
         *("packing", "processing", "program", "progress", "scenes", "source_registry", "strict_yaml", "trainer_keys"),
     },
 }

@@ -15,13 +15,12 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from smvl.infer.budget.plan import BudgetError, Plan, plan_budget
+from smvl.infer.budget.plan import BudgetError, Plan
 from smvl.infer.drawing.file import check_drawing, write_drawing
-from smvl.infer.form.options import form_of
+from smvl.infer.form.options import add_form_options, form_of
+from smvl.infer.model_options import add_model_options, check_model_options, grant, load_engine
 from smvl.infer.settings import Settings, check_paths, read_settings
 from smvl.infer.typed import path_of_address, typed_text
-from smvl.infer.without_torch import is_export, without_torch
-from smvl.layouts.smolvlm.image_limits import check_most_tiles
 from smvl.program import can_be_written, say
 from smvl.strict_yaml import ConfigError, at_key
 
@@ -59,8 +58,6 @@ def execute(given: Sequence[str], *, name: str) -> int:
     try:
         arguments = parse_arguments(given, name)
         plan = grant(arguments)
-        if is_export(plan.form.folder if plan else arguments.model):
-            without_torch()  # it must be known before transformers is imported
         converse(arguments, plan)
     except BudgetError as error:
         say(f"{name}: {error}")  # with its table
@@ -92,28 +89,12 @@ def parse_arguments(given: Sequence[str], name: str = "smvl ask") -> argparse.Na
     )
     parser.add_argument("question", nargs="?", help="without one, a chat in which images can be added")
     parser.add_argument("--config", metavar="FILE", help="a YAML file with any of the options below, such as configs/infer/edge.yaml")
-    parser.add_argument("--model", metavar="FOLDER", help="a checkpoint or an export, such as output/demo")
+    add_model_options(parser, most_tokens=Settings.max_new_tokens, required=False)
     parser.add_argument("--image", action="append", metavar="PATH", help="repeat for several images")
     parser.add_argument("--system", metavar="TEXT", help="what the model is told first")
     parser.add_argument("--thinking", action="store_true", help="let the model reason before it answers")
-    form = parser.add_argument_group("form", "what every answer matches; one of these")
-    form.add_argument("--json-schema", metavar="FILE", help="JSON by a schema, on one line")
-    form.add_argument("--regex", metavar="PATTERN", help="a regular expression")
-    form.add_argument("--choices", metavar="A,B,C", help="one of some texts")
-    form.add_argument("--boxes", action="store_true", help="boxes of what is asked for, as JSON with labels; --draw shows them")
-    form.add_argument("--boxes-of", metavar="A,B,C", help="the same, with one of these labels each")
-    form.add_argument("--table", action="store_true", help="a Markdown table")
-    form.add_argument("--latex", action="store_true", help="LaTeX in which everything opened is closed")
-    form.add_argument("--lark", metavar="FILE", help="a grammar in Lark's notation")
-    parser.add_argument("--max-new-tokens", type=int, metavar="N", help="longest answer (default: %(default)s)")
+    add_form_options(parser)
     parser.add_argument("--temperature", type=float, metavar="T", help="0 is the likeliest answer (default: %(default)s)")
-    parser.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps, ... (default: %(default)s)")
-    parser.add_argument("--dtype", choices=("auto", "float32", "bfloat16", "float16"), help="default: %(default)s")
-    parser.add_argument("--quantize", choices=("int8", "int4", "fp8"), help="quantize a checkpoint's text layers while loading (torchao)")
-    parser.add_argument("--budget", metavar="SIZE", help="memory that the process may take, such as 1GB: chooses form, tiles and context")
-    parser.add_argument("--longest-edge", type=int, metavar="PIXELS", help="show images at most so large; whole tiles")
-    parser.add_argument("--max-pixels", type=int, metavar="N", help="show an image with at most so many pixels; for layout qwen3_vl")
-    parser.add_argument("--max-tiles", type=int, metavar="N", help="show an image as at most so many tiles")
     parser.add_argument("--draw", metavar="OUT.png", help="draw the answer's boxes on its picture, the last one of several")
     parser.add_argument("--json", action="store_true", help="print one JSON object: answer, reasoning, token counts, seconds")
     parser.set_defaults(**dataclasses.asdict(settings))
@@ -133,34 +114,15 @@ def parse_arguments(given: Sequence[str], name: str = "smvl ask") -> argparse.Na
     return arguments
 
 
-LIMITS = {"--longest-edge": "longest_edge", "--max-pixels": "max_pixels", "--max-tiles": "most_tiles"}
-"""How images are shown: options, and what `SmVLMProcessor.limit_images` calls them."""
-
-
 def check_options(arguments: argparse.Namespace) -> None:
     """Raise `ConfigError` for an option that would be refused under another name once the model is loaded, or not at all."""
-    for option, path in [("--model", arguments.model), *(("--image", image) for image in arguments.image)]:
-        if not path.strip():
-            raise ConfigError(f"{option} is empty; expected a path.")
-    if arguments.max_tiles is not None:
-        with at_key("--max-tiles"):
-            check_most_tiles(arguments.max_tiles)
+    check_model_options(arguments)
+    for image in arguments.image:
+        if not image.strip():
+            raise ConfigError("--image is empty; expected a path.")
     if arguments.draw is not None:
         with at_key("--draw"):
             check_drawing(arguments.draw, arguments.image)
-
-
-def grant(arguments: argparse.Namespace) -> Plan | None:
-    """What the memory budget allows, shown to the user; None without one."""
-    if arguments.budget is None:
-        return None
-    if arguments.max_pixels is not None:
-        raise ValueError("--budget is for layouts with tiles. Leave --max-pixels out.")
-    if arguments.device not in ("auto", "cpu") or arguments.dtype != "auto" or arguments.quantize:
-        raise ValueError("--budget is for the CPU and chooses the form of the model itself. Leave --device, --dtype and --quantize out.")
-    plan = plan_budget(arguments.model, arguments.budget, longest_edge=arguments.longest_edge, most_tiles=arguments.max_tiles)
-    say(plan.table())
-    return plan
 
 
 def converse(arguments: argparse.Namespace, plan: Plan | None) -> None:
@@ -169,26 +131,15 @@ def converse(arguments: argparse.Namespace, plan: Plan | None) -> None:
     if sys.stdin is None and arguments.question is None:
         raise ValueError("standard input is closed: there is nowhere to read questions from. Give one on the command line.")
     # here, because whether transformers may import torch must be known first
-    from transformers.utils import logging as transformers_logging
-
     from smvl.infer.chat import Conversation
-    from smvl.infer.engine import Engine
     from smvl.processing.images import image_size, read_image
 
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     # images before the model is loaded, which takes longer; within a budget their pixels come later, to be scaled down at once
     images = [read_image(path) for path in arguments.image] if plan is None else arguments.image
-    if plan is None:
-        engine = Engine.from_folder(arguments.model, device=arguments.device, dtype=arguments.dtype, quantize=arguments.quantize)
-        limits = {"longest_edge": arguments.longest_edge, "max_pixels": arguments.max_pixels, "most_tiles": arguments.max_tiles}
-        given = [option for option, name in LIMITS.items() if limits[name] is not None]
-        with at_key(" and ".join(given)):
-            engine.processor.limit_images(**limits)
-    else:
+    if plan is not None:
         for path in arguments.image:
             image_size(path)
-        engine = Engine.from_plan(plan)
+    engine = load_engine(arguments, plan)
     conversation = Conversation(
         engine,
         system=arguments.system,

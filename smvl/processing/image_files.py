@@ -17,6 +17,11 @@ MAX_PIXELS = 120_000_000
 """Larger pictures are refused: decoding one would take more memory than training has to spare."""
 _MAX_PIXELS_OF = {"WEBP": 60_000_000}
 """Of formats that Pillow needs more memory for: WebP takes 16 bytes a pixel, where most take 4."""
+PICTURE_ENDINGS = frozenset(
+    ".apng .avif .bmp .dib .gif .heic .heif .ico .j2k .jfif .jp2 .jpe .jpeg .jpg .jpx .jxl .mpo .pbm .pgm .png .pnm .ppm .psd .svg .tga "
+    ".tif .tiff .webp".split()
+)
+"""Of the names of pictures, those included that are refused with what to do (HEIC, JPEG XL, SVG): nobody means them to be passed over."""
 _FILE_KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a directory", stat.S_IFSOCK: "a socket"}
 _NOT_PRINTABLE = re.compile(r"[\0-\x1f\x7f-\x9f\ud800-\udfff]")
 

@@ -148,10 +148,13 @@ def _bare_png(stream: ImageStream) -> bytes | None:
     """The bytes of a PNG without its metadata; None where it is none."""
     if isinstance(stream, io.BytesIO):
         return None if stream.closed else without_metadata(stream)  # some of Pillow's readers close what they were given
-    if isinstance(stream, Path) and stream.is_file():
+    if not isinstance(stream, Path) or not stream.is_file():
+        return None
+    try:
         with stream.open("rb") as png:
             return without_metadata(png)
-    return None
+    except OSError:  # it may not be read, which opening has said already
+        return None
 
 
 def _reduction(image: Image.Image) -> int:

@@ -34,6 +34,7 @@ from typing import Any
 from smvl.config import Config, SceneSourceConfig, SourceConfig
 from smvl.program import is_disk_full
 from smvl.source_registry import is_drawn, open_source, reads_from_hub, source_name
+from smvl.whole_file import write_atomically
 
 CONFIG_FILE = "config.yaml"
 PROVENANCE_FILE = "provenance.json"
@@ -81,17 +82,6 @@ def write_folder_atomically(folder: Path, write: Callable[[Path], None]) -> None
         remove_broken(partial, error)
         raise
     os.replace(partial, folder)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a small file that is never seen half-written."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def write_json(path: Path, content: Any) -> None:

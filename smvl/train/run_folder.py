@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from smvl.config import Config, dump_config, load_config
+from smvl.file_lock import LockedError, holding
 from smvl.source_registry import is_drawn
-from smvl.train.checkpoint import CONFIG_FILE, QUARANTINE_FILE, RunFolderError, last_state, read_provenance, write_atomically
+from smvl.train.checkpoint import CONFIG_FILE, QUARANTINE_FILE, RunFolderError, last_state, read_provenance
 from smvl.train.same_run import changed_keys
+from smvl.whole_file import write_atomically
 
 MOST_SHOWN = 5
 """Changed keys that a refusal names."""
 LOCK_FILE = "run.lock"
-"""Held by the run that is going on, deleted when it ends. The lock is the system's: a run that is killed holds it no longer."""
+"""Held by the run that is going on, deleted when it ends."""
 
 
 @contextmanager
@@ -53,20 +55,13 @@ def check_output_dir(config: Config) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    import filelock  # for runs alone; a dry run needs none
-
-    lock = filelock.FileLock(folder / LOCK_FILE)
-    with _explained(folder):
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise RunFolderError(f"another run is going on in {folder}. Wait for its end, or give another output_dir.") from None
-    try:
+    with contextlib.ExitStack() as stack:
+        with _explained(folder):
+            try:
+                stack.enter_context(holding(folder / LOCK_FILE))
+            except LockedError:
+                raise RunFolderError(f"another run is going on in {folder}. Wait for its end, or give another output_dir.") from None
         yield
-    finally:
-        with contextlib.suppress(OSError):  # the folder may be gone
-            (folder / LOCK_FILE).unlink()
-        lock.release()
 
 
 def _record(config: Config, folder: Path, *, resume: bool) -> None:

@@ -1,5 +1,6 @@
 """The options that name a form on the command line, or in its YAML file."""
 
+import argparse
 import re
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,18 @@ FORM_OPTIONS = {
     "--lark": "lark",
 }
 """Each option and its key."""
+
+
+def add_form_options(parser: argparse.ArgumentParser) -> None:
+    form = parser.add_argument_group("form", "what every answer matches; one of these")
+    form.add_argument("--json-schema", metavar="FILE", help="JSON by a schema, on one line")
+    form.add_argument("--regex", metavar="PATTERN", help="a regular expression")
+    form.add_argument("--choices", metavar="A,B,C", help="one of some texts")
+    form.add_argument("--boxes", action="store_true", help="boxes of what is asked for, as JSON with labels")
+    form.add_argument("--boxes-of", metavar="A,B,C", help="the same, with one of these labels each")
+    form.add_argument("--table", action="store_true", help="a Markdown table")
+    form.add_argument("--latex", action="store_true", help="LaTeX in which everything opened is closed")
+    form.add_argument("--lark", metavar="FILE", help="a grammar in Lark's notation")
 
 
 def form_of(options: dict[str, Any]) -> Form | None:

@@ -32,7 +32,7 @@ POLL = 0.0005
 
 @dataclass(frozen=True)
 class Kill:
-    """When to kill: so many seconds after there are so many lines."""
+    """When to kill: so many seconds after so many lines were written."""
 
     seconds: float
     lines: int = 0
@@ -80,7 +80,7 @@ def draw_kill(moments: random.Random, number: int, options: argparse.Namespace, 
     """One of three at any moment of the start, the others on the way."""
     if number % 3 == 0:
         return Kill(seconds=moments.uniform(0, duration / 2))
-    return Kill(lines=moments.randrange(1, options.pictures - NUM_BROKEN), seconds=moments.uniform(0, 0.05))
+    return Kill(lines=moments.randint(1, options.pictures // 2), seconds=moments.uniform(0, 0.05))
 
 
 def run_unbroken(model: Path, folder: Path) -> tuple[dict[str, str], float]:
@@ -94,9 +94,9 @@ def run(model: Path, folder: Path, out: Path, kill: Kill | None) -> bool:
     """Whether it was killed; False where it came to its end."""
     command = [sys.executable, "-m", "smvl", "batch", "--model", model, "--device", "cpu", "--images", folder / "pictures"]
     options = ["--question", "图中有什么?", "--max-new-tokens", "4", "--batch-size", "4", "--out", out]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment, before = {**os.environ, "OMP_NUM_THREADS": "1"}, num_lines(out)
     process = subprocess.Popen([*map(str, [*command, *options])], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-    while kill is not None and process.poll() is None and num_lines(out) < kill.lines:
+    while kill is not None and process.poll() is None and num_lines(out) < before + kill.lines:
         time.sleep(POLL)
     try:
         said = process.communicate(timeout=kill and kill.seconds)[1]

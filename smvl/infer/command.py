@@ -177,7 +177,7 @@ def print_json(conversation: "Conversation", question: str) -> None:
     for _ in conversation.ask(question):
         pass
     answer = dataclasses.asdict(conversation.answer)
-    del answer["token_ids"], answer["tool_calls"]  # no tools can be given here
+    del answer["token_ids"], answer["tool_calls"], answer["token_scores"]  # neither tools nor scores can be asked for here
     found = {"answer": answer.pop("text"), **answer}
     line = json.dumps(found, ensure_ascii=False)
     write((line if can_be_written(line) else json.dumps(found)) + "\n")  # JSON has escapes of its own

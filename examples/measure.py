@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import smvl
 from examples.draw_pictures import Case, draw_cases
 from examples.industry.inspect_pictures import inspect_gauge, inspect_sheet
 from examples.office.file_receipts import read_receipt
+from examples.opened_model import open_model
 from examples.retail import stock_server
 from examples.retail.change_prices import change_price, open_agent, stock_command
 from examples.study.work_out import work_out
@@ -140,7 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pictures", type=int, default=50, help="of each kind, 3 or more")
     parser.add_argument("--use", action="append", choices=list(USES), help="repeat; by default all")
     options = parser.parse_args(arguments)
-    model = smvl.load(options.model)
+    if options.pictures < 3:
+        parser.error("--pictures: 3 or more, so that they can be swapped.")
+    model = open_model(parser, options.model)
     print("  use       what                      pictures   right   swapped")
     for use in options.use or USES:
         for what, is_right in USES[use].items():

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from transformers.utils import logging as transformers_logging
+
 import smvl
 from smvl.infer.loaded_model import LoadedModel
 
@@ -14,6 +16,7 @@ Seen = TypeVar("Seen")
 
 def open_model(parser: argparse.ArgumentParser, folder: str) -> LoadedModel:
     """The model, or the end of the program with one line that says why not."""
+    transformers_logging.disable_progress_bar()
     try:
         return smvl.load(folder)
     except ValueError as error:

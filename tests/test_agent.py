@@ -601,7 +601,7 @@ def test_the_commands_of_the_docs_are_understood() -> None:
 
 def test_the_example_of_the_docs_runs_as_printed(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     (tmp_path / "data/demo/images").mkdir(parents=True)
-    picture("red").save(tmp_path / "data/demo/images/heldout-000034-0.png")
+    picture("red").save(tmp_path / "data/demo/images/heldout-000000-0.png")
     (tmp_path / "output").mkdir()
     (tmp_path / "output/demo").symlink_to(checkpoint)
     monkeypatch.chdir(tmp_path)

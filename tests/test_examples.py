@@ -158,6 +158,7 @@ def receipt(product="茶", price=12, total=40, summary="茶12元,一共40元") -
         (receipt(), ""),
         (receipt(total=8, summary="茶12元,一共8元"), "the total is less than the price"),
         (receipt(product="鱼", price=13), "the summary says otherwise about 商品, 单价"),
+        (receipt(price=52, total=77, summary="茶522元,一共77元"), "the summary says otherwise about 单价"),
     ],
 )
 def test_receipts_that_do_not_fit_are_marked(model, script, png, answer, doubt):
@@ -254,10 +255,37 @@ def test_a_tag_changes_the_stock_through_a_server_over_http(model, agent_script,
 
 
 @needs_mcp
+def test_without_permission_a_program_says_so_in_its_own_words(agent_script, stock, png, capsys):
+    wanted = called("update_price", 商品="茶山", 单价=26)
+    agent_script(wanted, wanted)
+    assert change_prices.main([str(png), "--model", "any", "--stock", str(stock)]) == 1
+    told = "no price was changed: nobody permitted it. --allow permits it; on a terminal you are asked."
+    assert capsys.readouterr().out == f"{png}: {told}\n"
+
+
+@needs_mcp
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--stock", "{folder}/no.db"], "Name the products of a new one with --products"),
+        (["--stock", "{folder}/text.db"], "file is not a database"),
+        (["--server", "http://127.0.0.1:9/mcp"], "the MCP server http://127.0.0.1:9/mcp cannot be used"),
+        ([], "one of the arguments --stock --server is required"),
+    ],
+)
+def test_a_stock_that_cannot_be_had_is_one_line(script, tmp_path, png, capsys, options, message):
+    (tmp_path / "text.db").write_text("no database " * 100)
+    script()
+    with pytest.raises(SystemExit):
+        change_prices.main([str(png), "--model", "any", *(option.format(folder=tmp_path) for option in options)])
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+@needs_mcp
 def test_a_stock_is_made_of_the_products_that_are_named_and_never_written_over(agent_script, tmp_path, png):
     agent_script("没有。")
     stock = tmp_path / "new.db"
-    assert change_prices.main([str(png), "--model", "any", "--stock", str(stock), "--products", "茶山,鱼月"]) == 0
+    assert change_prices.main([str(png), "--model", "any", "--stock", str(stock), "--products", "茶山, 鱼月"]) == 0
     assert stock_server.read_prices(stock) == {"茶山": 1, "鱼月": 1}
     with pytest.raises(ValueError, match="is there already"):
         stock_server.create_stock(stock, STOCK)
@@ -284,7 +312,8 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_others_are_dealt_with(sc
 @pytest.mark.parametrize("program", ["study", "industry", "office", "retail"])
 def test_a_folder_without_a_model_is_one_line(program, png, tmp_path, capsys):
     main = {"study": study.main, "industry": inspect_pictures.main, "office": file_receipts.main, "retail": change_prices.main}[program]
-    more = {"office": ["--out", str(tmp_path / "out.csv")], "retail": ["--stock", str(tmp_path / "new.db")]}.get(program, [])
+    retail = ["--stock", str(tmp_path / "new.db"), "--products", "茶"]
+    more = {"office": ["--out", str(tmp_path / "out.csv")], "retail": retail}.get(program, [])
     with pytest.raises(SystemExit):
         main([str(png), "--model", str(tmp_path / "nothing"), *more])
     assert "nothing" in capsys.readouterr().err.splitlines()[-1] and not (tmp_path / "out.csv").exists()

@@ -538,7 +538,7 @@ def test_both_languages_of_the_page_show_the_same_and_it_works(
     (tmp_path / "output").mkdir()
     shutil.copytree(folder / "checkpoint", tmp_path / "output/demo")
     (tmp_path / "data/demo/images").mkdir(parents=True)
-    shutil.copy(folder / "b.png", tmp_path / "data/demo/images/heldout-000034-0.png")
+    shutil.copy(folder / "b.png", tmp_path / "data/demo/images/heldout-000000-0.png")
     monkeypatch.chdir(tmp_path)
     options = [parse_arguments(shlex.split(line)[2:]) for line in commands.splitlines()]
     assert [each.form for each in options] == [Form.boxes(), Form.boxes(["汉字", "数字"])] and {each.draw for each in options} == {

@@ -12,6 +12,9 @@ from PIL import Image
 
 from smvl.__main__ import COMMANDS
 from smvl.config import load_config
+from smvl.demo_scenes.draw import _draw as draw_scenes_of
+from smvl.demo_scenes.tasks import draw_question
+from smvl.demo_scenes.words import HELDOUT
 from smvl.infer.command import parse_arguments
 from smvl.train.command import parse
 from tests.test_engine import save_small_checkpoint
@@ -87,6 +90,21 @@ def test_the_other_commands_are_those_that_there_are():
     assert len(others) >= 6 and all((ROOT / f"{module.replace('.', '/')}.py").is_file() for module in others)
 
 
+def test_the_pictures_that_are_asked_about_are_what_the_demo_draws_there():
+    """Where the demo's data is drawn anew, a picture of that name may be another one."""
+    seed = load_config(ROOT / "configs/demo.yaml").seed
+    scenes = draw_scenes_of(draw_question, HELDOUT, 800, f"{seed} heldout")
+    named = {(int(row), int(place)) for text in READMES.values() for row, place in re.findall(r"heldout-(\d{6})-(\d)\.png", text)}
+    assert named and all(place < len(scenes[row].pictures) for row, place in named)
+    for command in commands("README.md"):
+        question = shlex.split(command)[-1]
+        rows = {int(row) for row in re.findall(r"heldout-(\d{6})", command)}
+        if question == "图中写着什么?":
+            assert {scenes[row].task for row in rows} == {"read_sign"}, command
+        elif rows:
+            assert {scenes[row].turns[-1].question for row in rows} == {question}, command
+
+
 def test_the_export_commands_name_targets_that_exist():
     from smvl.export.command import parse
     from smvl.export.targets import find_target
@@ -132,7 +150,7 @@ def test_the_python_examples_run_as_printed_and_give_the_same_answer(tmp_path, m
     shutil.copytree(tmp_path / "small/checkpoint", tmp_path / "output/demo")
     shutil.copytree(tmp_path / "small/vision", tmp_path / "model/SmolVLM2-256M-Video-Instruct")
     shutil.copytree(tmp_path / "small/text", tmp_path / "model/Qwen3-0.6B")
-    for path in ("data/demo/images/heldout-000034-0.png", "docs/demo.png"):
+    for path in ("data/demo/images/heldout-000000-0.png", "docs/demo.png"):
         Image.new("RGB", (60, 40), "red").save(tmp_path / path)
     monkeypatch.chdir(tmp_path)
     blocks = [block for kind, block in code_blocks(READMES["README.md"]) if kind == "python"]

@@ -6,6 +6,7 @@
 import argparse
 import csv
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -51,7 +52,9 @@ def doubt_of(read: dict[str, Any]) -> str:
     """What does not fit together in the fields that were read."""
     if read["合计"] < read["单价"]:
         return "the total is less than the price"
-    missing = [key for key in ("商品", "单价", "合计") if str(read[key]) not in read["摘要"]]
+    numbers = re.findall("[0-9]+", read["摘要"])
+    missing = [key for key in ("单价", "合计") if str(read[key]) not in numbers]
+    missing = (["商品"] if read["商品"] not in read["摘要"] else []) + missing
     return f"the summary says otherwise about {', '.join(missing)}" if missing else ""
 
 
@@ -67,8 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", required=True)
     parser.add_argument("--out", type=Path, required=True, help="a CSV file, which must not be there yet")
     options = parser.parse_args(arguments)
-    if options.out.exists():
-        parser.error(f"{options.out} is there already.")
+    if options.out.exists() or not options.out.parent.is_dir():
+        parser.error(f"{options.out} is there already." if options.out.exists() else f"there is no folder {options.out.parent}.")
     model, expenses, failed = open_model(parser, options.model), [], []
     with options.out.open("x", newline="", encoding="utf-8-sig") as file:  # the mark at its start tells spreadsheets of the encoding
         lines = csv.DictWriter(file, [field.name for field in fields(Expense)])

@@ -5,6 +5,7 @@
 
 import argparse
 import shlex
+import sqlite3
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -46,25 +47,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tags", nargs="+", type=Path, help="pictures of price tags")
     parser.add_argument("--model", required=True)
-    parser.add_argument("--stock", type=Path, required=True, help="an SQLite file; where it is not there it is made, of --products")
-    parser.add_argument("--products", default="", help="names between commas; each begins at 1 yuan")
-    parser.add_argument("--server", help="the address of a stock server that runs already, in the place of one over --stock")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--stock", type=Path, help="an SQLite file; where it is not there it is made, of --products")
+    source.add_argument("--server", help="the address of a stock server that runs already, in the place of one over --stock")
+    parser.add_argument("--products", default="", help="for a new file: names between commas; each begins at 1 yuan")
     parser.add_argument("--allow", action="store_true", help="change prices without asking")
     parser.add_argument("--transcript", type=Path, help="add everything that happens to a file of JSON Lines")
     options = parser.parse_args(arguments)
-    if not options.stock.exists():
-        create_stock(options.stock, [(name, 1, 0) for name in options.products.split(",") if name])
-    model, before, failed = open_model(parser, options.model), read_prices(options.stock), []
-    permit = ask_on_terminal if sys.stdin.isatty() else None
-    server = options.server or stock_command(options.stock)
-    with closing(open_agent(model, server, allow=options.allow, permit=permit, transcript=options.transcript)) as agent:
+    try:
+        before = {} if options.stock is None else _open_stock(options.stock, options.products)
+        model, failed = open_model(parser, options.model), []
+        agent = open_agent(
+            model,
+            options.server or stock_command(options.stock),
+            allow=options.allow,
+            permit=ask_on_terminal if sys.stdin.isatty() else None,
+            transcript=options.transcript,
+        )
+    except (ValueError, sqlite3.Error) as error:
+        parser.error(" ".join(str(error).split()))
+    with closing(agent):
         for tag, outcome in look_at(options.tags, partial(change_price, agent), failed):
             failed += [] if outcome.ended == "answered" else [tag]
-            print(f"{tag}: {outcome.text if outcome.ended == 'answered' else f'{outcome.ended}: {outcome.detail}'}")
-    for name, price in read_prices(options.stock).items():
+            print(f"{tag}: {_told(outcome)}")
+    for name, price in read_prices(options.stock).items() if options.stock is not None else ():
         if price != before[name]:
             print(f"{name}: {before[name]} -> {price}")
     return int(bool(failed))
+
+
+def _open_stock(stock: Path, products: str) -> dict[str, int]:
+    """The prices of a stock, which is made where it is not there."""
+    if not stock.exists():
+        names = [name.strip() for name in products.split(",") if name.strip()]
+        if not names:
+            raise ValueError(f"there is no {stock}. Name the products of a new one with --products, or another file.")
+        create_stock(stock, [(name, 1, 0) for name in names])
+    return read_prices(stock)
+
+
+def _told(outcome: Outcome) -> str:
+    if outcome.ended == "answered":
+        return outcome.text
+    if outcome.ended == "refused":
+        return "no price was changed: nobody permitted it. --allow permits it; on a terminal you are asked."
+    return f"{outcome.ended}: {outcome.detail}"
 
 
 if __name__ == "__main__":

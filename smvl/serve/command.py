@@ -1,4 +1,4 @@
-"""`smvl serve`: a model behind OpenAI's interface, with a page."""
+"""`smvl serve`: a model behind OpenAI's interface."""
 
 import argparse
 import ipaddress
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smvl serve",
-        description="Serve a model to programs that speak OpenAI's interface, and to people on a page.",
+        description="Serve a model to programs that speak OpenAI's interface.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

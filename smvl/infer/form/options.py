@@ -63,7 +63,7 @@ def _make(key: str, value: Any) -> Form:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # as Notepad writes it
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not in UTF-8 ({error}).") from error
     except OSError as error:

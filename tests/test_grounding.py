@@ -449,8 +449,9 @@ def test_of_an_answer_that_was_cut_it_is_said(ask: Callable) -> None:
         and out.startswith(f"[{HORSE}, {{")
         and err
         == (
+            "The answer was cut after 75 tokens; --max-new-tokens gives it more room.\n"
             "out.png: 1 box of the answer on a.png.\nNot drawn: 1 x it stands in no whole JSON object.\n"
-            "The answer was cut short: its last box may not be what was meant. --max-new-tokens gives it room.\n"
+            "The answer was cut: its last box may not be what was meant.\n"
         )
     )
 

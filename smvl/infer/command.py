@@ -170,7 +170,7 @@ def draw(arguments: argparse.Namespace, answer: "Answer", engine: "Engine") -> N
     for line in lines:
         say(line)
     if answer.finish != "stop":  # JSON whose room ends is closed, in the middle of a number too
-        say("The answer was cut short: its last box may not be what was meant. --max-new-tokens gives it room.")
+        say("The answer was cut: its last box may not be what was meant.")
 
 
 def print_json(conversation: "Conversation", question: str) -> None:
@@ -189,6 +189,11 @@ def print_streamed(conversation: "Conversation", question: str) -> None:
     for text in show(conversation.ask(question)):
         write(text)
     write("\n")
+    answer = conversation.answer
+    if answer.finish == "length":
+        say(f"The answer was cut after {answer.num_new_tokens} tokens; --max-new-tokens gives it more room.")
+    elif answer.finish == "repetition":
+        say("The answer was stopped: it says the same again and again.")
 
 
 def chat(conversation: "Conversation") -> None:

@@ -22,6 +22,7 @@ from smvl.export.gguf.folder import export_gguf
 from smvl.export.gguf.llama_node import LlamaNode, LlamaNodeError, Session
 from smvl.export.gguf.pictures import fit_to_tiles
 from smvl.export.gguf.pieces import pieces_of
+from smvl.export.questions import expected_text
 from smvl.infer.engine import Engine
 from smvl.infer.request import Request
 from smvl.processing.images import read_image
@@ -114,7 +115,7 @@ def share(engine: Engine, answers: Sequence[Sequence[int]], others: Sequence[Seq
 
 def score(engine: Engine, answers: Sequence[Sequence[int]], samples: Sequence[Sample]) -> float:
     texts = [engine.decode(ids) for ids in answers]
-    return float(np.mean([normalise(text) == normalise(sample.answer) for text, sample in zip(texts, samples)]))
+    return float(np.mean([normalise(text) == normalise(expected_text(sample)) for text, sample in zip(texts, samples)]))
 
 
 def print_row(engine, kind: str, size: int, session: Session, prompts, own, theirs, samples, right_in_torch: float) -> None:
@@ -122,7 +123,7 @@ def print_row(engine, kind: str, size: int, session: Session, prompts, own, thei
     wanted = [tuple(-1 if token == image else token for token in ids) for ids in prompts]
     equal_prompts = sum(reply.prompt_ids == ids for reply, ids in zip(session.replies, wanted))
     written = [reply.pieces for reply in session.replies]
-    right = float(np.mean([normalise(reply.text) == normalise(sample.answer) for reply, sample in zip(session.replies, samples)]))
+    right = float(np.mean([normalise(reply.text) == normalise(expected_text(sample)) for reply, sample in zip(session.replies, samples)]))
     print(
         f"{kind:10}{size / 1e6:7.1f}{f'{equal_prompts}/{len(wanted)}':>9}{share(engine, own, written):14.2%}"
         f"{share(engine, theirs, written):15.2%}{right:13.3f}{100 * (right - right_in_torch):+8.1f}{session.peak_bytes / 1e6:9.0f}",

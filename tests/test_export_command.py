@@ -4,16 +4,22 @@ python -m pytest tests/test_export_command.py
 """
 
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from smvl.export import command, targets
+from smvl.demo_scenes.draw import write_scenes
+from smvl.demo_scenes.uses import retail
+from smvl.demo_scenes.words import HELDOUT
+from smvl.export import command, probe, targets
 from smvl.export.parity import Limits
+from smvl.export.probe import write_questions
 from smvl.export.questions import find_questions
 from smvl.infer.engine import Engine
-from tests.test_engine import ask, one_thread, picture, save_small_checkpoint  # noqa: F401
+from tests.test_engine import ask, one_thread, picture, save_small_checkpoint, write_for  # noqa: F401
 from tests.test_export_gguf import save_checkpoint as save_gguf_checkpoint
 
 QUICK = ["--questions", "4", "--max-new-tokens", "6"]
@@ -144,6 +150,26 @@ def test_questions_come_from_the_data_that_is_named(checkpoint: Path, tmp_path: 
     assert questions.answers == ["红色", "圆形"]
     assert [len(request.images) for request in questions.requests] == [1, 1]
     assert "2 held-out samples" in questions.origin
+
+
+def test_a_call_is_expected_and_answered_as_a_model_writes_it(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text alone would be empty on both sides: whatever was called would be equal, and right."""
+    scene = next(scene for scene in (retail(random.Random(seed), HELDOUT) for seed in range(50)) if scene.turns[0].call)
+    (tmp_path / "images").mkdir()
+    write_scenes(tmp_path, "rows", [scene])
+    questions = find_questions(checkpoint, tmp_path / "rows.jsonl", 1)
+    call = scene.turns[0].call
+    arguments = json.dumps(call.arguments, ensure_ascii=False)
+    wanted = f'<tool_call>\n{{"name": "{call.name}", "arguments": {arguments}}}\n</tool_call>'
+    assert questions.answers == [wanted]
+    write_questions(questions.requests, tmp_path / "asked")
+    engine = Engine.from_folder(checkpoint, device="cpu")
+    monkeypatch.setattr(Engine, "from_folder", lambda *_, **options: engine)
+    for said in (wanted, wanted.replace(call.arguments["商品"], "云云")):
+        monkeypatch.setattr(engine, "first_scores", lambda _: np.zeros(4))
+        write_for(engine, monkeypatch, f"{said}<|im_end|>")
+        probed, _ = probe.ask(checkpoint, tmp_path / "asked", max_new_tokens=200, device="cpu", dtype="float32")
+        assert probed.texts == [said]
 
 
 def test_broken_rows_are_passed_over_and_counted(checkpoint: Path, tmp_path: Path) -> None:

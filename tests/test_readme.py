@@ -12,7 +12,7 @@ from PIL import Image
 
 from smvl.__main__ import COMMANDS
 from smvl.config import load_config
-from smvl.demo_scenes.draw import _draw as draw_scenes_of
+from smvl.demo_scenes.draw import draw_scenes
 from smvl.demo_scenes.tasks import draw_question
 from smvl.demo_scenes.words import HELDOUT
 from smvl.infer.command import parse_arguments
@@ -93,7 +93,7 @@ def test_the_other_commands_are_those_that_there_are():
 def test_the_pictures_that_are_asked_about_are_what_the_demo_draws_there():
     """Where the demo's data is drawn anew, a picture of that name may be another one."""
     seed = load_config(ROOT / "configs/demo.yaml").seed
-    scenes = draw_scenes_of(draw_question, HELDOUT, 800, f"{seed} heldout")
+    scenes = draw_scenes(draw_question, HELDOUT, 800, f"{seed} heldout")
     named = {(int(row), int(place)) for text in READMES.values() for row, place in re.findall(r"heldout-(\d{6})-(\d)\.png", text)}
     assert named and all(place < len(scenes[row].pictures) for row, place in named)
     for command in commands("README.md"):

@@ -15,6 +15,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,6 +35,7 @@ if not needs:
 
     from smvl.serve.app import Server, ServerSettings
     from smvl.serve.batcher import Batcher
+    from smvl.serve.command import main
     from smvl.serve.errors import ApiError
     from smvl.serve.fetching import FetchRules, fetch, is_public
     from smvl.serve.slow_senders import ImpatientProtocol
@@ -326,6 +328,33 @@ def test_a_client_that_leaves_frees_its_place(engine, monkeypatch):
     assert found.usage.completion_tokens == 2 and len(steps) < 200
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_one_that_leaves_while_it_waits_is_never_asked_and_leaves_no_trace(engine, monkeypatch, caplog, stream):
+    release, prepare, prepared = threading.Event(), engine.prepare, []
+
+    def slowly(request, *rest):
+        prepared.append(request.messages[0]["content"][-1]["text"])
+        release.wait(10)
+        return prepare(request, *rest)
+
+    monkeypatch.setattr(engine, "prepare", slowly)
+    with serving(engine) as address:
+        first = threading.Thread(
+            target=lambda: client_of(address).chat.completions.create(model="small", messages=asked("一?"), max_tokens=1)
+        )
+        first.start()
+        while not prepared:
+            time.sleep(0.01)
+        with pytest.raises(openai.APITimeoutError):
+            client_of(address).with_options(timeout=1.0).chat.completions.create(model="small", messages=asked("二?"), stream=stream)
+        time.sleep(0.3)
+        release.set()
+        first.join(20)
+        found = client_of(address).chat.completions.create(model="small", messages=asked("三?"), max_tokens=1)
+    assert found.usage.completion_tokens == 1 and prepared == ["一?", "三?"]
+    assert not caplog.records
+
+
 def test_a_full_queue_says_so_at_once(engine, monkeypatch):
     release = threading.Event()
     prepare = engine.prepare
@@ -362,6 +391,7 @@ def test_a_full_queue_says_so_at_once(engine, monkeypatch):
         ({"temperature": 3}, "temperature is 3"),
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"max_tokens": 10**6}, "Ask for fewer new tokens"),
+        ({"messages": asked("长" * 2 * 10**6)}, "characters, which the model cannot read"),
         ({"top_logprobs": 2}, "logprobs is not true"),
         ({"stop": [""]}, "none empty"),
         ({"response_format": {"type": "xml"}}, "response_format is"),
@@ -555,6 +585,37 @@ def test_what_is_too_large_or_too_slow_is_not_fetched():
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--api-key", "密"], "--api-key is empty, or has characters that no header of HTTP can carry"),
+        (["--api-key", " "], "--api-key is empty"),
+        (["--batch", "0"], "--batch is 0; expected 1 or more."),
+        (["--allow-private"], "Name hosts with it."),
+        (["--host", "no such host"], "no such host:8000 cannot be had"),
+        (["--port", "0", "--model", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_command_that_cannot_serve_is_one_line(options, message, capsys):
+    assert main(["--model", "nowhere", *options]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("smvl serve: ") and message in line
+
+
+def test_within_a_budget_no_conversation_is_kept(engine, monkeypatch):
+    """It has room for the keys and values of one."""
+    kept = []
+    monkeypatch.setattr("smvl.serve.command.open_engine", lambda options: SimpleNamespace(plan=options.budget))
+    monkeypatch.setattr(
+        "smvl.serve.batcher.Batcher", lambda engine, keep, **options: kept.append(keep) or SimpleNamespace(close=lambda: None)
+    )
+    monkeypatch.setattr("smvl.serve.app.Server", lambda *_: SimpleNamespace(app=None))
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **options: options["sockets"][0].close())
+    for budget in ([], ["--budget", "1GB"]):
+        assert main(["--model", "any", "--port", "0", *budget]) == 0
+    assert kept == [4, 0]
 
 
 def test_the_batcher_refuses_when_it_is_closed(engine):

@@ -45,10 +45,10 @@ def write_demo_data(folder: Path, *, seed: int, num_align: int, num_finetune: in
         return
     _clear(folder, request)
     num_text = round(num_finetune * TEXT_SHARE)
-    align = _draw(draw_alignment, TRAIN, num_align, f"{seed} align")
-    finetune = _draw(draw_question, TRAIN, num_finetune - num_text, f"{seed} finetune")
-    text = _draw(lambda generator, _: draw_chat(generator), TRAIN, num_text, f"{seed} text")
-    heldout = _draw(draw_question, HELDOUT, num_heldout, f"{seed} heldout")
+    align = draw_scenes(draw_alignment, TRAIN, num_align, f"{seed} align")
+    finetune = draw_scenes(draw_question, TRAIN, num_finetune - num_text, f"{seed} finetune")
+    text = draw_scenes(lambda generator, _: draw_chat(generator), TRAIN, num_text, f"{seed} text")
+    heldout = draw_scenes(draw_question, HELDOUT, num_heldout, f"{seed} heldout")
     check_apart(align + finetune, heldout)
     seen = _write_align(folder / "align" / "align.parquet", align)
     seen |= write_scenes(folder, "finetune", finetune, replies=True)
@@ -97,7 +97,7 @@ def _clear(folder: Path, request: dict[str, int]) -> None:
     (folder / UNFINISHED).write_text(json.dumps(request))
 
 
-def _draw(draw: Callable[[random.Random, str], Scene], split: str, num_scenes: int, seed: str) -> list[Scene]:
+def draw_scenes(draw: Callable[[random.Random, str], Scene], split: str, num_scenes: int, seed: str) -> list[Scene]:
     generator = random.Random(seed)
     return [draw(generator, split) for _ in range(num_scenes)]
 

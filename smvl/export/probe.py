@@ -110,7 +110,7 @@ def ask(model: Path, questions: Path, *, max_new_tokens: int, device: str, dtype
         (answer.num_new_tokens - 1) / (answer.seconds - answer.seconds_to_first_token) for answer in answers if answer.num_new_tokens > 1
     ]
     probed = Probed(
-        texts=[answer.text for answer in answers],
+        texts=[engine.decode(answer.token_ids) if answer.tool_calls else answer.text for answer in answers],  # calls as they were written
         tokens=[list(answer.token_ids) for answer in answers],
         loops=sum(answer.finish == "repetition" for answer in answers) / len(answers),
         load_seconds=load_seconds,

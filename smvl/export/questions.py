@@ -8,8 +8,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from smvl.config import SourceConfig, load_config
-from smvl.data.sample import SampleError
+from smvl.data.sample import Sample, SampleError
 from smvl.infer.request import Request
+from smvl.infer.tool_calls import write_call
 from smvl.processing.images import ImageError, read_image
 from smvl.source_registry import is_drawn, open_source, source_name
 
@@ -25,7 +26,7 @@ class Questions:
 
     requests: Sequence[Request]
     answers: Sequence[str] | None
-    """None where nobody knows them."""
+    """Calls among them as a model writes them; None where nobody knows them."""
     origin: str
     """Where they come from, for the report."""
 
@@ -59,13 +60,19 @@ def _from_source(source: SourceConfig, num_questions: int) -> Questions:
             num_broken += 1
             continue
         requests.append(Request(sample.prompt, sample.images, tools=sample.tools))
-        answers.append(sample.answer)
+        answers.append(expected_text(sample))
         if len(requests) == num_questions:
             break
     if not requests:
         raise ValueError(f"{source.path} holds no sample that can be asked. Look at it: python -m smvl check {source.path}")
     broken = f"; {num_broken} broken rows were passed over, see python -m smvl check {source.path}" if num_broken else ""
     return Questions(requests, answers, f"{len(requests)} held-out samples of {source.path or source_name(source)}{broken}")
+
+
+def expected_text(sample: Sample) -> str:
+    """What should be answered, with the calls as a model writes them: an export that calls something else answers otherwise."""
+    calls = sample.messages[-1].get("tool_calls") or ()
+    return "\n".join([*([sample.answer] if sample.answer else []), *(write_call(call["function"]) for call in calls)])
 
 
 def _drawn(num_questions: int) -> Questions:

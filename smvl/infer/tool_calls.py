@@ -61,6 +61,12 @@ def split_calls(text: str, functions: Mapping[str, Mapping[str, Any]]) -> tuple[
     return said.rstrip("\n"), tuple(_read_call(written, functions) for written in _CALL.findall(opening + calls))
 
 
+def write_call(function: Mapping[str, Any]) -> str:
+    """A call, of which name and arguments are given, as Qwen3 writes it."""
+    call = {"name": function["name"], "arguments": function["arguments"]}
+    return f"{OPENING}\n{json.dumps(call, ensure_ascii=False)}\n{CLOSING}"
+
+
 def _read_call(written: str, functions: Mapping[str, Mapping[str, Any]]) -> ToolCall:
     try:
         call = json.loads(written)

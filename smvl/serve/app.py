@@ -4,9 +4,9 @@ import asyncio
 import hmac
 import json
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio.to_thread
 from starlette.applications import Starlette
@@ -27,6 +27,9 @@ from smvl.serve.fetching import FetchRules, fetch
 from smvl.serve.figures import Figures
 
 logger = logging.getLogger(__name__)
+
+_MOST_CHARACTERS_OF_A_TOKEN = 32
+"""On the average of a text: more would be hardly anything but blanks."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Server:
             Route("/metrics", self._metrics),
         ]
         middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts), www_redirect=False)]
-        handlers = {ApiError: _answer_error, Exception: _answer_fault}
+        handlers = {ApiError: _answer_error, ClientDisconnect: _answer_nobody, Exception: _answer_fault}
         self.app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
 
     # ---- what is small ---------------------------------------------------------------------------------------------------------
@@ -111,17 +114,9 @@ class Server:
         waiting = await self._submit(asked)
         response = ChatResponse(asked, self._settings.name, self._engine.processor.tokenizer, self._engine.facts.stop_ids)
         if asked.stream:
-            first = await waiting.next_event()  # what is wrong with the question is an error of HTTP, not of the stream
+            first = await _while_there(request, waiting, waiting.next_event())  # what is wrong is an error of HTTP, not of the stream
             return StreamingResponse(self._stream(waiting, first, response, asked), media_type="text/event-stream", headers=_UNBUFFERED)
-        answering = asyncio.ensure_future(self._collect(waiting))
-        leaving = asyncio.ensure_future(_wait_for_leaving(request))
-        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        leaving.cancel()
-        if not answering.done():
-            waiting.leave()
-            answering.cancel()
-            raise ClientDisconnect
-        return JSONResponse(response.whole(answering.result()))
+        return JSONResponse(response.whole(await _while_there(request, waiting, self._collect(waiting))))
 
     async def _body(self, request: Request) -> Any:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -147,6 +142,7 @@ class Server:
         return bytes(body)
 
     async def _submit(self, asked: ChatRequest) -> "_Waiting":
+        self._check_length(asked)
         pictures = await anyio.to_thread.run_sync(self._read_pictures, asked.pictures)
         choice = {"tools": asked.tools, "tool_choice": asked.tool_choice, "thinking": asked.thinking, "form": asked.form}
         waiting = _Waiting(asyncio.get_running_loop())
@@ -155,6 +151,14 @@ class Server:
         self._batcher.submit(waiting.job)
         self._figures.began()
         return waiting
+
+    def _check_length(self, asked: ChatRequest) -> None:
+        """Refuse at once what no model could read: the model's thread would cut it into tokens first, and others wait."""
+        most = _MOST_CHARACTERS_OF_A_TOKEN * self._engine.facts.max_positions
+        if len(json.dumps([asked.messages, asked.tools], ensure_ascii=False)) > most:
+            raise refused(
+                f"the conversation has more than {most:,} characters, which the model cannot read.", "messages", "context_length_exceeded"
+            )
 
     def _read_pictures(self, addresses: Sequence[str]) -> list[Any]:
         if len(addresses) > self._settings.most_pictures:
@@ -195,6 +199,7 @@ class Server:
             waiting.leave()
 
 
+_Result = TypeVar("_Result")
 _UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -258,6 +263,22 @@ def _event(chunk: dict[str, Any]) -> str:
     return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
 
 
+async def _while_there(request: Request, waiting: _Waiting, work: Coroutine[Any, Any, _Result]) -> _Result:
+    """What some work gives, as long as the client waits for it.
+
+    Raises:
+        ClientDisconnect: it does not; its job is given up.
+    """
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_wait_for_leaving(request))
+    await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    leaving.cancel()
+    if working.done():
+        return working.result()
+    waiting.leave()
+    working.cancel()
+    raise ClientDisconnect
+
+
 async def _wait_for_leaving(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
@@ -266,6 +287,10 @@ async def _wait_for_leaving(request: Request) -> None:
 async def _answer_error(request: Request, error: ApiError) -> Response:
     headers = {"Retry-After": "1"} if error.status == 429 else {"Connection": "close"} if error.status in (408, 413) else None
     return JSONResponse(error.body(), status_code=error.status, headers=headers)
+
+
+async def _answer_nobody(request: Request, error: ClientDisconnect) -> Response:
+    return Response(status_code=499)  # as nginx counts it; nobody reads it
 
 
 async def _answer_fault(request: Request, error: Exception) -> Response:

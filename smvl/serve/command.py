@@ -76,7 +76,8 @@ def _serve(options: argparse.Namespace) -> None:
         default_tokens=options.max_new_tokens,
         most_bytes=options.most_megabytes << 20,
     )
-    batcher = Batcher(engine, batch_size=options.batch, most_waiting=options.queue, keep=options.keep)
+    keep = options.keep if engine.plan is None else 0  # a budget has room for one conversation, the one that is answered
+    batcher = Batcher(engine, batch_size=options.batch, most_waiting=options.queue, keep=keep)
     server = Server(engine, batcher, settings)
     config = uvicorn.Config(server.app, http=ImpatientProtocol, log_level="warning", timeout_graceful_shutdown=5, server_header=False)
     for address in _addresses(options.host):
@@ -93,6 +94,8 @@ def _check(options: argparse.Namespace) -> None:
     for name, least in (("batch", 1), ("queue", 1), ("keep", 0), ("most_megabytes", 1), ("max_new_tokens", 1)):
         if getattr(options, name) < least:
             raise ValueError(f"--{name.replace('_', '-')} is {getattr(options, name)}; expected {least} or more.")
+    if options.api_key is not None and not (options.api_key.isascii() and options.api_key.strip()):
+        raise ValueError("--api-key is empty, or has characters that no header of HTTP can carry. Take letters and digits.")
     if options.allow_private and not options.allow_fetch:
         raise ValueError("--allow-private is about what --allow-fetch names. Name hosts with it.")
 
